@@ -1,0 +1,1 @@
+"""The data plane: an OpenAI-compatible gateway that meters every call."""

@@ -1,0 +1,1 @@
+"""Past traffic, read from files into the same store as live calls."""

@@ -1,0 +1,1 @@
+"""The pricing kernel: price rows, the price book, and the one law that makes every cost."""

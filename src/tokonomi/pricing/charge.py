@@ -1,0 +1,120 @@
+"""`charge(usage, row)`: the one law that makes every cost in the system."""
+
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+from tokonomi.money import Money
+from tokonomi.pricing.row import Meter, PriceRow
+from tokonomi.usage import Usage
+
+_counts_of = attrgetter(
+    "uncached_input",
+    "cache_read",
+    "cache_read_audio",
+    "cache_write_5m",
+    "cache_write_1h",
+    "audio_in",
+    "image_in",
+    "output",
+    "reasoning",
+    "audio_out",
+    "image_out",
+    "searches",
+    "requests",
+)
+_METERS: Final = tuple(Meter)
+_OUTPUT: Final = _METERS.index(Meter.OUTPUT)
+_REASONING: Final = _METERS.index(Meter.REASONING)
+_REQUEST: Final = _METERS.index(Meter.REQUEST)
+
+
+class ChargeLine(msgspec.Struct, frozen=True):
+    """One line of a charge: `quantity` units at `rate` sub-units each make `amount` sub-units."""
+
+    meter: Meter
+    quantity: int
+    rate: int
+    amount: int
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What a call costs, opened to its lines, which sum to `sub_units` exactly.
+
+    `bracket_from` is the number of input tokens from which the applied context tier holds (0 is
+    the base); `row_id` names the price row that was applied.
+    """
+
+    row_id: str
+    currency: str
+    sub_units: int
+    lines: tuple[ChargeLine, ...]
+    bracket_from: int = 0
+
+    @property
+    def total(self) -> Money:
+        """The exact cost."""
+        return Money(self.sub_units, self.currency)
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """A cost that is not known. It is not 0: budgets refuse it and reports count it apart.
+
+    `reason` says what is missing; `meters` names the consumed meters that have no price.
+    """
+
+    reason: str
+    meters: tuple[Meter, ...] = ()
+
+
+def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
+    """The exact cost of a call under a price row, or what keeps it from being priced.
+
+    Each consumed meter gives one line, quantity x rate in sub-units; a meter without a rate takes
+    its parent's (`PARENT`). The context tier is a cliff: the highest one that the input crosses
+    gives the rates of all meters. A per-request fee is charged only where the row states one.
+
+    >>> from datetime import datetime, UTC
+    >>> from tokonomi.pricing.row import Rate
+    >>> rates = {Meter.INPUT: Rate.of("0.40", per=10**6, currency="USD"),
+    ...          Meter.OUTPUT: Rate.of("2.00", per=10**6, currency="USD")}
+    >>> row = PriceRow("seed", "openrouter", "mistral-medium-3.1", "USD", "seed 000", rates)
+    >>> session = Usage(at=datetime(2025, 11, 1, tzinfo=UTC), uncached_input=200, output=400)
+    >>> charge(session, row).total.format()
+    '$0.00088'
+    """
+    counts = list(_counts_of(usage))
+    for bracket in row.brackets:
+        if bracket.first_tokens == 0 or usage.tier_basis >= bracket.first_tokens:
+            break
+    else:  # pragma: no cover
+        raise AssertionError("the last bracket begins at 0")
+    rates = bracket.rates
+    if rates[_REQUEST] is None:
+        counts[_REQUEST] = 0
+    if counts[_REASONING]:
+        if rates[_REASONING] == rates[_OUTPUT]:
+            counts[_REASONING] = 0
+        else:
+            counts[_OUTPUT] -= counts[_REASONING]
+    total = 0
+    lines: list[ChargeLine] = []
+    for meter, quantity, rate in zip(_METERS, counts, rates, strict=True):
+        if quantity:
+            if rate is None:
+                return _unpriced(counts, rates, row)
+            amount = quantity * rate
+            total += amount
+            lines.append(ChargeLine(meter, quantity, rate, amount))
+    return Charge(row.id, row.currency, total, tuple(lines), bracket.first_tokens)
+
+
+def _unpriced(counts: list[int], rates: tuple[int | None, ...], row: PriceRow) -> Unpriced:
+    missing = tuple(
+        meter
+        for meter, quantity, rate in zip(_METERS, counts, rates, strict=True)
+        if quantity and rate is None
+    )
+    names = ", ".join(missing)
+    return Unpriced(f"{row.id} has no price for {names}", missing)

@@ -1,0 +1,216 @@
+"""A price row: what one model's meters cost at a provider, under stated conditions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from typing import Final
+
+from tokonomi.errors import BadPrices
+from tokonomi.money import currency_of, round_half_up
+from tokonomi.usage import STANDARD_TIER
+
+
+class Meter(StrEnum):
+    """What is counted and priced. Token meters are priced per token, the last two per event."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_READ_AUDIO = "cache_read_audio"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    AUDIO_IN = "audio_in"
+    IMAGE_IN = "image_in"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    AUDIO_OUT = "audio_out"
+    IMAGE_OUT = "image_out"
+    SEARCH = "search"
+    REQUEST = "request"
+
+
+PARENT: Final[Mapping[Meter, Meter]] = {
+    Meter.CACHE_READ: Meter.INPUT,
+    Meter.CACHE_READ_AUDIO: Meter.CACHE_READ,
+    Meter.CACHE_WRITE_5M: Meter.INPUT,
+    Meter.CACHE_WRITE_1H: Meter.CACHE_WRITE_5M,
+    Meter.AUDIO_IN: Meter.INPUT,
+    Meter.IMAGE_IN: Meter.INPUT,
+    Meter.REASONING: Meter.OUTPUT,
+    Meter.AUDIO_OUT: Meter.OUTPUT,
+    Meter.IMAGE_OUT: Meter.OUTPUT,
+}
+"""A meter without a rate of its own is charged at its parent's rate, and never at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The price of one unit of a meter.
+
+    Attributes:
+        text: the figure as its source states it, for example `"1.25"`.
+        per: how many units that figure buys (1_000_000 tokens, 1_000 searches, 1 request).
+        sub_units: the compiled integer, in sub-units of the row's currency per unit.
+        exact: whether `sub_units` is that figure exactly; a finer figure was rounded half-up.
+
+    >>> Rate.of("1.25", per=1_000_000, currency="USD").sub_units
+    1250000
+    """
+
+    text: str
+    per: int
+    sub_units: int
+    exact: bool
+
+    @classmethod
+    def of(cls, text: str, *, per: int, currency: str) -> "Rate":
+        """The rate that a decimal string states.
+
+        Raises:
+            BadPrices: not a decimal number, or negative (some catalogues write -1 for "dynamic").
+        """
+        try:
+            fraction = Fraction(text) / per
+        except (ValueError, ZeroDivisionError):
+            raise BadPrices(f"{text!r} per {per} is not a price") from None
+        if fraction < 0:
+            raise BadPrices(
+                f"negative price {text} per {per}",
+                remedy="A dynamic price cannot be summed; state the real one.",
+            )
+        scaled = fraction * currency_of(currency).sub_units
+        compiled = round_half_up(scaled)
+        return cls(text, per, compiled, exact=scaled == compiled)
+
+
+class Comparator(StrEnum):
+    """How a context threshold is crossed; providers differ, so it is data."""
+
+    ABOVE = ">"
+    FROM = ">="
+
+
+@dataclass(frozen=True, slots=True)
+class ContextTier:
+    """Rates of a request whose input crosses a threshold. A cliff: they hold for all its tokens.
+
+    A tier replaces the meters that it names; the others keep the row's own rates.
+    """
+
+    threshold: int
+    comparator: Comparator
+    rates: Mapping[Meter, Rate]
+
+    @property
+    def first_tokens(self) -> int:
+        """The smallest number of input tokens in this tier."""
+        return self.threshold + 1 if self.comparator is Comparator.ABOVE else self.threshold
+
+
+ALL_WEEK: Final = frozenset(range(7))
+DAY_MINUTES: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When in the week a row holds, in UTC.
+
+    Attributes:
+        weekdays: 0 is Monday, 6 is Sunday, by the UTC date.
+        from_minute: first minute of the day, inclusive.
+        to_minute: end minute of the day, exclusive; smaller than `from_minute` means that the
+            window runs over midnight, its later part belonging to the day on which it began.
+        closed_on: dates on which the window does not hold, from a holiday calendar.
+    """
+
+    weekdays: frozenset[int] = ALL_WEEK
+    from_minute: int = 0
+    to_minute: int = DAY_MINUTES
+    closed_on: frozenset[date] = frozenset()
+
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PriceRow:
+    """One dated price of one model: a rate per meter, with context tiers.
+
+    Attributes:
+        id: stable name of the row; ledgers keep it.
+        provider: who bills, for example "openai", "openrouter".
+        model: the provider's resolved model id, never an alias such as "-latest".
+        tier: the service tier that it prices.
+        batch: whether it prices batch calls.
+        valid_from: first instant, inclusive, UTC.
+        valid_to: end instant, exclusive, UTC.
+        window: hours of the week in which it holds; None is always.
+        currency: of all its rates.
+        source: where the figures were read, with the date.
+        rates: by meter, below every context threshold.
+        context_tiers: in rising order of threshold.
+        free: prices are 0 because the source says so, which is not the same as unknown.
+    """
+
+    id: str
+    provider: str
+    model: str
+    currency: str
+    source: str
+    rates: Mapping[Meter, Rate]
+    tier: str = STANDARD_TIER
+    batch: bool = False
+    valid_from: datetime = BEGINNING
+    valid_to: datetime = FOREVER
+    window: Window | None = None
+    context_tiers: tuple[ContextTier, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        firsts = [tier.first_tokens for tier in self.context_tiers]
+        if firsts != sorted(set(firsts)):
+            raise BadPrices(f"context tiers of {self.id} are not in rising order: {firsts}")
+        if self.valid_from >= self.valid_to:
+            raise BadPrices(
+                f"{self.id} ends ({self.valid_to}) before it begins ({self.valid_from})"
+            )
+
+    @property
+    def free(self) -> bool:
+        """Whether its source prices everything at 0, explicitly."""
+        every = [self.rates, *(tier.rates for tier in self.context_tiers)]
+        return bool(self.rates) and all(r.sub_units == 0 for rs in every for r in rs.values())
+
+    @cached_property
+    def brackets(self) -> "tuple[Bracket, ...]":
+        """The row compiled for `charge`: one bracket a context tier, highest threshold first."""
+        base = Bracket(0, _with_parents(self.rates))
+        above = [
+            Bracket(tier.first_tokens, _with_parents({**self.rates, **tier.rates}))
+            for tier in self.context_tiers
+        ]
+        return (*reversed(above), base)
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Compiled rates from a number of input tokens on, in sub-units; `None` is an unknown price.
+
+    Both tuples run in the order of `Meter`. `own` marks the meters whose rate the row states
+    itself; reasoning is a line of its own only there.
+    """
+
+    first_tokens: int
+    rates: "tuple[int | None, ...]"
+
+
+def _with_parents(rates: Mapping[Meter, Rate]) -> tuple[int | None, ...]:
+    resolved: list[int | None] = []
+    for meter in Meter:
+        at: Meter | None = meter
+        while at is not None and at not in rates:
+            at = PARENT.get(at)
+        resolved.append(None if at is None else rates[at].sub_units)
+    return tuple(resolved)

@@ -1,0 +1,1 @@
+"""Providers: one file per wire dialect, each turning a reply into canonical usage."""

@@ -1,0 +1,1 @@
+"""One Statement, many forms."""
