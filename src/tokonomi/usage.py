@@ -34,7 +34,16 @@ INPUT_BUCKETS: Final = (
     "image_in",
 )
 OUTPUT_BUCKETS: Final = ("output", "audio_out", "image_out")
-COUNTS: Final = (*INPUT_BUCKETS, *OUTPUT_BUCKETS, "reasoning", "searches", "requests")
+COUNTS: Final = (
+    *INPUT_BUCKETS,
+    "output",
+    "reasoning",
+    "audio_out",
+    "image_out",
+    "searches",
+    "requests",
+)
+"""Every count, in the order of the meters that price them."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
