@@ -1,0 +1,5 @@
+"""`python -m tokonomi` is `tokonomi`."""
+
+from tokonomi.cli import main
+
+main()
