@@ -1,0 +1,1 @@
+"""The ledger's rules: accounts, holds and the decision whether a request may spend."""

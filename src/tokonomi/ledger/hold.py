@@ -1,0 +1,153 @@
+"""Holds: all demands of a request are met together, or none is; then what was used is captured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from tokonomi.ledger.account import Balance
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request asks of one budget or one wallet.
+
+    Attributes:
+        source: the budget's or the wallet's name, for the refusal and the ledger.
+        accounts: account ids to take from, in order (a budget has one, a wallet one per grant).
+        amount: the worst case of the request, in the accounts' units, 0 or more.
+    """
+
+    source: str
+    accounts: tuple[int, ...]
+    amount: int
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """An amount held on, or captured from, one account."""
+
+    account: int
+    amount: int
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A demand that was met: the parts that hold it, in the order of their capture."""
+
+    source: str
+    parts: tuple[Part, ...]
+
+    @property
+    def amount(self) -> int:
+        """The whole hold, in the accounts' units."""
+        return sum(part.amount for part in self.parts)
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A demand that cannot be met, with the numbers that a person needs.
+
+    All amounts are in the accounts' units: `needed` by the request, `available` for it,
+    `reserved` by other requests in flight, `spent` already, `limit` put in.
+    """
+
+    source: str
+    needed: int
+    available: int
+    reserved: int
+    spent: int
+    limit: int
+
+    @property
+    def only_holds_block(self) -> bool:
+        """Whether the request fits once the calls in flight cost nothing: retrying may help."""
+        return self.available + self.reserved >= self.needed
+
+
+def authorize(
+    balances: Mapping[int, Balance], demands: Sequence[Demand]
+) -> tuple[Held, ...] | Refusal:
+    """The holds that meet every demand, or the first demand that cannot be met.
+
+    All or nothing: on a refusal nothing is held anywhere. The parts of one demand come from its
+    accounts in order, each account down to its floor. Demands on the same account add up.
+
+    >>> grants = {1: Balance(credits_posted=50), 2: Balance(credits_posted=100)}
+    >>> authorize(grants, [Demand(source="wallet ani", accounts=(1, 2), amount=80)])
+    (Held(source='wallet ani', parts=(Part(account=1, amount=50), Part(account=2, amount=30))),)
+    """
+    taken: dict[int, int] = {}
+    holds: list[Held] = []
+    for demand in demands:
+        parts, missing = _parts(balances, taken, demand)
+        if missing:
+            return _refusal(balances, taken, demand)
+        for part in parts:
+            taken[part.account] = taken.get(part.account, 0) + part.amount
+        holds.append(Held(demand.source, parts))
+    return tuple(holds)
+
+
+def _parts(
+    balances: Mapping[int, Balance], taken: Mapping[int, int], demand: Demand
+) -> tuple[tuple[Part, ...], int]:
+    parts: list[Part] = []
+    missing = demand.amount
+    for account in demand.accounts:
+        available = balances[account].available
+        free = missing if available is None else available - taken.get(account, 0)
+        amount = min(missing, free)
+        if amount > 0:
+            parts.append(Part(account, amount))
+            missing -= amount
+    return tuple(parts), missing
+
+
+def _refusal(balances: Mapping[int, Balance], taken: Mapping[int, int], demand: Demand) -> Refusal:
+    of = [balances[account] for account in demand.accounts]
+    return Refusal(
+        source=demand.source,
+        needed=demand.amount,
+        available=sum(
+            max((balances[account].available or 0) - taken.get(account, 0), 0)
+            for account in demand.accounts
+        ),
+        reserved=sum(balance.debits_pending for balance in of),
+        spent=sum(balance.debits_posted for balance in of),
+        limit=sum(balance.credits_posted - (balance.floor or 0) for balance in of),
+    )
+
+
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hold is resolved: `parts` are taken, the rest of the hold is freed.
+
+    `overrun` is what was used above the hold; it goes to the overrun account and is never dropped.
+    """
+
+    held: Held
+    parts: tuple[Part, ...]
+    overrun: int = 0
+
+
+def capture(held: Held, used: int) -> Captured:
+    """The resolution of a hold by what was really used, in the accounts' units.
+
+    Each account gives at most what it held, in order; `used=0` frees everything (a void).
+
+    >>> done = capture(Held("budget team", (Part(7, 100),)), used=130)
+    >>> done.parts, done.overrun
+    ((Part(account=7, amount=100),), 30)
+    """
+    assert used >= 0, "usage is never negative"
+    parts: list[Part] = []
+    missing = used
+    for part in held.parts:
+        amount = min(part.amount, missing)
+        if amount:
+            parts.append(Part(part.account, amount))
+            missing -= amount
+    return Captured(held=held, parts=tuple(parts), overrun=missing)
+
+
+def totals_by_account(parts: Iterable[Part]) -> dict[int, int]:
+    """The sum of the parts on each account, in rising order of account id: the order of locks."""
+    totals: dict[int, int] = {}
+    for part in parts:
+        totals[part.account] = totals.get(part.account, 0) + part.amount
+    return dict(sorted(totals.items()))
