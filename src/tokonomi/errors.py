@@ -8,6 +8,7 @@
     │   ├── BadPrices       bad_prices           a price file is wrong
     │   └── BadConfig       bad_config           tokonomi.toml is wrong
     ├── NotFound            not_found            a thing named by a person does not exist
+    ├── StartError          start_failed         a server of ours could not be started
     └── StoreError          store_error          the store cannot be read or written
 
 Values that a caller is expected to handle (`Unpriced`, `Quarantined`) are not errors and live
@@ -76,6 +77,12 @@ class NotFound(TokonomiError):
     """Something that a person named does not exist."""
 
     code = "not_found"
+
+
+class StartError(TokonomiError):
+    """A server could not be started: its port is taken, or it ended before it answered."""
+
+    code = "start_failed"
 
 
 class StoreError(TokonomiError):
