@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.money import Money
-from tokonomi.pricing.row import Meter, PriceRow
+from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
 from tokonomi.usage import Usage
 
 _counts_of = attrgetter(
@@ -27,6 +27,7 @@ _counts_of = attrgetter(
 _METERS: Final = tuple(Meter)
 _OUTPUT: Final = _METERS.index(Meter.OUTPUT)
 _REASONING: Final = _METERS.index(Meter.REASONING)
+_SEARCH: Final = _METERS.index(Meter.SEARCH)
 _REQUEST: Final = _METERS.index(Meter.REQUEST)
 
 
@@ -72,27 +73,29 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
     """The exact cost of a call under a price row, or what keeps it from being priced.
 
     Each consumed meter gives one line, quantity x rate in sub-units; a meter without a rate takes
-    its parent's (`PARENT`). The context tier is a cliff: the highest one that the input crosses
-    gives the rates of all meters. A per-request fee is charged only where the row states one.
+    its parent's (`PARENTS`). The context tier is a cliff: the highest one that the input crosses
+    gives the rates of all meters. Reasoning is a line of its own where its rate is not that of
+    output. A per-request fee is charged only where the row states one; a search always needs one.
 
     >>> from datetime import datetime, UTC
     >>> from tokonomi.pricing.row import Rate
     >>> rates = {Meter.INPUT: Rate.of("0.40", per=10**6, currency="USD"),
     ...          Meter.OUTPUT: Rate.of("2.00", per=10**6, currency="USD")}
-    >>> row = PriceRow("seed", "openrouter", "mistral-medium-3.1", "USD", "seed 000", rates)
+    >>> row = PriceRow(id="seed", provider="openrouter", model="mistral-medium-3.1",
+    ...                currency="USD", source="seed 000", rates=rates)
     >>> session = Usage(at=datetime(2025, 11, 1, tzinfo=UTC), uncached_input=200, output=400)
     >>> charge(session, row).total.format()
     '$0.00088'
     """
     counts = list(_counts_of(usage))
-    for bracket in row.brackets:
-        if bracket.first_tokens == 0 or usage.tier_basis >= bracket.first_tokens:
-            break
-    else:  # pragma: no cover
-        raise AssertionError("the last bracket begins at 0")
+    bracket = row.brackets[-1]
+    if row.context_tiers:
+        bracket = bracket_of(row, usage.tier_basis)
     rates = bracket.rates
     if rates[_REQUEST] is None:
         counts[_REQUEST] = 0
+    if counts[_SEARCH] and row.search_unit is SearchUnit.PROMPT:
+        counts[_SEARCH] = min(counts[_SEARCH], usage.requests)
     if counts[_REASONING]:
         if rates[_REASONING] == rates[_OUTPUT]:
             counts[_REASONING] = 0
@@ -108,6 +111,15 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
             total += amount
             lines.append(ChargeLine(meter, quantity, rate, amount))
     return Charge(row.id, row.currency, total, tuple(lines), bracket.first_tokens)
+
+
+def bracket_of(row: PriceRow, tokens: int) -> Bracket:
+    """The compiled rates that hold for a request of this many input tokens."""
+    brackets = row.brackets
+    for bracket in brackets[:-1]:
+        if tokens >= bracket.first_tokens:
+            return bracket
+    return brackets[-1]
 
 
 def _unpriced(counts: list[int], rates: tuple[int | None, ...], row: PriceRow) -> Unpriced:

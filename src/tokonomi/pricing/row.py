@@ -1,8 +1,9 @@
 """A price row: what one model's meters cost at a provider, under stated conditions."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -31,18 +32,31 @@ class Meter(StrEnum):
     REQUEST = "request"
 
 
-PARENT: Final[Mapping[Meter, Meter]] = {
-    Meter.CACHE_READ: Meter.INPUT,
-    Meter.CACHE_READ_AUDIO: Meter.CACHE_READ,
-    Meter.CACHE_WRITE_5M: Meter.INPUT,
-    Meter.CACHE_WRITE_1H: Meter.CACHE_WRITE_5M,
-    Meter.AUDIO_IN: Meter.INPUT,
-    Meter.IMAGE_IN: Meter.INPUT,
-    Meter.REASONING: Meter.OUTPUT,
-    Meter.AUDIO_OUT: Meter.OUTPUT,
-    Meter.IMAGE_OUT: Meter.OUTPUT,
+PARENTS: Final[Mapping[Meter, tuple[Meter, ...]]] = {
+    Meter.CACHE_READ: (Meter.INPUT,),
+    Meter.CACHE_READ_AUDIO: (Meter.AUDIO_IN, Meter.CACHE_READ, Meter.INPUT),
+    Meter.CACHE_WRITE_5M: (Meter.INPUT,),
+    Meter.CACHE_WRITE_1H: (Meter.CACHE_WRITE_5M, Meter.INPUT),
+    Meter.AUDIO_IN: (Meter.INPUT,),
+    Meter.IMAGE_IN: (Meter.INPUT,),
+    Meter.REASONING: (Meter.OUTPUT,),
+    Meter.AUDIO_OUT: (Meter.OUTPUT,),
+    Meter.IMAGE_OUT: (Meter.OUTPUT,),
 }
-"""A meter without a rate of its own is charged at its parent's rate, and never at 0."""
+"""A meter without a rate of its own takes the first of these that the row names, and never 0.
+
+Cached audio looks at audio before it looks at cached text: where audio has its own price, no
+discount on it is known.
+"""
+
+PER: Final[Mapping[Meter, int]] = {
+    **dict.fromkeys(Meter, 1_000_000),
+    Meter.SEARCH: 1_000,
+    Meter.REQUEST: 1_000,
+}
+"""How many units a stated price buys, by custom: a million tokens, a thousand events."""
+
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,11 @@ class Rate:
         Raises:
             BadPrices: not a decimal number, or negative (some catalogues write -1 for "dynamic").
         """
-        try:
-            fraction = Fraction(text) / per
-        except (ValueError, ZeroDivisionError):
-            raise BadPrices(f"{text!r} per {per} is not a price") from None
+        if not _DECIMAL.fullmatch(text) or per < 1:
+            raise BadPrices(
+                f"{text!r} per {per} is not a price", remedy='Write a decimal in quotes: "1.25".'
+            )
+        fraction = Fraction(text) / per
         if fraction < 0:
             raise BadPrices(
                 f"negative price {text} per {per}",
@@ -109,6 +124,15 @@ class ContextTier:
         return self.threshold + 1 if self.comparator is Comparator.ABOVE else self.threshold
 
 
+class SearchUnit(StrEnum):
+    """What one billed search is; providers differ, so it is data."""
+
+    QUERY = "query"
+    """Every unique query that the model sent."""
+    PROMPT = "prompt"
+    """Every request that searched at all, however many queries it sent."""
+
+
 ALL_WEEK: Final = frozenset(range(7))
 DAY_MINUTES: Final = 24 * 60
 
@@ -123,12 +147,34 @@ class Window:
         to_minute: end minute of the day, exclusive; smaller than `from_minute` means that the
             window runs over midnight, its later part belonging to the day on which it began.
         closed_on: dates on which the window does not hold, from a holiday calendar.
+
+    Raises:
+        BadPrices: no weekday, or minutes outside the day, or an empty stretch.
     """
 
     weekdays: frozenset[int] = ALL_WEEK
     from_minute: int = 0
     to_minute: int = DAY_MINUTES
     closed_on: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        in_day = 0 <= self.from_minute < DAY_MINUTES and 0 <= self.to_minute <= DAY_MINUTES
+        if not self.weekdays or not self.weekdays <= ALL_WEEK:
+            raise BadPrices(f"weekdays {sorted(self.weekdays)} are not days from 0 to 6")
+        if not in_day or self.from_minute == self.to_minute:
+            raise BadPrices(f"a window from minute {self.from_minute} to {self.to_minute} of a day")
+
+    def holds(self, at: datetime) -> bool:
+        """Whether the instant, in UTC, lies in the window."""
+        minute, day = at.hour * 60 + at.minute, at.date()
+        if self.from_minute < self.to_minute:
+            return self.from_minute <= minute < self.to_minute and self._opens(day)
+        if minute >= self.from_minute:
+            return self._opens(day)
+        return minute < self.to_minute and self._opens(day - timedelta(days=1))
+
+    def _opens(self, day: date) -> bool:
+        return day.weekday() in self.weekdays and day not in self.closed_on
 
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,16 +189,19 @@ class PriceRow:
         id: stable name of the row; ledgers keep it.
         provider: who bills, for example "openai", "openrouter".
         model: the provider's resolved model id, never an alias such as "-latest".
-        tier: the service tier that it prices.
-        batch: whether it prices batch calls.
-        valid_from: first instant, inclusive, UTC.
-        valid_to: end instant, exclusive, UTC.
-        window: hours of the week in which it holds; None is always.
         currency: of all its rates.
         source: where the figures were read, with the date.
         rates: by meter, below every context threshold.
+        tier: the service tier that it prices.
+        batch: whether it prices batch calls.
+        valid_from: first instant, inclusive, UTC, whole seconds.
+        valid_to: end instant, exclusive, UTC, whole seconds.
+        window: hours of the week in which it holds; None is always.
         context_tiers: in rising order of threshold.
-        free: prices are 0 because the source says so, which is not the same as unknown.
+        search_unit: what one billed search is.
+
+    Raises:
+        BadPrices: tiers out of order, or an end before the beginning, or instants not in UTC.
     """
 
     id: str
@@ -166,12 +215,16 @@ class PriceRow:
     valid_from: datetime = BEGINNING
     valid_to: datetime = FOREVER
     window: Window | None = None
-    context_tiers: tuple[ContextTier, ...] = field(default=())
+    context_tiers: tuple[ContextTier, ...] = ()
+    search_unit: SearchUnit = SearchUnit.QUERY
 
     def __post_init__(self) -> None:
         firsts = [tier.first_tokens for tier in self.context_tiers]
         if firsts != sorted(set(firsts)):
             raise BadPrices(f"context tiers of {self.id} are not in rising order: {firsts}")
+        for instant in (self.valid_from, self.valid_to):
+            if instant.utcoffset() != timedelta(0) or instant.microsecond:
+                raise BadPrices(f"{self.id}: {instant} is not a whole second in UTC")
         if self.valid_from >= self.valid_to:
             raise BadPrices(
                 f"{self.id} ends ({self.valid_to}) before it begins ({self.valid_from})"
@@ -179,7 +232,7 @@ class PriceRow:
 
     @property
     def free(self) -> bool:
-        """Whether its source prices everything at 0, explicitly."""
+        """Whether its source prices everything at 0, explicitly; unknown is another thing."""
         every = [self.rates, *(tier.rates for tier in self.context_tiers)]
         return bool(self.rates) and all(r.sub_units == 0 for rs in every for r in rs.values())
 
@@ -196,21 +249,18 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """Compiled rates from a number of input tokens on, in sub-units; `None` is an unknown price.
+    """Compiled rates from a number of input tokens on, in sub-units per unit.
 
-    Both tuples run in the order of `Meter`. `own` marks the meters whose rate the row states
-    itself; reasoning is a line of its own only there.
+    `rates` runs in the order of `Meter`, parents resolved; `None` is an unknown price.
     """
 
     first_tokens: int
-    rates: "tuple[int | None, ...]"
+    rates: tuple[int | None, ...]
 
 
 def _with_parents(rates: Mapping[Meter, Rate]) -> tuple[int | None, ...]:
-    resolved: list[int | None] = []
-    for meter in Meter:
-        at: Meter | None = meter
-        while at is not None and at not in rates:
-            at = PARENT.get(at)
-        resolved.append(None if at is None else rates[at].sub_units)
-    return tuple(resolved)
+    def resolved(meter: Meter) -> int | None:
+        named = (rates[at].sub_units for at in (meter, *PARENTS.get(meter, ())) if at in rates)
+        return next(named, None)
+
+    return tuple(resolved(meter) for meter in Meter)
