@@ -67,7 +67,7 @@ def test_a_single_demand_is_refused_only_when_it_does_not_fit(
 def test_what_was_used_is_captured_or_overrun_to_the_last_unit(
     held: list[tuple[int, int]], used: int
 ) -> None:
-    hold = Held("budget", tuple(Part(account, amount) for account, amount in held))
+    hold = Held("budget", 1, tuple(Part(account, amount) for account, amount in held))
     done = capture(hold, used)
     assert sum(part.amount for part in done.parts) + done.overrun == used
     assert sum(part.amount for part in done.parts) <= hold.amount

@@ -13,6 +13,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         debits_posted: all that was ever taken out.
         debits_pending: all that open holds may still take out.
         floor: what `available` is counted down to; None has no floor.
+        withdrawn: the part of `debits_posted` that was not spent: limits lowered, grants expired.
 
     >>> Balance(credits_posted=500, debits_posted=120, debits_pending=80, floor=0).available
     300
@@ -22,6 +23,17 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     debits_posted: int = 0
     debits_pending: int = 0
     floor: int | None = 0
+    withdrawn: int = 0
+
+    @property
+    def spent(self) -> int:
+        """What calls took."""
+        return self.debits_posted - self.withdrawn
+
+    @property
+    def limit(self) -> int:
+        """What may be spent in all: what was put in and left in, and the overshoot below zero."""
+        return self.credits_posted - self.withdrawn - (self.floor or 0)
 
     @property
     def available(self) -> int | None:

@@ -12,7 +12,8 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: the budget's or the wallet's name, for the refusal and the ledger.
-        accounts: account ids to take from, in order (a budget has one, a wallet one per grant).
+        accounts: account ids to take from, in order: a budget has one; a wallet has one per
+            grant and, last, its own, which answers for what no grant covers.
         amount: the worst case of the request, in the accounts' units, 0 or more.
     """
 
@@ -29,9 +30,13 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """A demand that was met: the parts that hold it, in the order of their capture."""
+    """A demand that was met: the parts that hold it, in the order of their capture.
+
+    `home` is the account that answers for the demand when more is used than was held.
+    """
 
     source: str
+    home: int
     parts: tuple[Part, ...]
 
     @property
@@ -69,8 +74,9 @@ def authorize(
     accounts in order, each account down to its floor. Demands on the same account add up.
 
     >>> grants = {1: Balance(credits_posted=50), 2: Balance(credits_posted=100)}
-    >>> authorize(grants, [Demand(source="wallet ani", accounts=(1, 2), amount=80)])
-    (Held(source='wallet ani', parts=(Part(account=1, amount=50), Part(account=2, amount=30))),)
+    >>> held = authorize(grants, [Demand(source="wallet ani", accounts=(1, 2), amount=80)])
+    >>> [part.amount for part in held[0].parts]
+    [50, 30]
     """
     taken: dict[int, int] = {}
     holds: list[Held] = []
@@ -80,7 +86,7 @@ def authorize(
             return _refusal(balances, taken, demand)
         for part in parts:
             taken[part.account] = taken.get(part.account, 0) + part.amount
-        holds.append(Held(demand.source, parts))
+        holds.append(Held(demand.source, demand.accounts[-1], parts))
     return tuple(holds)
 
 
@@ -109,8 +115,8 @@ def _refusal(balances: Mapping[int, Balance], taken: Mapping[int, int], demand: 
             for account in demand.accounts
         ),
         reserved=sum(balance.debits_pending for balance in of),
-        spent=sum(balance.debits_posted for balance in of),
-        limit=sum(balance.credits_posted - (balance.floor or 0) for balance in of),
+        spent=sum(balance.spent for balance in of),
+        limit=sum(balance.limit for balance in of),
     )
 
 
@@ -130,7 +136,7 @@ def capture(held: Held, used: int) -> Captured:
 
     Each account gives at most what it held, in order; `used=0` frees everything (a void).
 
-    >>> done = capture(Held("budget team", (Part(7, 100),)), used=130)
+    >>> done = capture(Held("budget team", 7, (Part(7, 100),)), used=130)
     >>> done.parts, done.overrun
     ((Part(account=7, amount=100),), 30)
     """

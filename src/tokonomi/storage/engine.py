@@ -1,56 +1,44 @@
-"""The embedded store: one SQLite file in WAL mode, with versioned migrations."""
+"""Opening the store, wherever it is, with its schema brought up to date."""
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from tokonomi.errors import StoreError
+from tokonomi.storage.database import Database
+from tokonomi.storage.sqlite import SqliteDatabase
 
-BUSY_TIMEOUT_MS: Final = 10_000
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 
-def open_store(path: Path) -> sqlite3.Connection:
-    """A connection to the store at `path`, created and migrated when needed.
+def open_store(location: Path | str) -> Database:
+    """A connection to the store, created and migrated when needed.
 
-    The connection is in autocommit mode: write inside `transaction`. It belongs to one thread at a
-    time. Commits survive a power cut (`synchronous=FULL`) unless a caller lowers that for itself.
+    `location` is the path of a SQLite file, or a PostgreSQL DSN (`postgresql://...`), for which the
+    extra `postgres` is installed.
 
     Raises:
-        StoreError: the file cannot be opened, is not ours, or was made by a newer Tokonomi.
+        StoreError: the store cannot be opened, or was made by a newer Tokonomi.
     """
+    database = _connect(location)
+    _migrate(database, str(location))
+    return database
+
+
+def _connect(location: Path | str) -> Database:
+    if isinstance(location, Path) or "://" not in location:
+        return SqliteDatabase(Path(location))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
-        )
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        _migrate(connection, path)
-    except (OSError, sqlite3.Error) as error:
+        from tokonomi.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
         raise StoreError(
-            f"the store {path} cannot be opened: {error}",
-            remedy="Check the path, its permissions and the free space of its disk.",
+            "PostgreSQL as the store needs the extra `postgres`",
+            remedy="Install it: pip install 'tokonomi[postgres]'.",
         ) from error
-    return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Generator[sqlite3.Connection]:
-    """A write transaction: it takes the write lock at once, and an error leaves nothing behind."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+    return PostgresDatabase(location)
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -62,32 +50,29 @@ def migrations() -> list[tuple[int, str]]:
     )
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(database: Database, location: str) -> None:
     steps = migrations()
     newest = steps[-1][0]
-    if _version(connection) == newest:
+    if database.schema_version() == newest:
         return
-    with transaction(connection):
-        # Read again under the write lock: another process may have migrated meanwhile.
-        current = _version(connection)
+    with database.transaction():
+        database.lock_schema()
+        # Read again under the lock: another process may have migrated meanwhile.
+        current = database.schema_version()
         if current > newest:
             raise StoreError(
-                f"the store {path} has schema {current}, this Tokonomi knows {newest}",
+                f"the store {location} has schema {current}, this Tokonomi knows {newest}",
                 remedy="Upgrade Tokonomi, or open the store with the version that made it.",
             )
         for number, script in steps:
             if number > current:
                 for statement in _statements(script):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={number}")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+                    database.define(statement)
+        database.set_schema_version(newest)
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; `executescript` would commit the transaction around them."""
+    """The statements of a script; running it whole would commit the transaction around it."""
     pending = ""
     for line in script.splitlines(keepends=True):
         pending += line

@@ -1,0 +1,64 @@
+-- Accounts whose floor must hold: budgets (one account a window and subject) and grants of wallets.
+-- `withdrawn` is the part of `debits_posted` that was not spent: limits lowered, grants expired or
+-- refunded. The CHECK counts what is held, so no order of commits takes an account past its floor.
+CREATE TABLE account (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  asset TEXT NOT NULL,
+  floor INTEGER,
+  credits_posted INTEGER NOT NULL DEFAULT 0 CHECK (credits_posted >= 0),
+  debits_posted INTEGER NOT NULL DEFAULT 0 CHECK (debits_posted >= 0),
+  debits_pending INTEGER NOT NULL DEFAULT 0 CHECK (debits_pending >= 0),
+  withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn >= 0 AND withdrawn <= debits_posted),
+  CONSTRAINT floor_holds
+    CHECK (floor IS NULL OR credits_posted - debits_posted - debits_pending >= floor)
+) STRICT;
+
+-- Every movement, double entry: `account` on one side, a sink on the other. Rows are immutable.
+-- A `fund` takes from the sink `issued`, the others give to their sink.
+CREATE TABLE transfer (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT UNIQUE,
+  body_hash BLOB,
+  kind TEXT NOT NULL CHECK (kind IN ('fund', 'withdraw', 'capture', 'overrun')),
+  account INTEGER NOT NULL REFERENCES account,
+  sink TEXT NOT NULL,
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  call_id TEXT,
+  at_us INTEGER NOT NULL,
+  note TEXT NOT NULL DEFAULT '',
+  CHECK ((kind IN ('capture', 'overrun')) = (call_id IS NOT NULL)),
+  CHECK ((id IS NULL) = (body_hash IS NULL))
+) STRICT;
+-- A hold is resolved once on each account, by construction.
+CREATE UNIQUE INDEX one_resolution ON transfer (call_id, account, kind);
+CREATE INDEX transfer_by_account ON transfer (account, seq);
+CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
+BEGIN
+  SELECT RAISE(ABORT, 'a transfer is never changed');
+END;
+CREATE TRIGGER transfer_is_never_removed BEFORE DELETE ON transfer
+BEGIN
+  SELECT RAISE(ABORT, 'a transfer is never removed');
+END;
+
+-- What a call in flight holds, beside its intent: a JSON list of [source, [[account, amount], ...]].
+ALTER TABLE attempt ADD COLUMN held BLOB;
+
+-- Grants of wallets, each with an account of its own; a grant is closed by a row's `closed_us`.
+CREATE TABLE wallet_grant (
+  id TEXT PRIMARY KEY,
+  wallet TEXT NOT NULL,
+  account INTEGER NOT NULL UNIQUE REFERENCES account,
+  priority INTEGER NOT NULL,
+  promotional INTEGER NOT NULL CHECK (promotional IN (0, 1)),
+  granted_us INTEGER NOT NULL,
+  expires_us INTEGER,
+  closed_us INTEGER,
+  package TEXT NOT NULL,
+  paid_amount INTEGER NOT NULL CHECK (paid_amount >= 0),
+  paid_currency TEXT NOT NULL,
+  rollover TEXT NOT NULL
+) STRICT;
+CREATE INDEX wallet_grant_in_burn_order
+  ON wallet_grant (wallet, priority, promotional, expires_us, granted_us, id);
