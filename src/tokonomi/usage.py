@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tokonomi.errors import ImpossibleUsage
+from tokonomi.errors import BadInput, ImpossibleUsage
 from tokonomi.money import Money
 
 
@@ -23,6 +23,8 @@ class Source(StrEnum):
 
 
 STANDARD_TIER: Final = "standard"
+UNKNOWN_TIER: Final = "unknown"
+"""A reply that does not say which tier served it, such as "auto"; no price row has this tier."""
 
 INPUT_BUCKETS: Final = (
     "uncached_input",
@@ -64,7 +66,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         unknown_keys: usage keys that the adapter does not know; an alarm, not a charge.
 
     Raises:
-        ImpossibleUsage: a count is negative, or reasoning exceeds output, or `at` is not in UTC.
+        ImpossibleUsage: a count is negative, or reasoning exceeds output.
+        BadInput: `at` is not in UTC; that is the caller's mistake and not the provider's.
 
     >>> from datetime import datetime, UTC
     >>> Usage(at=datetime(2026, 1, 30, tzinfo=UTC), uncached_input=200, output=400).total_tokens
@@ -116,7 +119,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.reasoning} reasoning tokens inside {self.output} output tokens"
             )
         if self.at.tzinfo is not UTC and self.at.utcoffset() != timedelta(0):
-            raise ImpossibleUsage(f"the instant {self.at.isoformat()} is not in UTC")
+            raise BadInput(f"the instant {self.at.isoformat()} of a usage is not in UTC")
 
     @property
     def total_input(self) -> int:

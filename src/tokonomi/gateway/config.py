@@ -1,0 +1,343 @@
+"""`tokonomi.toml`: what the gateway listens on, whom it calls, and under which names."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tokonomi.errors import BadConfig
+from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: every key is known, and every value has its type."""
+
+
+class Store(Section, frozen=True):
+    """`[store]`: where calls are written. A relative path counts from the file's folder."""
+
+    path: str = str(DEFAULT_STORE)
+
+
+class Listen(Section, frozen=True):
+    """`[listen]`: the address that clients call. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+
+
+class Limits(Section, frozen=True):
+    """`[limits]`: what one gateway process accepts.
+
+    Attributes:
+        body_bytes: largest request body.
+        reply_bytes: largest reply that is not a stream, and largest single event of a stream.
+        concurrent: requests in flight; further ones are answered 429 at once.
+        body_seconds: how long a client may take to send its body.
+        drain_seconds: how long calls in flight may go on after SIGTERM.
+    """
+
+    body_bytes: int = 20 * 1024 * 1024
+    reply_bytes: int = 64 * 1024 * 1024
+    concurrent: int = 1_000
+    body_seconds: float = 30.0
+    drain_seconds: float = 30.0
+
+
+class Timeouts(Section, frozen=True):
+    """`[providers.NAME.timeouts]`: how long a provider may take, in seconds.
+
+    Attributes:
+        connect: to accept a connection, TLS included.
+        first_byte: from the request to the first byte of the answer.
+        between_chunks: from one piece of the answer to the next.
+        total: for the whole call.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 120.0
+    between_chunks: float = 60.0
+    total: float = 900.0
+
+
+class Provider(Section, frozen=True):
+    """`[providers.NAME]`: whom to call. The secret stays in the environment or in a file.
+
+    Attributes:
+        base_url: up to and with the version, such as `https://api.openai.com/v1`.
+        api_key_env: environment variable that holds the provider's key.
+        api_key_file: file that holds it, when no variable does.
+        dialect: what it speaks.
+        price_as: the provider's name in the price book; the section's own name when empty.
+        ca_file: certificates to trust besides the system's, in PEM.
+        timeouts: how long it may take.
+    """
+
+    base_url: str
+    api_key_env: str = ""
+    api_key_file: str = ""
+    dialect: Literal["openai"] = "openai"
+    price_as: str = ""
+    ca_file: str = ""
+    timeouts: Timeouts = Timeouts()
+
+
+class Model(Section, frozen=True):
+    """`[models."ALIAS"]`: what a model name of a client means.
+
+    Attributes:
+        provider: the name of a `[providers.NAME]` section.
+        model: the provider's name of the model. When empty it is the alias itself; for an alias
+            that ends with `*` it is what the star stands for.
+    """
+
+    provider: str
+    model: str = ""
+
+
+class Config(Section, frozen=True):
+    """The whole file."""
+
+    store: Store = Store()
+    listen: Listen = Listen()
+    limits: Limits = Limits()
+    providers: dict[str, Provider] = {}
+    models: dict[str, Model] = {}
+
+
+_SECTIONS: Final[Mapping[str, type[Section]]] = {
+    "store": Store,
+    "listen": Listen,
+    "limits": Limits,
+}
+_NAMED_SECTIONS: Final[Mapping[str, type[Section]]] = {"providers": Provider, "models": Model}
+_UNKNOWN: Final = re.compile(r"unknown field `(.+?)`(?: - at `\$\.?(.*)`)?$")
+_PLACE: Final = re.compile(r"(.*) - at `\$\.(.*)`$")
+_HIGHEST_PORT: Final = 65_535
+
+Place = tuple[str, ...]
+
+
+def load(path: Path = CONFIG_FILE) -> Config:
+    """The configuration in a file, with its paths made to count from the file's folder.
+
+    Raises:
+        BadConfig: the file cannot be read, or something in it is wrong; says which line where the
+            line can be told, and the nearest known name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(
+            f"{path} cannot be read: {error}", remedy="Name it with --config."
+        ) from error
+    config = parse(text, name=str(path))
+    folder = path.absolute().parent
+    providers = {
+        name: msgspec.structs.replace(
+            provider,
+            api_key_file=_inside(folder, provider.api_key_file),
+            ca_file=_inside(folder, provider.ca_file),
+        )
+        for name, provider in config.providers.items()
+    }
+    store = Store(path=_inside(folder, config.store.path))
+    return msgspec.structs.replace(config, store=store, providers=providers)
+
+
+def parse(text: str, *, name: str = CONFIG_FILE.name) -> Config:
+    """The configuration that a text states; `name` is what errors call the text.
+
+    Raises:
+        BadConfig: something in it is wrong.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(f"{name} is not TOML: {error}") from error
+    try:
+        config = _convert(tables)
+        _check(config)
+    except _WrongAt as wrong:
+        line = _line_of(text, wrong.place)
+        where = f"{name}:{line}" if line else name
+        dotted = ".".join(wrong.place)
+        raise BadConfig(f"{where}: {dotted}: {wrong.what}", remedy=wrong.remedy) from None
+    return config
+
+
+def secret_of(name: str, provider: Provider, environ: Mapping[str, str] = os.environ) -> str:
+    """The provider's key, empty when its section names none.
+
+    Raises:
+        BadConfig: the variable is not set, or the file cannot be read.
+    """
+    if provider.api_key_env:
+        secret = environ.get(provider.api_key_env, "").strip()
+        if not secret:
+            raise BadConfig(
+                f"providers.{name}: the environment variable {provider.api_key_env} is not set",
+                remedy="Set it, or remove the section.",
+            )
+        return secret
+    if not provider.api_key_file:
+        return ""
+    try:
+        return Path(provider.api_key_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(
+            f"providers.{name}: the key file {provider.api_key_file} cannot be read: {error}"
+        ) from error
+
+
+def _inside(folder: Path, path: str) -> str:
+    return str(folder / path) if path else ""
+
+
+class _WrongAt(Exception):
+    """Something is wrong at a place of the file."""
+
+    def __init__(self, place: Place, what: str, remedy: str = "") -> None:
+        self.place = place
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what)
+
+
+def _convert(tables: Mapping[str, object]) -> Config:
+    known = [*_SECTIONS, *_NAMED_SECTIONS]
+    for section in tables:
+        if section not in known:
+            raise _WrongAt((section,), "no such section", _nearest(section, known))
+    plain = {
+        name: _section((name,), tables[name], kind)
+        for name, kind in _SECTIONS.items()
+        if name in tables
+    }
+    named = {
+        name: {
+            own: _section((name, own), table, kind)
+            for own, table in _table((name,), tables.get(name, {})).items()
+        }
+        for name, kind in _NAMED_SECTIONS.items()
+    }
+    return msgspec.convert({**plain, **named}, Config)
+
+
+def _table(place: Place, value: object) -> Mapping[str, object]:
+    try:
+        return msgspec.convert(value, dict[str, object])
+    except msgspec.ValidationError:
+        raise _WrongAt(place, "is not a table of named sections") from None
+
+
+def _section(place: Place, table: object, kind: type[Section]) -> Section:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise _explained(place, str(error), kind) from None
+
+
+def _explained(place: Place, message: str, kind: type[Section]) -> _WrongAt:
+    if match := _UNKNOWN.search(message):
+        inner = tuple((match[2] or "").split(".")) if match[2] else ()
+        fields = Timeouts.__struct_fields__ if inner else kind.__struct_fields__
+        return _WrongAt((*place, *inner, match[1]), "no such key", _nearest(match[1], fields))
+    if match := _PLACE.match(message):
+        return _WrongAt((*place, *match[2].split(".")), match[1])
+    return _WrongAt(place, message)
+
+
+def _nearest(name: str, known: tuple[str, ...] | list[str]) -> str:
+    if name == "api_key":
+        return "A key does not belong in the file: set api_key_env or api_key_file."
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
+
+
+def _check(config: Config) -> None:
+    if not 0 <= config.listen.port <= _HIGHEST_PORT:
+        raise _WrongAt(("listen", "port"), f"{config.listen.port} is not a port")
+    for name, value in msgspec.structs.asdict(config.limits).items():
+        _positive(("limits", name), value)
+    for name, provider in config.providers.items():
+        _check_provider(("providers", name), provider)
+    for alias, model in config.models.items():
+        _check_model(("models", alias), model, config)
+
+
+def _check_provider(place: Place, provider: Provider) -> None:
+    parts = urlsplit(provider.base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise _WrongAt(
+            (*place, "base_url"),
+            f"{provider.base_url!r} is not the address of an API",
+            "Write it like https://api.openai.com/v1.",
+        )
+    if parts.username or parts.password:
+        raise _WrongAt((*place, "base_url"), "holds a secret", "Set api_key_env instead.")
+    if provider.api_key_env and provider.api_key_file:
+        raise _WrongAt(place, "names both api_key_env and api_key_file", "Keep one of them.")
+    for name, value in msgspec.structs.asdict(provider.timeouts).items():
+        _positive((*place, "timeouts", name), value)
+
+
+def _check_model(place: Place, model: Model, config: Config) -> None:
+    if model.provider not in config.providers:
+        known = [*config.providers]
+        remedy = _nearest(model.provider, known) if known else "Add a [providers.NAME] section."
+        raise _WrongAt((*place, "provider"), f"no provider {model.provider!r}", remedy)
+    if "*" in place[1].removesuffix("*"):
+        raise _WrongAt(place, "a star stands only at the end of an alias")
+    if "*" in model.model:
+        raise _WrongAt((*place, "model"), "a model's name has no star", "Leave it out.")
+    if place[1].endswith("*") and model.model:
+        raise _WrongAt(
+            (*place, "model"), "an alias with a star has no model of its own", "Leave it out."
+        )
+
+
+def _positive(place: Place, value: float) -> None:
+    if value <= 0:
+        raise _WrongAt(place, f"{value} is not more than 0")
+
+
+def _line_of(text: str, place: Place) -> int | None:
+    """The line on which a key, or else its section, stands."""
+    found: int | None = None
+    for number, path in _paths(text):
+        if path == place:
+            return number
+        if path and path == place[: len(path)]:
+            found = number
+    return found
+
+
+def _paths(text: str) -> Iterator[tuple[int, Place]]:
+    section: Place = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = _path_of(f"{stripped}\n")
+            yield number, section
+        elif "=" in stripped and not stripped.startswith("#"):
+            yield number, (*section, *_path_of(f"{stripped.partition('=')[0]}= 0\n"))
+
+
+def _path_of(line: str) -> Place:
+    """The names on a TOML line, `[a."b c"]` or `a.b = 0`, one inside the other."""
+    try:
+        inner: object = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    path: list[str] = []
+    while isinstance(inner, dict) and inner:
+        name, inner = next(iter(inner.items()))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        path.append(str(name))  # pyright: ignore[reportUnknownArgumentType]
+    return tuple(path)
