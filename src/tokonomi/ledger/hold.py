@@ -1,6 +1,6 @@
 """Holds: all demands of a request are met together, or none is; then what was used is captured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -149,11 +149,3 @@ def capture(held: Held, used: int) -> Captured:
             parts.append(Part(part.account, amount))
             missing -= amount
     return Captured(held=held, parts=tuple(parts), overrun=missing)
-
-
-def totals_by_account(parts: Iterable[Part]) -> dict[int, int]:
-    """The sum of the parts on each account, in rising order of account id: the order of locks."""
-    totals: dict[int, int] = {}
-    for part in parts:
-        totals[part.account] = totals.get(part.account, 0) + part.amount
-    return dict(sorted(totals.items()))

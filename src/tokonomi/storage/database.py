@@ -56,6 +56,13 @@ class Database(Protocol):
         """
         ...
 
+    def write_in_order_of_commits(self) -> None:
+        """Make writers of calls commit one after the other, so that `call.seq` rises with them.
+
+        The lake's watermark relies on it: no row may appear below a number that was read.
+        """
+        ...
+
     def define(self, statement: str) -> None:
         """Run one statement of the schema, which is written in SQLite's words."""
         ...

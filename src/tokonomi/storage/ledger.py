@@ -1,8 +1,6 @@
 """The ledger in the store: accounts, holds and transfers, inside the caller's transaction.
 
-The rules are pure and live in the room `ledger`; here they meet fresh, locked rows. Every function
-expects an open write transaction, and touches accounts in rising order of id, so that two writers
-never wait for each other in a circle.
+The rules are pure and live in the room `ledger`; here they meet fresh, locked rows.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,19 +12,19 @@ from msgspec.structs import replace
 
 from tokonomi.errors import TokonomiError
 from tokonomi.ledger.account import Balance, Sink
-from tokonomi.ledger.hold import (
-    Captured,
-    Demand,
-    Held,
-    Part,
-    Refusal,
-    authorize,
-    totals_by_account,
-)
+from tokonomi.ledger.hold import Captured, Demand, Held, Part, Refusal, authorize
 from tokonomi.storage.database import Database, Row
 
-_ACCOUNT_COLUMNS: Final = (
-    "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+CREDIT: Final = "CREDIT"
+"""The asset of wallets, in milli-credits."""
+
+_COLUMNS: Final = "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+_UPDATE: Final = (
+    "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?"
+    " WHERE id = ?"
+)
+_TRANSFER: Final = (
+    "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -58,71 +56,145 @@ class Claim(msgspec.Struct, frozen=True):
     on: Funding | str
 
 
-def hold(
-    database: Database, requests: Sequence[Sequence[Claim]], *, at_us: int
-) -> list[tuple[Held, ...] | Refusal]:
-    """For each request the holds on everything that it claims, or the refusal, in order.
+Resolutions = Mapping[str, Sequence[Captured]]
+"""Call id -> how each of its holds is resolved."""
 
-    Requests of one group are decided one after the other on the same balances, which are read
-    under lock and written once: no other writer can come between.
+
+class LockedAccounts:
+    """The accounts that a group of calls touches: locked, read once, and written once.
+
+    All locks are taken here, in one statement and in rising order of id, so that two writers never
+    wait for each other in a circle. `resolve` and `hold` work on the balances in memory; `write`
+    stores what changed, where the schema's CHECK is the backstop.
     """
-    claimed = {claim.on for claims in requests for claim in claims}
-    accounts, balances = _claimed_accounts(database, claimed)
-    for on in claimed:
-        if isinstance(on, Funding):
-            account = accounts[on][-1]
-            balances[account] = _converged(database, account, balances[account], on, at_us=at_us)
-    outcomes: list[tuple[Held, ...] | Refusal] = []
-    for claims in requests:
+
+    def __init__(
+        self, database: Database, claims: Iterable[Claim], resolutions: Resolutions, *, at_us: int
+    ) -> None:
+        self._database = database
+        self._at_us = at_us
+        self._transfers: list[tuple[str, int, str, int, str | None, int]] = []
+        self._own = {
+            on: on if isinstance(on, Funding) else Funding(f"wallet:{on}", CREDIT, limit=0)
+            for on in {claim.on for claim in claims}
+        }
+        held = {
+            part.account
+            for resolved in resolutions.values()
+            for captured in resolved
+            for part in captured.held.parts
+        }
+        self._accounts, self._stored = self._lock(held)
+        self._balances = dict(self._stored)
+        for on, funding in self._own.items():
+            if isinstance(on, Funding):
+                self._fund(self._accounts[on][-1], funding)
+
+    def resolve(self, resolutions: Resolutions) -> None:
+        """Captures what was used of these holds and frees the rest.
+
+        The unique index on (call, account, kind) makes a second resolution fail.
+        """
+        for call, resolved in resolutions.items():
+            for captured in resolved:
+                sink = Sink.REVENUE if captured.held.source.startswith("wallet") else Sink.SPENT
+                for part in captured.held.parts:
+                    self._change(part.account, pending=-part.amount)
+                for part in captured.parts:
+                    self._change(part.account, posted=part.amount)
+                    self._transfer("capture", part.account, sink, part.amount, call)
+                if captured.overrun:
+                    home = captured.held.home
+                    self._transfer("overrun", home, Sink.OVERRUN, captured.overrun, call)
+
+    def hold(self, claims: Sequence[Claim]) -> tuple[Held, ...] | Refusal:
+        """The holds of one request on everything that it claims, or the refusal."""
         demands = [
-            Demand(source=it.source, accounts=accounts[it.on], amount=it.amount) for it in claims
+            Demand(source=it.source, accounts=self._accounts[it.on], amount=it.amount)
+            for it in claims
         ]
-        outcome = authorize(balances, demands)
-        outcomes.append(outcome)
+        outcome = authorize(self._balances, demands)
         if not isinstance(outcome, Refusal):
             for part in _parts(outcome):
-                balances[part.account] = balances[part.account].held(part.amount)
-    granted = [part for it in outcomes if not isinstance(it, Refusal) for part in _parts(it)]
-    database.executemany(
-        "UPDATE account SET debits_pending = debits_pending + ? WHERE id = ?",
-        [(amount, account) for account, amount in totals_by_account(granted).items()],
-    )
-    return outcomes
+                self._change(part.account, pending=part.amount)
+        return outcome
 
+    def write(self) -> None:
+        """Stores the balances that changed and the transfers that explain them."""
+        changed = [
+            (it.credits_posted, it.debits_posted, it.debits_pending, it.withdrawn, account)
+            for account, it in self._balances.items()
+            if it is not self._stored[account]
+        ]
+        if changed:
+            self._database.executemany(_UPDATE, changed)
+        if self._transfers:
+            self._database.executemany(_TRANSFER, self._transfers)
 
-def resolve(database: Database, calls: Mapping[str, Sequence[Captured]], *, at_us: int) -> None:
-    """Resolves the holds of these calls: captures are posted, what was not used is free again.
+    def _lock(
+        self, held: Collection[int]
+    ) -> tuple[dict[Funding | str, tuple[int, ...]], dict[int, Balance]]:
+        wallets = [on for on in self._own if isinstance(on, str)]
+        grants = _open_grants(self._database, wallets)
+        names = {funding.name for funding in self._own.values()}
+        self._make_missing(names)
+        rows = _locked(self._database, names, {*held, *(account for _, account in grants)})
+        ids = {row[0]: row[1] for row in rows}
+        accounts = {
+            on: (*(account for wallet, account in grants if wallet == on), ids[funding.name])
+            for on, funding in self._own.items()
+        }
+        return accounts, {row[1]: _balance(row) for row in rows}
 
-    The unique index on (call, account, kind) makes a second resolution fail.
-    """
-    every = [captured for resolved in calls.values() for captured in resolved]
-    freed = totals_by_account(_parts([captured.held for captured in every]))
-    taken = totals_by_account([part for captured in every for part in captured.parts])
-    database.executemany(
-        "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us)"
-        " VALUES ('capture', ?, ?, ?, ?, ?)",
-        [
-            (part.account, _sink_of(captured.held), part.amount, call, at_us)
-            for call, resolved in calls.items()
-            for captured in resolved
-            for part in captured.parts
-        ],
-    )
-    database.executemany(
-        "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us)"
-        " VALUES ('overrun', ?, ?, ?, ?, ?)",
-        [
-            (captured.held.home, Sink.OVERRUN, captured.overrun, call, at_us)
-            for call, resolved in calls.items()
-            for captured in resolved
-            if captured.overrun
-        ],
-    )
-    database.executemany(
-        "UPDATE account SET debits_pending = debits_pending - ?, debits_posted = debits_posted + ?"
-        " WHERE id = ?",
-        [(amount, taken.get(account, 0), account) for account, amount in freed.items()],
-    )
+    def _make_missing(self, names: set[str]) -> None:
+        if not names:
+            return
+        found = self._database.execute(
+            f"SELECT name FROM account WHERE name IN ({_marks(names)})",  # noqa: S608 - marks only
+            tuple(names),
+        )
+        missing = names - {row[0] for row in found}
+        # In order of name: two writers that make the same accounts wait in line, not in a circle.
+        for funding in sorted(self._own.values(), key=lambda it: it.name):
+            if funding.name in missing:
+                open_account(self._database, funding.name, funding.asset, floor=funding.floor)
+
+    def _fund(self, account: int, funding: Funding) -> None:
+        """Funds the account to its limit, or draws it down as far as spend and holds allow."""
+        balance = self._balances[account]
+        missing = funding.limit - (balance.credits_posted - balance.withdrawn)
+        if missing > 0:
+            self._change(account, funded=missing)
+            self._transfer("fund", account, Sink.ISSUED, missing)
+        elif missing < 0:
+            available = -missing if balance.available is None else balance.available
+            spare = min(-missing, max(available, 0))
+            if spare:
+                self._change(account, posted=spare, withdrawn=spare)
+                self._transfer("withdraw", account, Sink.ISSUED, spare)
+
+    def _change(
+        self,
+        account: int,
+        *,
+        funded: int = 0,
+        posted: int = 0,
+        pending: int = 0,
+        withdrawn: int = 0,
+    ) -> None:
+        balance = self._balances[account]
+        self._balances[account] = replace(
+            balance,
+            credits_posted=balance.credits_posted + funded,
+            debits_posted=balance.debits_posted + posted,
+            debits_pending=balance.debits_pending + pending,
+            withdrawn=balance.withdrawn + withdrawn,
+        )
+
+    def _transfer(
+        self, kind: str, account: int, sink: str, amount: int, call: str | None = None
+    ) -> None:
+        self._transfers.append((kind, account, sink, amount, call, self._at_us))
 
 
 def post(
@@ -156,7 +228,12 @@ def post(
                 remedy="Send the first one again unchanged, or use a new id.",
             )
         return False
-    _move(database, kind, account, amount)
+    columns = ("credits_posted",) if kind == "fund" else ("debits_posted", "withdrawn")
+    changes = ", ".join(f"{column} = {column} + ?" for column in columns)
+    database.execute(
+        f"UPDATE account SET {changes} WHERE id = ?",  # noqa: S608 - our own column names
+        (*(amount for _ in columns), account),
+    )
     return True
 
 
@@ -169,37 +246,6 @@ def open_account(database: Database, name: str, asset: str, *, floor: int | None
     row = database.execute("SELECT id FROM account WHERE name = ?", (name,)).fetchone()
     assert row is not None, "the account was just made"
     return int(row[0])
-
-
-CREDIT: Final = "CREDIT"
-"""The asset of wallets, in milli-credits."""
-
-
-def _claimed_accounts(
-    database: Database, claimed: Iterable[Funding | str]
-) -> tuple[dict[Funding | str, tuple[int, ...]], dict[int, Balance]]:
-    """The accounts of every claim in burn order, and their balances, locked in order of id."""
-    own = {on: on if isinstance(on, Funding) else _wallet_account(on) for on in claimed}
-    grants = _open_grants(database, [on for on in own if isinstance(on, str)])
-    names = {funding.name for funding in own.values()}
-    rows = _locked(database, names, [account for _, account in grants])
-    missing = names - {row[0] for row in rows}
-    # In order of name: two writers that make the same accounts wait in line, not in a circle.
-    for funding in sorted(own.values(), key=lambda it: it.name):
-        if funding.name in missing:
-            open_account(database, funding.name, funding.asset, floor=funding.floor)
-    if missing:
-        rows = _locked(database, names, [account for _, account in grants])
-    ids = {row[0]: row[1] for row in rows}
-    accounts = {
-        on: (*(account for wallet, account in grants if wallet == on), ids[funding.name])
-        for on, funding in own.items()
-    }
-    return accounts, {row[1]: _balance(row) for row in rows}
-
-
-def _wallet_account(wallet: str) -> Funding:
-    return Funding(f"wallet:{wallet}", CREDIT, limit=0)
 
 
 def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, int]]:
@@ -216,9 +262,11 @@ def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, 
 
 
 def _locked(database: Database, names: Collection[str], ids: Collection[int]) -> list[Row]:
+    if not names and not ids:
+        return []
     lock = " FOR UPDATE" if database.dialect == "postgresql" else ""
     return database.execute(
-        f"SELECT {_ACCOUNT_COLUMNS} FROM account"  # noqa: S608 - marks only
+        f"SELECT {_COLUMNS} FROM account"  # noqa: S608 - marks only
         f" WHERE name IN ({_marks(names)}) OR id IN ({_marks(ids)}) ORDER BY id{lock}",
         (*names, *ids),
     ).fetchall()
@@ -226,45 +274,6 @@ def _locked(database: Database, names: Collection[str], ids: Collection[int]) ->
 
 def _marks(values: Collection[object]) -> str:
     return ", ".join("?" * len(values)) or "NULL"
-
-
-def _converged(
-    database: Database, account: int, balance: Balance, funding: Funding, *, at_us: int
-) -> Balance:
-    """The balance, funded to its limit or drawn down as far as spend and holds allow."""
-    missing = funding.limit - (balance.credits_posted - balance.withdrawn)
-    if missing > 0:
-        _post_change(database, account, "fund", missing, at_us=at_us)
-        return replace(balance, credits_posted=balance.credits_posted + missing)
-    available = -missing if balance.available is None else balance.available
-    spare = min(-missing, max(available, 0))
-    if spare == 0:
-        return balance
-    _post_change(database, account, "withdraw", spare, at_us=at_us)
-    return replace(
-        balance,
-        debits_posted=balance.debits_posted + spare,
-        withdrawn=balance.withdrawn + spare,
-    )
-
-
-def _post_change(
-    database: Database, account: int, kind: Literal["fund", "withdraw"], amount: int, *, at_us: int
-) -> None:
-    database.execute(
-        "INSERT INTO transfer (kind, account, sink, amount, at_us) VALUES (?, ?, ?, ?, ?)",
-        (kind, account, Sink.ISSUED, amount, at_us),
-    )
-    _move(database, kind, account, amount)
-
-
-def _move(database: Database, kind: str, account: int, amount: int) -> None:
-    if kind == "fund":
-        change, values = "credits_posted = credits_posted + ?", (amount, account)
-    else:
-        change = "debits_posted = debits_posted + ?, withdrawn = withdrawn + ?"
-        values = (amount, amount, account)
-    database.execute(f"UPDATE account SET {change} WHERE id = ?", values)  # noqa: S608 - ours
 
 
 def _balance(row: Row) -> Balance:
@@ -279,7 +288,3 @@ def _balance(row: Row) -> Balance:
 
 def _parts(holds: Iterable[Held]) -> list[Part]:
     return [part for held in holds for part in held.parts]
-
-
-def _sink_of(held: Held) -> Sink:
-    return Sink.REVENUE if held.source.startswith("wallet") else Sink.SPENT

@@ -12,6 +12,7 @@ from tokonomi.errors import StoreError
 from tokonomi.storage.database import Cursor, Dialect, Value
 
 MIGRATION_LOCK: Final = 0x746F6B6F
+CALLS_LOCK: Final = 0x746F6B70
 _VERSION: Final = "tokonomi schema "
 
 _REFUSE: Final = """
@@ -54,6 +55,10 @@ class PostgresDatabase:
             if not power_safe:
                 self._connection.execute("SET LOCAL synchronous_commit = off")
             yield
+
+    def write_in_order_of_commits(self) -> None:
+        """See `Database.write_in_order_of_commits`; it comes before every other lock."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (CALLS_LOCK,))
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""

@@ -59,6 +59,9 @@ class SqliteDatabase:
                 self.connection.execute("ROLLBACK")
             raise
 
+    def write_in_order_of_commits(self) -> None:
+        """Nothing to do: there is one writer at a time."""
+
     def define(self, statement: str) -> None:
         """See `Database.define`."""
         self.connection.execute(statement)

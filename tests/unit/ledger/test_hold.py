@@ -9,7 +9,6 @@ from tokonomi.ledger.hold import (
     Refusal,
     authorize,
     capture,
-    totals_by_account,
 )
 
 
@@ -86,7 +85,3 @@ def test_capture_of_nothing_is_a_void() -> None:
 def test_use_above_the_hold_is_an_overrun_and_not_a_larger_capture() -> None:
     held = Held("wallet ani", 1, (Part(1, 50),))
     assert capture(held, used=70) == Captured(held=held, parts=(Part(1, 50),), overrun=20)
-
-
-def test_totals_come_in_the_order_of_locks() -> None:
-    assert list(totals_by_account([Part(9, 1), Part(2, 5), Part(9, 2)]).items()) == [(2, 5), (9, 3)]
