@@ -101,7 +101,7 @@ def exact_sum(amounts: ir.Value, *, where: ir.BooleanValue | None = None) -> ir.
 def as_whole(value: ir.Value) -> ir.DecimalColumn:
     """The value as a decimal of 38 digits without a fraction."""
     # The signature of `cast` knows UUIDs only.
-    return cast(Any, value).cast(WHOLE)
+    return cast("Any", value).cast(WHOLE)
 
 
 def fetch(table: ir.Table) -> list[dict[str, Any]]:
