@@ -20,7 +20,10 @@ app = App(
     version=__version__,
 )
 
-COMMANDS: Final[list[tuple[str, str, str]]] = []
+COMMANDS: Final = [
+    ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
+    ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
+]
 """Name, import path and one line of help of each command, in the order of a user's day."""
 
 for _name, _path, _help in COMMANDS:
