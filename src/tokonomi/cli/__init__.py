@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from tokonomi import __version__
-from tokonomi.errors import BadConfig, TokonomiError
+from tokonomi.errors import BadConfig, TokonomiError, WrongUsage
 
 WRONG_USAGE: Final = 2
 WRONG_CONFIG: Final = 3
@@ -41,6 +41,9 @@ def main(tokens: list[str] | None = None) -> NoReturn:
     except CycloptsError as error:
         talk.print(f"wrong_usage: {error}", markup=False)
         talk.print("See `tokonomi --help`.", markup=False)
+        sys.exit(WRONG_USAGE)
+    except WrongUsage as error:
+        talk.print(str(error), markup=False)
         sys.exit(WRONG_USAGE)
     except BadConfig as error:
         talk.print(str(error), markup=False)
