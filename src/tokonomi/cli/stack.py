@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Generator
@@ -49,23 +48,6 @@ def main() -> None:
                 run(load(folder.config))
     except TokonomiError as error:
         sys.exit(str(error))
-
-
-def start(folder: DemoFolder, port: int, *, attached: bool) -> "subprocess.Popen[bytes]":
-    """The process that serves, its prints going to the folder's log.
-
-    An attached one ends with this process; another one lives on. Neither hears this terminal's
-    Ctrl-C: whoever started it stops it.
-    """
-    options = ["--data", str(folder.path), "--port", str(port), *["--attached"] * attached]
-    with folder.log.open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", __name__, *options],
-            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
 
 
 if __name__ == "__main__":

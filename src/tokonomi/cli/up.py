@@ -9,7 +9,6 @@ from typing import Final
 
 from rich.console import Console
 
-from tokonomi.cli import stack
 from tokonomi.cli.demo import HOSTED, DemoFolder, demo_key, refuse_taken_port
 from tokonomi.cli.first_call import QUESTION, ask, cost_of
 from tokonomi.errors import StartError
@@ -55,7 +54,7 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
     folder.path.mkdir(parents=True, exist_ok=True)
     key = demo_key(folder)
     out.print("Starting the gateway and a small language model on this machine ...")
-    process = stack.start(folder, port, attached=not detach)
+    process = _start(folder, port, attached=not detach)
     kept = False
     try:
         _wait(folder, port, process)
@@ -70,6 +69,23 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
         if not kept:
             stop(process, seconds=DRAIN_SECONDS)
     return 0
+
+
+def _start(folder: DemoFolder, port: int, *, attached: bool) -> "subprocess.Popen[bytes]":
+    """The process that serves, its prints going to the folder's log.
+
+    An attached one ends with this process; another one lives on. Neither hears this terminal's
+    Ctrl-C, so that calls in flight are finished when we stop it.
+    """
+    options = ["--data", str(folder.path), "--port", str(port), *["--attached"] * attached]
+    with folder.log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tokonomi.cli.stack", *options],
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def _wait(folder: DemoFolder, port: int, process: "subprocess.Popen[bytes]") -> None:
