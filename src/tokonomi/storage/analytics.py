@@ -88,20 +88,25 @@ def open_calls(
             backend.disconnect()
 
 
-def exact_sum(amounts: ir.Value, *, where: ir.BooleanValue | None = None) -> ir.Value:
+def exact_sum(amounts: ir.Value, *, where: ir.BooleanValue | None = None) -> ir.Scalar:
     """The sum of 64-bit integers in 128 bits, as a decimal without a fraction; NULL of no rows.
 
     A sum in 64 bits would wrap or fail at 9.2 million dollars. 38 digits hold any sum of fewer than
     10**19 rows.
     """
     # Ibis gives the sum of whole decimals two decimals of its own, so it is cast once more.
-    return as_whole(as_whole(amounts).sum(where=where))
+    return cast("ir.Scalar", as_whole(as_whole(amounts).sum(where=where)))
 
 
 def as_whole(value: ir.Value) -> ir.DecimalColumn:
     """The value as a decimal of 38 digits without a fraction."""
     # The signature of `cast` knows UUIDs only.
     return cast("Any", value).cast(WHOLE)
+
+
+def literal(value: str | datetime) -> ir.Scalar:
+    """The value as an expression."""
+    return ibis.literal(value)  # pyright: ignore[reportUnknownMemberType] - one optional argument has no type
 
 
 def fetch(table: ir.Table) -> list[dict[str, Any]]:
@@ -159,11 +164,7 @@ def _write_tail(
 
 def _within(table: ir.Table, period: Period) -> ir.Table:
     if period.since is not None:
-        table = table.filter(table["at"] >= _instant(period.since))
+        table = table.filter(table["at"] >= literal(period.since))
     if period.until is not None:
-        table = table.filter(table["at"] < _instant(period.until))
+        table = table.filter(table["at"] < literal(period.until))
     return table
-
-
-def _instant(at: datetime) -> ir.Scalar:
-    return ibis.literal(at)  # pyright: ignore[reportUnknownMemberType] - one optional argument has no type
