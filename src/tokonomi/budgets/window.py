@@ -41,7 +41,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         month_day: the day on which a month begins, 1 to 31; a shorter month begins on its last day.
 
     Raises:
-        BadInput: a day that no week or no month has.
+        BadInput: a day that no week or no month has, or that is not of this period.
     """
 
     period: Period
@@ -54,6 +54,12 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         if not 1 <= self.month_day <= LAST_MONTH_DAY:
             raise BadInput(
                 f"{self.month_day} is no day of a month", remedy="Use 1 to 31; 31 is the last day."
+            )
+        weekday_unused = self.period is not Period.WEEK and self.weekday != MONDAY
+        if weekday_unused or (self.period is not Period.MONTH and self.month_day != 1):
+            raise BadInput(
+                f"a window of one {self.period} does not begin on a chosen day",
+                remedy="Only a week begins on a weekday, only a month on a day of the month.",
             )
 
 

@@ -138,3 +138,14 @@ def test_a_weekday_that_no_week_has_is_refused(day: dict[str, int]) -> None:
 def test_a_day_that_no_month_has_is_refused(day: int) -> None:
     with pytest.raises(BadInput, match="no day of a month"):
         Window(period=Period.MONTH, month_day=day)
+
+
+@pytest.mark.parametrize("period", [Period.HOUR, Period.DAY, Period.MONTH, Period.LIFETIME])
+def test_only_a_week_begins_on_a_weekday(period: Period) -> None:
+    with pytest.raises(BadInput, match="does not begin on a chosen day"):
+        Window(period=period, weekday=3)
+
+
+def test_only_a_month_begins_on_a_day_of_the_month() -> None:
+    with pytest.raises(BadInput, match="a window of one week does not begin on a chosen day"):
+        Window(period=Period.WEEK, month_day=15)
