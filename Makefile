@@ -26,11 +26,11 @@ down: ## Stop what `make up` started
 	@if [ -x $(BIN)/tokonomi ]; then $(BIN)/tokonomi down; else echo "Nothing is installed here."; fi
 
 test: $(DEV) ## Run the whole test suite
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -v -n $(WORKERS)
 
 check: format lint types imports ## All that must pass: format, lint, types, imports, tests, coverage
 	@echo "== tests, with coverage by branch of the pure rooms"
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov
+	@$(BIN)/python -m pytest -v -n $(WORKERS) --cov
 
 format: $(DEV)
 	@echo "== format"

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -24,6 +25,19 @@ class Status(StrEnum):
     """The gateway died with the call in flight; a later start found it."""
     IMPORTED = "imported"
     """Read from a file of past traffic."""
+
+
+NAMED_DIMENSIONS: Final = {
+    "project": "project",
+    "feature": "feature",
+    "user": "user",
+    "session": "session",
+    "key": "key_id",
+    "route": "route",
+}
+"""What rules call a dimension of the client, and the field that holds it."""
+
+TAG_PREFIX: Final = "tag:"
 
 
 class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +64,19 @@ class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     route: str = ""
     tags: tuple[tuple[str, str], ...] = ()
+
+    def named(self, name: str) -> str:
+        """The value of the dimension that rules call `name`, empty when it is not given.
+
+        `name` is one of `NAMED_DIMENSIONS`, or `"tag:"` and the name of a tag.
+
+        >>> Dimensions(user="ani", tags=(("document", "d-7"),)).named("tag:document")
+        'd-7'
+        """
+        if name.startswith(TAG_PREFIX):
+            return dict(self.tags).get(name.removeprefix(TAG_PREFIX), "")
+        value: str = getattr(self, NAMED_DIMENSIONS[name])
+        return value
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@
     │   ├── AmountTooLarge  amount_too_large     an amount does not fit its column
     │   ├── ImpossibleUsage impossible_usage     token counts that cannot be true together
     │   ├── BadPrices       bad_prices           a price file is wrong
-    │   └── BadConfig       bad_config           tokonomi.toml is wrong
+    │   ├── BadConfig       bad_config           tokonomi.toml is wrong
+    │   └── WrongUsage      wrong_usage          a command was asked for what it does not know
     ├── NotFound            not_found            a thing named by a person does not exist
     ├── StartError          start_failed         a server of ours could not be started
     └── StoreError          store_error          the store cannot be read or written
@@ -71,6 +72,12 @@ class BadConfig(BadInput):
     """The configuration file is wrong."""
 
     code = "bad_config"
+
+
+class WrongUsage(BadInput):
+    """A command was asked for something that it does not know or cannot combine."""
+
+    code = "wrong_usage"
 
 
 class NotFound(TokonomiError):

@@ -1,5 +1,6 @@
 """The command line: one file per command, each loaded only when it is asked for."""
 
+import difflib
 import os
 import sys
 from typing import Final, NoReturn
@@ -8,11 +9,14 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from tokonomi import __version__
-from tokonomi.errors import BadConfig, TokonomiError
+from tokonomi.errors import BadConfig, TokonomiError, WrongUsage
 
+FAILED: Final = 1
 WRONG_USAGE: Final = 2
 WRONG_CONFIG: Final = 3
 INTERRUPTED: Final = 130
+TRACEBACK: Final = "TOKONOMI_TRACEBACK"
+"""Set this variable to see where an error came from."""
 
 app = App(
     name="tokonomi",
@@ -20,7 +24,10 @@ app = App(
     version=__version__,
 )
 
-COMMANDS: Final[list[tuple[str, str, str]]] = []
+COMMANDS: Final = [
+    ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
+    ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
+]
 """Name, import path and one line of help of each command, in the order of a user's day."""
 
 for _name, _path, _help in COMMANDS:
@@ -32,23 +39,51 @@ def main(tokens: list[str] | None = None) -> NoReturn:
 
     Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 130 interrupted.
     """
-    talk = Console(stderr=True, soft_wrap=True, highlight=False)
+    tokens = sys.argv[1:] if tokens is None else tokens
     try:
+        _refuse_unknown_command(tokens)
         answer = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        talk.print(f"wrong_usage: {error}", markup=False)
-        talk.print("See `tokonomi --help`.", markup=False)
-        sys.exit(WRONG_USAGE)
-    except BadConfig as error:
-        talk.print(str(error), markup=False)
-        sys.exit(WRONG_CONFIG)
-    except TokonomiError as error:
-        talk.print(str(error), markup=False)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has left, as `| head` does; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        talk = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        code, text = _told(error)
+        talk.print(text)
+        sys.exit(code)
     sys.exit(answer if isinstance(answer, int) else 0)
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """The exit code for an error, and what the person is told."""
+    match error:
+        case CycloptsError():
+            return WRONG_USAGE, f"{WrongUsage.code}: {error}\nSee `tokonomi --help`."
+        case WrongUsage():
+            return WRONG_USAGE, str(error)
+        case BadConfig():
+            return WRONG_CONFIG, str(error)
+        case TokonomiError():
+            return FAILED, str(error)
+        case OSError():
+            return FAILED, f"system_error: {error}. Check the path, its permissions and its disk."
+        case _:
+            return FAILED, (
+                f"internal_error: {type(error).__name__}: {error}. This is a defect of Tokonomi: "
+                f"please report it with what it prints under {TRACEBACK}=1."
+            )
+
+
+def _refuse_unknown_command(tokens: list[str]) -> None:
+    # The parser would load every command to find a similar name; the names are enough.
+    names = [name for name, _, _ in COMMANDS]
+    if not tokens or tokens[0].startswith("-") or tokens[0] in names:
+        return
+    near = difflib.get_close_matches(tokens[0], names, n=1)
+    remedy = f"Did you mean {near[0]}?" if near else f"Commands are {', '.join(names)}."
+    raise WrongUsage(f"there is no command {tokens[0]!r}", remedy=remedy)

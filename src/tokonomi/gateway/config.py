@@ -25,6 +25,12 @@ class Store(Section, frozen=True):
     path: str = str(DEFAULT_STORE)
 
 
+class Prices(Section, frozen=True):
+    """`[prices]`: your own prices over the public ones. A path counts from the file's folder."""
+
+    contract: str = ""
+
+
 class Listen(Section, frozen=True):
     """`[listen]`: the address that clients call. Port 0 takes a free one."""
 
@@ -105,6 +111,7 @@ class Config(Section, frozen=True):
     """The whole file."""
 
     store: Store = Store()
+    prices: Prices = Prices()
     listen: Listen = Listen()
     limits: Limits = Limits()
     providers: dict[str, Provider] = {}
@@ -113,6 +120,7 @@ class Config(Section, frozen=True):
 
 _SECTIONS: Final[Mapping[str, type[Section]]] = {
     "store": Store,
+    "prices": Prices,
     "listen": Listen,
     "limits": Limits,
 }
@@ -148,7 +156,8 @@ def load(path: Path = CONFIG_FILE) -> Config:
         for name, provider in config.providers.items()
     }
     store = Store(path=_inside(folder, config.store.path))
-    return msgspec.structs.replace(config, store=store, providers=providers)
+    prices = Prices(contract=_inside(folder, config.prices.contract))
+    return msgspec.structs.replace(config, store=store, prices=prices, providers=providers)
 
 
 def parse(text: str, *, name: str = CONFIG_FILE.name) -> Config:

@@ -164,6 +164,13 @@ class Window:
         if not in_day or self.from_minute == self.to_minute:
             raise BadPrices(f"a window from minute {self.from_minute} to {self.to_minute} of a day")
 
+    @property
+    def name(self) -> str:
+        """The window as row ids write it, ISO weekdays last: `01:00-04:00/12345`."""
+        hours = "-".join(f"{m // 60:02d}:{m % 60:02d}" for m in (self.from_minute, self.to_minute))
+        days = "".join(str(day + 1) for day in sorted(self.weekdays))
+        return hours if self.weekdays == ALL_WEEK else f"{hours}/{days}"
+
     def holds(self, at: datetime) -> bool:
         """Whether the instant, in UTC, lies in the window."""
         minute, day = at.hour * 60 + at.minute, at.date()

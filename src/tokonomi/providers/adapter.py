@@ -27,26 +27,34 @@ class Dialect(StrEnum):
     PERPLEXITY = "perplexity"
 
 
-def utf8_length(text: str) -> int:
-    """The bytes of a text in UTF-8; a lone surrogate, which JSON can carry, counts as 3 bytes."""
-    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-
-
 @dataclass(slots=True)
 class Relayed:
-    """How much text a reply carried, so that a caller can estimate what a cut stream cost."""
+    """The generated text that a reply carried, so that a caller can estimate what a cut one cost.
 
-    characters: int = 0
-    utf8_bytes: int = 0
+    Thinking and the arguments of tools are generated text too.
+    """
+
+    pieces: list[str] = field(default_factory=list[str])
 
     def add(self, text: object) -> None:
-        """Counts one more piece of generated text; what is no text is not counted."""
-        if isinstance(text, str):
-            self.characters += len(text)
-            # A lone surrogate, which JSON can carry, has no UTF-8 form; it counts as its 3 bytes.
-            self.utf8_bytes += (
-                len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-            )
+        """Takes note of one more piece; what is no text is none."""
+        if text and isinstance(text, str):
+            self.pieces.append(text)
+
+    @property
+    def text(self) -> str:
+        """All of it, in order of arrival."""
+        return "".join(self.pieces)
+
+    @property
+    def characters(self) -> int:
+        """Its length in Unicode code points."""
+        return sum(map(len, self.pieces))
+
+    @property
+    def utf8_bytes(self) -> int:
+        """Its length in UTF-8; a lone surrogate, which JSON can carry, counts as 3 bytes."""
+        return len(self.text.encode(errors="surrogatepass"))
 
 
 @dataclass(slots=True)
@@ -58,7 +66,7 @@ class Seen:
         request_id: the provider's id of the reply.
         finish_reason: why generation ended, in the provider's word; empty while it goes on.
         service_tier: the served tier as the reply names it; see `served_tier`.
-        relayed: the generated text, thinking and tool arguments among it.
+        relayed: the generated text.
     """
 
     model: str = ""

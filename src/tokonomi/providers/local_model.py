@@ -24,7 +24,7 @@ from tokonomi.errors import NotFound, StartError
 
 LOOPBACK: Final = "127.0.0.1"
 CHAT_MODEL: Final = "smollm2-135m"
-EMBEDDING_MODEL: Final = "smollm2-135m-embedding"
+EMBEDDING_MODEL: Final = "smollm2-135m-embed"
 CONTEXT_TOKENS: Final = 4096
 PARALLEL_CALLS: Final = 4
 START_SECONDS: Final = 60
@@ -123,11 +123,11 @@ def wait_for_health(
         time.sleep(0.02)
 
 
-def stop(child: "subprocess.Popen[bytes]") -> None:
-    """Ends the child and waits until it is gone."""
+def stop(child: "subprocess.Popen[bytes]", *, seconds: int = STOP_SECONDS) -> None:
+    """Asks the child to end, waits until it is gone, and after `seconds` ends it at once."""
     child.terminate()
     try:
-        child.wait(STOP_SECONDS)
+        child.wait(seconds)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -52,12 +52,13 @@ _HARMLESS: Final = frozenset(
 _KNOWN: Final = CHAT_COUNTS | _HARMLESS
 
 
-def _openrouter_searches(usage: Mapping[str, object]) -> int | None:
+def openrouter_searches(usage: Mapping[str, object]) -> int | None:
+    """The web searches that OpenRouter counts, `None` when it counts none."""
     tools = usage.get("server_tool_use")
     return reported_count(tools, "web_search_requests") if is_object(tools) else None
 
 
-def _xai_searches(usage: Mapping[str, object]) -> int | None:
+def xai_searches(usage: Mapping[str, object]) -> int | None:
     """Searches that xAI's server made, or the sources of its older live search: what it charges."""
     tools = usage.get("server_side_tool_usage_details")
     if is_object(tools):
@@ -74,7 +75,7 @@ VARIANTS: Final[Mapping[str, Shape]] = {
     "openrouter": Shape(
         known=_KNOWN | {"cost", "cost_details", "is_byok", "server_tool_use"},
         cost=openrouter_cost,
-        searches=_openrouter_searches,
+        searches=openrouter_searches,
     ),
     "vertex": Shape(known=_KNOWN | {"extra_properties"}, reasoning_beside=True),
     "xai": Shape(
@@ -88,7 +89,7 @@ VARIANTS: Final[Mapping[str, Shape]] = {
         },
         reasoning_beside=True,
         cost=xai_cost,
-        searches=_xai_searches,
+        searches=xai_searches,
     ),
 }
 

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from tokonomi.errors import ImpossibleUsage
 from tokonomi.money import Money
+from tokonomi.providers.input_buckets import InputBuckets, input_buckets
 from tokonomi.providers.json_fields import (
+    MAX_COUNT,
     object_at,
     part_count,
     quarantined,
@@ -105,44 +109,92 @@ def read_usage(
         BadInput: `at` is not in UTC.
     """
     try:
-        totals = _totals(usage, shape)
-        if totals is None:
-            return None
-        prompt, completion, total = totals
-        inputs = object_at(usage, shape.input_details)
-        outputs = object_at(usage, shape.output_details)
-        uncached, read, read_audio, write, write_long, audio, image = _split_input(
-            prompt, usage, inputs
-        )
-        text, reasoning, audio_out, image_out = _split_output(completion, outputs)
-        if (total is not None and prompt + completion != total) or shape.reasoning_beside:
-            text += _beside(prompt, completion, total, reasoning if shape.reasoning_beside else 0)
-        counted = shape.searches(usage) if shape.searches else None
-        return Usage(
+        return _read(
+            usage,
+            shape=shape,
             at=at,
-            uncached_input=uncached,
-            cache_read=read,
-            cache_read_audio=read_audio,
-            cache_write_5m=write,
-            cache_write_1h=write_long,
-            audio_in=audio,
-            image_in=image,
-            output=text,
-            reasoning=reasoning,
-            audio_out=audio_out,
-            image_out=image_out,
-            searches=searches if counted is None else counted,
             tier=tier,
+            searches=searches,
             batch=batch,
             context_basis=context_basis,
-            reported_cost=shape.cost(usage) if shape.cost else None,
-            unknown_keys=alarms + _alarms(usage, shape, inputs, outputs),
+            alarms=alarms,
         )
     except ImpossibleUsage as impossible:
         return quarantined(impossible.what, usage)
 
 
+def _read(
+    usage: Mapping[str, object],
+    *,
+    shape: Shape,
+    at: datetime,
+    tier: str,
+    searches: int,
+    batch: bool,
+    context_basis: int | None,
+    alarms: tuple[str, ...],
+) -> Usage | None:
+    totals = _totals(usage, shape)
+    if totals is None:
+        return None
+    prompt, completion, total = totals
+    inputs = object_at(usage, shape.input_details)
+    outputs = object_at(usage, shape.output_details)
+    uncached, read, read_audio, write, write_long, audio, image = _split_input(
+        prompt, usage, inputs
+    )
+    text, reasoning, audio_out, image_out = _split_output(completion, outputs)
+    if prompt + completion != total or shape.reasoning_beside:
+        text += _beside(prompt, completion, total, reasoning if shape.reasoning_beside else 0)
+    usual = Usage(
+        at=at,
+        uncached_input=uncached,
+        cache_read=read,
+        output=text,
+        reasoning=reasoning,
+        tier=tier,
+        batch=batch,
+        context_basis=context_basis,
+        unknown_keys=alarms + _alarms(usage, shape, inputs, outputs),
+    )
+    counted = shape.searches(usage) if shape.searches else None
+    cost = shape.cost(usage) if shape.cost else None
+    media = read_audio or write or write_long or audio or image or audio_out or image_out
+    if not (media or searches or counted or cost):
+        return usual
+    # Naming all fields for every call would take as long as all the rest; few replies need them.
+    return replace(
+        usual,
+        cache_read_audio=read_audio,
+        cache_write_5m=write,
+        cache_write_1h=write_long,
+        audio_in=audio,
+        image_in=image,
+        audio_out=audio_out,
+        image_out=image_out,
+        searches=searches if counted is None else counted,
+        reported_cost=cost,
+    )
+
+
 def _totals(usage: Mapping[str, object], shape: Shape) -> tuple[int, int, int | None] | None:
+    prompt, completion = usage.get(shape.input_key), usage.get(shape.output_key)
+    total = usage.get("total_tokens")
+    # A negative count needs no test here: a bucket would be negative, and `Usage` refuses that.
+    if (
+        type(prompt) is int
+        and type(completion) is int
+        and type(total) is int
+        and prompt <= MAX_COUNT
+        and completion <= MAX_COUNT
+    ):
+        return prompt, completion, total
+    return _unusual_totals(usage, shape)
+
+
+def _unusual_totals(
+    usage: Mapping[str, object], shape: Shape
+) -> tuple[int, int, int | None] | None:
     prompt = reported_count(usage, shape.input_key)
     completion = reported_count(usage, shape.output_key)
     total = reported_count(usage, "total_tokens")
@@ -175,8 +227,7 @@ def _beside(prompt: int, completion: int, total: int | None, reasoning: int) -> 
 
 def _split_input(
     prompt: int, usage: Mapping[str, object], details: Mapping[str, object] | None
-) -> tuple[int, int, int, int, int, int, int]:
-    """The input buckets, in the order of `INPUT_BUCKETS`, which sum to `prompt`."""
+) -> InputBuckets:
     read = write = audio = image = 0
     if details:
         get = details.get
@@ -191,20 +242,17 @@ def _split_input(
             image = part_count(details, "image_tokens")
     if "prompt_cache_hit_tokens" in usage:
         read = _cache_hits(prompt, usage, read if details and "cached_tokens" in details else None)
-    if read + write > prompt or audio + image > prompt:
-        raise ImpossibleUsage(
-            f"{read} cache read + {write} cache write, {audio} audio + {image} image"
-            f" inside {prompt} input tokens"
-        )
-    if not (write or audio or image) or details is None:
-        return prompt - read, read, 0, 0, 0, 0, 0
-    read_audio, read_image = _cached_media(
-        details, audio, image, overlap=read + write + audio + image - prompt
+    if details is None or not (write or audio or image):
+        return input_buckets(prompt, read=read)
+    return input_buckets(
+        prompt,
+        read=read,
+        write=write,
+        long_write=_long_writes(details, write),
+        audio=audio,
+        image=image,
+        cached_media=_cached_media(details),
     )
-    long = _long_writes(details, write)
-    fresh_audio, fresh_image = audio - read_audio, image - read_image
-    uncached = prompt - read - write - fresh_audio - fresh_image
-    return uncached, read - read_audio, read_audio, write - long, long, fresh_audio, fresh_image
 
 
 def _cache_hits(prompt: int, usage: Mapping[str, object], cached: int | None) -> int:
@@ -220,29 +268,12 @@ def _cache_hits(prompt: int, usage: Mapping[str, object], cached: int | None) ->
     return hits
 
 
-def _cached_media(
-    details: Mapping[str, object], audio: int, image: int, *, overlap: int
-) -> tuple[int, int]:
-    """The audio and the image tokens that were read from the cache.
-
-    A reply that says so in `cached_tokens_details` decides. The others only say how many tokens
-    were cached and how many were audio; what exceeds the prompt together must be both, and no more
-    than that is assumed. Images go first, because their price is the text's almost everywhere.
-    """
+def _cached_media(details: Mapping[str, object]) -> tuple[int, int] | None:
+    """The audio and the image tokens that were read from the cache, when the reply says so."""
     split = object_at(details, "cached_tokens_details")
-    if split is not None:
-        read_audio, read_image = (
-            part_count(split, "audio_tokens"),
-            part_count(split, "image_tokens"),
-        )
-        if read_audio > audio or read_image > image:
-            raise ImpossibleUsage(
-                f"{read_audio} of {audio} audio and {read_image} of {image} image tokens cached"
-            )
-        return read_audio, read_image
-    both = max(overlap, 0)
-    read_image = min(both, image)
-    return both - read_image, read_image
+    if split is None:
+        return None
+    return part_count(split, "audio_tokens"), part_count(split, "image_tokens")
 
 
 def _long_writes(details: Mapping[str, object], write: int) -> int:

@@ -1,0 +1,1 @@
+"""Dated data with its sources: prices that lie over the bundled catalogue."""

@@ -1,0 +1,210 @@
+"""The demo's folder: what `tokonomi up` writes into it, and whether something runs there."""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tokonomi.errors import StartError
+from tokonomi.providers.local_model import (
+    CHAT_MODEL,
+    EMBEDDING_MODEL,
+    LOOPBACK,
+    LocalModel,
+)
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import KeyRing, create
+
+KEY_NAME: Final = "demo"
+OWNER_ONLY: Final = 0o600
+
+HOSTED: Final = (
+    ("OPENAI_API_KEY", "openai", "https://api.openai.com/v1"),
+    ("OPENROUTER_API_KEY", "openrouter", "https://openrouter.ai/api/v1"),
+    ("AI_GATEWAY_API_KEY", "vercel", "https://ai-gateway.vercel.sh/v1"),
+)
+"""Variable that holds the key, name of the provider here, address of its API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that runs: the process that holds the folder's lock, and the gateway's port."""
+
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFolder:
+    """The files of one demo, all in one folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The gateway's configuration; each start writes it anew."""
+        return self.path / "tokonomi.toml"
+
+    @property
+    def store(self) -> Path:
+        """The embedded store."""
+        return self.path / "tokonomi.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The demo's virtual key, readable by its owner only."""
+        return self.path / "demo.key"
+
+    @property
+    def model_key_file(self) -> Path:
+        """The key that the gateway shows to the local model."""
+        return self.path / "local-model.key"
+
+    @property
+    def log(self) -> Path:
+        """What the gateway and the model print."""
+        return self.path / "up.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running stack for as long as it lives; says its process and port."""
+        return self.path / "up.lock"
+
+    def running(self) -> Running | None:
+        """The stack that runs in this folder. A dead one's lock is gone, however it died."""
+        try:
+            file = self.lock.open("r+")
+        except FileNotFoundError:
+            return None
+        with file:
+            if _locked(file.fileno()):
+                return None
+            state = json.loads(file.read() or "{}")
+            return Running(state.get("pid", 0), state.get("port", 0))
+
+    @contextmanager
+    def hold(self, port: int) -> Generator[None]:
+        """Keeps the folder's lock while the stack runs.
+
+        Raises:
+            StartError: another stack holds it.
+        """
+        with self.lock.open("a+") as file:
+            if not _locked(file.fileno()):
+                raise StartError(f"another `tokonomi up` is running in {self.path}")
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "port": port}))
+            file.flush()
+            yield
+
+
+def prepare(folder: DemoFolder, port: int, environ: Mapping[str, str]) -> LocalModel:
+    """Where the local model shall listen, after everything that the gateway needs is written."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    model = LocalModel(free_port(), free_port(), secrets.token_urlsafe(16))
+    write_secret(folder.model_key_file, model.api_key)
+    folder.config.write_text(configuration(folder, port, model, environ), "utf-8")
+    return model
+
+
+def configuration(
+    folder: DemoFolder, port: int, model: LocalModel, environ: Mapping[str, str]
+) -> str:
+    """The gateway's configuration: the local model, and each provider whose key is at hand."""
+    local = f"""\
+# Written by `tokonomi up` at each start. For one of your own, copy it and use `tokonomi serve`.
+[store]
+path = "{folder.store.name}"
+
+[listen]
+host = "{LOOPBACK}"
+port = {port}
+
+[providers.local]
+base_url = "{model.chat_url}"
+api_key_file = "{folder.model_key_file.name}"
+
+[models."{CHAT_MODEL}"]
+provider = "local"
+
+[providers.local-embedding]
+base_url = "{model.embedding_url}"
+api_key_file = "{folder.model_key_file.name}"
+price_as = "local"
+
+[models."{EMBEDDING_MODEL}"]
+provider = "local-embedding"
+"""
+    hosted = [
+        f"""
+[providers.{name}]
+base_url = "{url}"
+api_key_env = "{variable}"
+
+[models."{name}/*"]
+provider = "{name}"
+"""
+        for variable, name, url in HOSTED
+        if environ.get(variable)
+    ]
+    return "".join([local, *hosted])
+
+
+def demo_key(folder: DemoFolder) -> str:
+    """The demo's virtual key; made once, and again when its file or its record is gone."""
+    with closing(KeyRing(folder.store)) as keys:
+        if folder.key_file.exists():
+            text = folder.key_file.read_text("utf-8").strip()
+            if keys.find(text.encode()):
+                return text
+    with closing(open_store(folder.store)) as store:
+        text, _ = create(store, KEY_NAME, KEY_NAME, now=datetime.now(UTC))
+    write_secret(folder.key_file, text)
+    return text
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read, also while it is written."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
+        file.write(f"{text}\n")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def refuse_taken_port(port: int) -> None:
+    """Returns when the port is free.
+
+    Raises:
+        StartError: something listens there; says what to type.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise StartError(
+                f"port {port} of {LOOPBACK} cannot be used: {error.strerror}",
+                remedy=f"Stop what listens there, or choose another: tokonomi up --port {port + 1}",
+            ) from None
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Prepaid credits: packages, grants, the order in which they burn, refunds and statements."""

@@ -1,0 +1,105 @@
+"""What the client gets besides the provider's own bytes: headers, the last comment, errors."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from tokonomi.calls import Call
+from tokonomi.gateway.upstream import Headers
+from tokonomi.gateway.wire_errors import WireError
+from tokonomi.pricing.charge import Charge
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+HeaderList = list[tuple[bytes, bytes]]
+
+JSON: Final = (b"content-type", b"application/json")
+_NOT_PASSED: Final = frozenset(
+    {
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"date",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"server",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def passed(headers: Headers) -> HeaderList:
+    """The provider's headers that are also the client's business."""
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in _NOT_PASSED and not pair[0].startswith(b"x-tokonomi-")
+    ]
+
+
+def request_headers(request_id: str, model: str) -> HeaderList:
+    """What is known of a call before it has ended."""
+    return [
+        (b"x-tokonomi-request-id", request_id.encode()),
+        (b"x-tokonomi-model", header_value(model)),
+    ]
+
+
+def cost_headers(call: Call) -> HeaderList:
+    """What is known of a settled call: its id, its model, its exact cost and the price row."""
+    headers = request_headers(call.intent.request_id, call.model_served)
+    cost = call.cost
+    if isinstance(cost, Charge):
+        headers.append((b"x-tokonomi-cost", f"{cost.total}".encode()))
+        headers.append((b"x-tokonomi-price-row", header_value(cost.row_id)))
+    else:
+        headers.append((b"x-tokonomi-cost", b"unpriced"))
+    return headers
+
+
+def cost_comment(call: Call) -> bytes:
+    """The same as a comment of an event stream, which clients skip."""
+    cost = call.cost
+    known: dict[str, str] = {
+        "request_id": call.intent.request_id,
+        "model": call.model_served,
+        "status": call.status,
+    }
+    if isinstance(cost, Charge):
+        known |= {
+            "cost": cost.total.decimal(),
+            "currency": cost.currency,
+            "price_row": cost.row_id,
+        }
+    else:
+        known |= {"cost": "unpriced", "reason": cost.reason}
+    return b": tokonomi " + _encode(known) + b"\n\n"
+
+
+def header_value(text: str) -> bytes:
+    """A text that came from outside, as a header can carry it."""
+    return text.encode("ascii", "backslashreplace") if text.isprintable() else b""
+
+
+async def send_body(send: Send, status: int, headers: HeaderList, body: bytes) -> None:
+    """Sends a whole answer."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, error: WireError, headers: HeaderList | None = None) -> None:
+    """Sends an error as the whole answer."""
+    fields = [JSON, *(headers or [])]
+    if error.retry_after_seconds:
+        fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    await send_body(send, error.status, fields, error.body())

@@ -1,0 +1,266 @@
+"""One request on its way: recorded before it leaves, relayed, recorded again before it ends."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from tokonomi.calls import Call, Status
+from tokonomi.errors import StoreError
+from tokonomi.gateway import failures
+from tokonomi.gateway.answer import (
+    HeaderList,
+    Receive,
+    Send,
+    cost_comment,
+    cost_headers,
+    passed,
+    request_headers,
+    send_body,
+)
+from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.failures import CallFailed, Failure
+from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.settle import Ending, Exchange, settled
+from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
+from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
+from tokonomi.gateway.watch import Ended, Reason, Watch
+from tokonomi.gateway.wire_errors import WireError, store_unavailable
+from tokonomi.pricing.book import PriceBook
+from tokonomi.storage.recorder import Recorder
+
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode: Final = msgspec.json.Decoder().decode
+_OK: Final = range(200, 300)
+_ERRORS: Final = range(400, 600)
+_TAIL_SECONDS: Final = 2.0
+_EVENT_STREAM: Final = b"text/event-stream"
+_FINE: Final = Ending(Status.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """What every request needs on its way out and back."""
+
+    recorder: Recorder
+    book: PriceBook
+    upstreams: Mapping[str, Upstream]
+    metrics: Metrics
+    reply_bytes: int
+
+    async def run(
+        self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, send: Send, receive: Receive
+    ) -> None:
+        """Answers one request; when this returns or raises, the call has its row.
+
+        Raises:
+            WireError: nothing was sent to the client yet, and this is to be its answer.
+        """
+        recorded = self.recorder.begin(exchange.intent)
+        body = exchange.request.body_for(exchange.intent.model)
+        try:
+            await recorded
+        except StoreError as error:
+            raise store_unavailable(f"The call was not sent, because {error}") from None
+        exchange.begun_ns = time.monotonic_ns()
+        watch.limit_total(exchange.target.provider.timeouts.total)
+        leaving = _end_when_client_leaves(receive, watch) if exchange.request.stream else None
+        try:
+            await self._answer(endpoint, exchange, watch, body=body, send=send)
+        except CallFailed as failed:
+            await self._keep(exchange, failed.failure.ending)
+            raise failed.failure.answer from None
+        finally:
+            if leaving is not None:
+                leaving.cancel()
+            if not exchange.settled:
+                # The gateway is being stopped, or has a defect. Either way the call has ended.
+                _, kept = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
+                asyncio.ensure_future(kept).add_done_callback(_retrieve)
+
+    async def _answer(
+        self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, body: bytes, send: Send
+    ) -> None:
+        reply = await self._ask(endpoint, exchange, watch, body)
+        try:
+            if reply.status in _OK and _is_event_stream(reply):
+                await self._relay(exchange, reply, watch, send)
+            else:
+                await self._pass_whole(endpoint, exchange, reply, watch, send=send)
+        finally:
+            await reply.close()
+
+    async def _ask(
+        self, endpoint: Endpoint, exchange: Exchange, watch: Watch, body: bytes
+    ) -> Reply:
+        watch.limit(exchange.target.provider.timeouts.first_byte, Reason.FIRST_BYTE)
+        try:
+            with watch:
+                reply = await self.upstreams[exchange.target.name].post(endpoint.path, body)
+        except Ended as end:
+            raise CallFailed(failures.ended(exchange, end.reason)) from None
+        except Unreachable as error:
+            raise CallFailed(failures.unreachable(exchange, str(error))) from None
+        except Broken as error:
+            raise CallFailed(failures.broken(exchange, str(error))) from None
+        exchange.http_status = reply.status
+        return reply
+
+    async def _pass_whole(
+        self, endpoint: Endpoint, exchange: Exchange, reply: Reply, watch: Watch, *, send: Send
+    ) -> None:
+        body = await self._read_whole(exchange, reply, watch)
+        if reply.status in _OK:
+            ending = _observe(endpoint, exchange, body)
+        elif reply.status in _ERRORS:
+            ending = failures.refused(exchange, reply.status)
+        else:
+            raise CallFailed(failures.broken(exchange, f"unexpected HTTP {reply.status}"))
+        call, kept = self._hand_over(exchange, ending)
+        headers = cost_headers(call) + passed(reply.headers)
+        await self._until_kept(kept)
+        await send_body(send, reply.status, headers, body)
+
+    async def _read_whole(self, exchange: Exchange, reply: Reply, watch: Watch) -> bytes:
+        pause = exchange.target.provider.timeouts.between_chunks
+        try:
+            with watch:
+                return await _whole(reply, watch, pause_seconds=pause, limit=self.reply_bytes)
+        except Ended as end:
+            raise CallFailed(failures.ended(exchange, end.reason)) from None
+        except Broken as error:
+            raise CallFailed(failures.broken(exchange, str(error))) from None
+
+    async def _relay(self, exchange: Exchange, reply: Reply, watch: Watch, send: Send) -> None:
+        intent = exchange.intent
+        headers: HeaderList = request_headers(intent.request_id, intent.model)
+        headers += passed(reply.headers)
+        relay = StreamRelay(exchange.reading, wants_usage=exchange.request.wants_usage)
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        failure = await self._relay_events(exchange, reply, relay, watch, send=send)
+        call, kept = self._hand_over(exchange, failure.ending if failure else _FINE)
+        if relay.done:
+            await _read_tail(reply, watch)
+        try:
+            await self._until_kept(kept)
+        except WireError as error:
+            last = error.event()
+        else:
+            last = relay.held + (failure.answer.event() if failure and not relay.error else b"")
+            last += cost_comment(call) + (DONE_EVENT if relay.done else b"")
+        await send({"type": "http.response.body", "body": last})
+
+    async def _relay_events(
+        self, exchange: Exchange, reply: Reply, relay: StreamRelay, watch: Watch, *, send: Send
+    ) -> Failure | None:
+        """What went wrong before the stream's proper end, if anything."""
+        pause = exchange.target.provider.timeouts.between_chunks
+        pieces = exchange.reading.seen.relayed.pieces
+        try:
+            with watch:
+                while not relay.done:
+                    watch.limit(pause, Reason.BETWEEN_CHUNKS)
+                    piece = await reply.piece()
+                    if not piece:
+                        break
+                    passing = relay.feed(piece)
+                    if exchange.first_token_ms is None and pieces:
+                        exchange.first_token_ms = exchange.elapsed_ms
+                    if passing:
+                        await send(
+                            {"type": "http.response.body", "body": passing, "more_body": True}
+                        )
+                    elif relay.unfinished_bytes > self.reply_bytes:
+                        return failures.cut(exchange, f"an event exceeds {self.reply_bytes} bytes")
+        except Ended as end:
+            return failures.stalled(exchange, end.reason)
+        except Broken as error:
+            return failures.cut(exchange, str(error))
+        if relay.complete:
+            return None
+        return failures.cut(exchange, relay.error or "it ended without [DONE]")
+
+    async def _keep(self, exchange: Exchange, ending: Ending) -> None:
+        _, kept = self._hand_over(exchange, ending)
+        await self._until_kept(kept)
+
+    def _hand_over(self, exchange: Exchange, ending: Ending) -> tuple[Call, Awaitable[None]]:
+        """The call's row, and the future of its being durable."""
+        call = settled(exchange, ending, self.book)
+        exchange.settled = True
+        self.metrics.count(call, exchange.target.label)
+        return call, self.recorder.settle(call)
+
+    async def _until_kept(self, kept: Awaitable[None]) -> None:
+        try:
+            await kept
+        except StoreError as error:
+            self.metrics.unsettled += 1
+            raise store_unavailable(
+                f"The provider has answered and may bill the call, but it could not be recorded,"
+                f" so the answer is withheld: {error}"
+            ) from None
+
+
+async def _whole(reply: Reply, watch: Watch, *, pause_seconds: float, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    left = limit
+    while True:
+        watch.limit(pause_seconds, Reason.BETWEEN_CHUNKS)
+        piece = await reply.piece()
+        if not piece:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        left -= len(piece)
+        if left < 0:
+            raise Broken(f"the answer is larger than {limit} bytes")
+        pieces.append(piece)
+
+
+def _retrieve(kept: asyncio.Future[None]) -> None:
+    """Nobody waits for this row any more; the recorder has logged what went wrong."""
+    if not kept.cancelled():
+        kept.exception()
+
+
+def _end_when_client_leaves(receive: Receive, watch: Watch) -> asyncio.Task[None]:
+    async def until_disconnect() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        watch.end(Reason.CLIENT_LEFT)
+
+    return asyncio.get_running_loop().create_task(until_disconnect())
+
+
+async def _read_tail(reply: Reply, watch: Watch) -> None:
+    """Reads on to the end of the body, so that the connection can be used again."""
+    watch.limit(_TAIL_SECONDS, Reason.BETWEEN_CHUNKS)
+    try:
+        with watch:
+            while await reply.piece():
+                pass
+    except (Ended, Broken):
+        # The answer is complete; only the connection is lost.
+        return
+
+
+def _observe(endpoint: Endpoint, exchange: Exchange, body: bytes) -> Ending:
+    """Reads a whole reply for its usage; how it is to be recorded."""
+    try:
+        fields = _decode_fields(body)
+        reply: dict[str, object] = {
+            name: _decode(raw) for name, raw in fields.items() if name not in endpoint.bulk
+        }
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Ending(Status.OK, unknown="the provider's reply is not JSON and names no usage")
+    exchange.reading.observe(reply)
+    return _FINE
+
+
+def _is_event_stream(reply: Reply) -> bool:
+    return any(
+        name == b"content-type" and value.lower().startswith(_EVENT_STREAM)
+        for name, value in reply.headers
+    )

@@ -1,0 +1,125 @@
+"""What each failure of a call means: for its row, and for the client."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from tokonomi.calls import Status
+from tokonomi.gateway.settle import Ending, Exchange
+from tokonomi.gateway.watch import Reason
+from tokonomi.gateway.wire_errors import PROVIDER, WireError
+
+CLIENT_CLOSED_REQUEST = 499
+"""Nobody reads this answer; the status is the one that proxies log for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The end of a call that did not go well."""
+
+    ending: Ending
+    answer: WireError
+
+
+class CallFailed(Exception):
+    """A call failed before its answer to the client began."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.answer.message)
+
+
+def unreachable(exchange: Exchange, why: str) -> Failure:
+    """No connection: the provider got nothing, so it bills nothing, but nobody has said so."""
+    name = exchange.target.name
+    return Failure(
+        Ending(Status.FAILED, f"the provider could not be reached and got nothing: {why}"),
+        WireError(
+            502,
+            "provider_unreachable",
+            f"The provider {name} could not be reached: {why}. Try again, or check its base_url.",
+            kind=PROVIDER,
+        ),
+    )
+
+
+def broken(exchange: Exchange, why: str) -> Failure:
+    """The connection failed after the request had left and before the answer was whole."""
+    return Failure(
+        Ending(Status.FAILED, f"{_may_bill(exchange)}: the connection failed ({why})"),
+        WireError(
+            502,
+            "provider_failed",
+            f"The connection to {exchange.target.name} failed before its answer was whole: {why}."
+            " Try again; the provider may bill the failed call.",
+            kind=PROVIDER,
+        ),
+    )
+
+
+def refused(exchange: Exchange, status: int) -> Ending:
+    """The row of an error that the provider sent: it passes through to the client as it is."""
+    if 400 <= status < 500:  # noqa: PLR2004 - the range of client errors in HTTP
+        why = f"the provider refused the request (HTTP {status}) and reported no usage"
+    else:
+        why = f"{_may_bill(exchange)}: it failed (HTTP {status}) and reported no usage"
+    return Ending(Status.FAILED, why)
+
+
+def ended(exchange: Exchange, reason: Reason) -> Failure:
+    """A limit of time, or a client that left, before the answer to the client began."""
+    limits, name = exchange.target.provider.timeouts, exchange.target.name
+    match reason:
+        case Reason.FIRST_BYTE:
+            what = f"did not begin to answer within {limits.first_byte:g} s"
+        case Reason.BETWEEN_CHUNKS | Reason.CLIENT_BODY:
+            what = f"stopped for {limits.between_chunks:g} s in the middle of its answer"
+        case Reason.TOTAL:
+            what = f"did not finish within {limits.total:g} s"
+        case Reason.CLIENT_LEFT:
+            unknown = f"{_may_bill(exchange)}: the client left before it answered"
+            return Failure(
+                Ending(Status.DISCONNECTED, unknown),
+                WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."),
+            )
+        case _:
+            assert_never(reason)
+    return Failure(
+        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}"),
+        WireError(
+            504,
+            "provider_timeout",
+            f"The provider {name} {what}. Try again, or raise its timeouts.",
+            kind=PROVIDER,
+        ),
+    )
+
+
+def cut(exchange: Exchange, why: str) -> Failure:
+    """A stream that had begun and did not come to its end."""
+    return Failure(
+        Ending(Status.CUT, note=f"the stream was cut: {why}"),
+        WireError(
+            502,
+            "provider_stream_cut",
+            f"The provider {exchange.target.name} broke off its answer: {why}."
+            " What came before is incomplete.",
+            kind=PROVIDER,
+        ),
+    )
+
+
+def stalled(exchange: Exchange, reason: Reason) -> Failure:
+    """A stream that had begun when its time was over, or when its client left."""
+    limits = exchange.target.provider.timeouts
+    if reason is Reason.CLIENT_LEFT:
+        return Failure(
+            Ending(Status.DISCONNECTED, note="the client left in the middle of the stream"),
+            WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."),
+        )
+    if reason is Reason.TOTAL:
+        return cut(exchange, f"it was not finished within {limits.total:g} s")
+    return cut(exchange, f"nothing came for {limits.between_chunks:g} s")
+
+
+def _may_bill(exchange: Exchange) -> str:
+    return f"the provider may bill up to {exchange.intent.input_bound} input tokens"

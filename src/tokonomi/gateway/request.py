@@ -1,0 +1,119 @@
+"""A request's body, parsed once: what we must know is decoded, all else passes untouched."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from tokonomi.gateway.wire_errors import WireError
+
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_flag: Final = msgspec.json.Decoder(bool | None).decode
+_encode: Final = msgspec.json.Encoder().encode
+_INCLUDE_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
+_TRUE: Final = msgspec.Raw(b"true")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRequest:
+    """A request's body.
+
+    Attributes:
+        body: as the client sent it.
+        fields: its top level; the values are the client's own bytes.
+        model: the name that the client asked for.
+        stream: whether the answer is to be a stream.
+        wants_usage: whether the client asked for the usage event of a stream.
+        user: the end user that the body names.
+    """
+
+    body: bytes
+    fields: dict[str, msgspec.Raw]
+    model: str
+    stream: bool
+    wants_usage: bool
+    user: str
+
+    def body_for(self, model: str) -> bytes:
+        """The body for the provider: its name of the model, and the usage of a stream forced.
+
+        When nothing changes these are the client's own bytes; else every value that we do not set
+        is.
+        """
+        forced = self.stream and not self.wants_usage
+        if model == self.model and not forced:
+            return self.body
+        fields = {**self.fields, "model": msgspec.Raw(_encode(model))}
+        if forced:
+            fields["stream_options"] = _with_usage(self.fields.get("stream_options"))
+        return _encode(fields)
+
+
+def parse(body: bytes) -> ParsedRequest:
+    """The request that a body states.
+
+    Raises:
+        WireError: 400, when it is no JSON object, or `model`, `stream` or `stream_options` has a
+            wrong type. All else is the provider's to judge.
+    """
+    try:
+        fields = _decode_fields(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(
+            400, "invalid_json", f"The body is not a JSON object: {error}. Send an object."
+        ) from None
+    if "model" not in fields:
+        raise _wrong("model", "is missing", "Name a model that GET /v1/models lists.")
+    try:
+        model = _decode_text(fields["model"])
+    except msgspec.MsgspecError:
+        raise _wrong("model", "is not a text", "Send a model's name.") from None
+    stream = _flag(fields, "stream")
+    options = fields.get("stream_options") if stream else None
+    return ParsedRequest(
+        body=body,
+        fields=fields,
+        model=model,
+        stream=stream,
+        wants_usage=options is not None and _flag(_options(options), "include_usage"),
+        user=_user(fields.get("user")),
+    )
+
+
+def _flag(fields: dict[str, msgspec.Raw], name: str) -> bool:
+    raw = fields.get(name)
+    if raw is None:
+        return False
+    try:
+        return bool(_decode_flag(raw))
+    except msgspec.MsgspecError:
+        raise _wrong(name, "is neither true nor false", "Send true or false.") from None
+
+
+def _options(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw] | None) or {}
+    except msgspec.MsgspecError:
+        raise _wrong("stream_options", "is not an object", "Send an object.") from None
+
+
+def _with_usage(raw: msgspec.Raw | None) -> msgspec.Raw:
+    if raw is None:
+        return _INCLUDE_USAGE
+    return msgspec.Raw(_encode({**_options(raw), "include_usage": _TRUE}))
+
+
+def _user(raw: msgspec.Raw | None) -> str:
+    """The body's `user`; one of a wrong type is the provider's to refuse."""
+    if raw is None:
+        return ""
+    try:
+        user = _decode_text(raw)
+    except msgspec.MsgspecError:
+        return ""
+    return user if user.isprintable() else ""
+
+
+def _wrong(name: str, what: str, remedy: str) -> WireError:
+    return WireError(400, "invalid_request", f"`{name}` {what}. {remedy}", param=name)

@@ -1,0 +1,191 @@
+"""The gateway as a process: what it opens, in which order, and how it ends."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from tokonomi.errors import StartError
+from tokonomi.gateway.aliases import Aliases
+from tokonomi.gateway.app import Gateway
+from tokonomi.gateway.config import Config, secret_of
+from tokonomi.gateway.dispatch import Dispatcher
+from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.upstream import open_upstream
+from tokonomi.pricing.book import PriceBook
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.storage import orphans, workers
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import KeyRing
+from tokonomi.storage.price_files import load_book
+from tokonomi.storage.recorder import Recorder
+
+_log: Final = logging.getLogger("tokonomi.gateway")
+KEY_REFRESH_SECONDS: Final = 0.5
+_BACKLOG: Final = 2_048
+_KEEP_ALIVE_SECONDS: Final = 75
+
+
+def run(
+    config: Config,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    announce: Callable[[str], None] = _log.info,
+) -> None:
+    """Serves until SIGINT or SIGTERM; then finishes the calls in flight and returns.
+
+    `announce` is called once with the URL, when requests are accepted.
+
+    Raises:
+        BadConfig: a provider's key or certificates are missing.
+        StartError: the address cannot be listened on.
+        StoreError: the store cannot be opened.
+    """
+    listener = _listen(config.listen.host, config.listen.port)
+    with listener, asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(config, listener, environ, announce))
+
+
+def unpriced_aliases(config: Config, book: PriceBook, *, at: datetime) -> dict[str, str]:
+    """The aliases whose model has no price now, with the reason. Those with a star cannot tell."""
+    targets = Aliases(config.models, config.providers).exact
+    found = {
+        alias: book.row_at(target.price_as, target.model, at) for alias, target in targets.items()
+    }
+    return {alias: row.reason for alias, row in found.items() if isinstance(row, Unpriced)}
+
+
+async def _serve(
+    config: Config,
+    listener: socket.socket,
+    environ: Mapping[str, str],
+    announce: Callable[[str], None],
+) -> None:
+    gateway = await open_gateway(config, environ)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gateway,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(config.limits.drain_seconds)),
+        )
+    )
+    host, port = listener.getsockname()[:2]
+    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    await server.serve(sockets=[listener])
+
+
+async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
+    """The application with everything open behind it. It closes all when the server ends."""
+    upstreams = {
+        name: open_upstream(name, provider, secret_of(name, provider, environ))
+        for name, provider in config.providers.items()
+    }
+    contract = Path(config.prices.contract) if config.prices.contract else None
+    book = load_book(contract)
+    metrics = Metrics()
+    store = Path(config.store.path)
+    connection = open_store(store)
+    metrics.orphans = _sweep(connection, store)
+    worker = workers.register(connection, store, now=datetime.now(UTC))
+    recorder = Recorder(store, worker.id)
+    keys = KeyRing(store)
+    refreshing = asyncio.get_running_loop().create_task(_refresh(keys))
+    _warn(config, book)
+
+    async def close() -> None:
+        refreshing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await refreshing
+        await recorder.close()
+        workers.retire(connection, worker, now=datetime.now(UTC))
+        connection.close()
+        keys.close()
+        for upstream in upstreams.values():
+            await upstream.close()
+
+    return Gateway(
+        aliases=Aliases(config.models, config.providers),
+        keys=keys,
+        limits=config.limits,
+        dispatcher=Dispatcher(recorder, book, upstreams, metrics, config.limits.reply_bytes),
+        close=close,
+    )
+
+
+async def _refresh(keys: KeyRing) -> None:
+    """Looks for new and revoked keys, so that every process knows them within a second."""
+    while True:
+        await asyncio.sleep(KEY_REFRESH_SECONDS)
+        try:
+            await asyncio.to_thread(keys.refresh)
+        except sqlite3.Error as error:
+            _log.warning("the keys could not be read again, the known ones stay: %s", error)
+
+
+def _sweep(connection: sqlite3.Connection, store: Path) -> int:
+    swept = orphans.sweep(connection, store, now=datetime.now(UTC))
+    for orphan in swept.orphans:
+        _log.warning(
+            "call %s to %s died in flight with its gateway; it is recorded as orphaned",
+            orphan.id,
+            orphan.dimensions.provider,
+        )
+    return len(swept.orphans)
+
+
+def _warn(config: Config, book: PriceBook) -> None:
+    for warning in _warnings(config, book):
+        _log.warning(warning)
+
+
+def _warnings(config: Config, book: PriceBook) -> Iterator[str]:
+    for alias, reason in unpriced_aliases(config, book, at=datetime.now(UTC)).items():
+        yield f"calls of {alias!r} will have no cost: {reason}. Add a price to [prices] contract."
+    if not _is_loopback(config.listen.host):
+        yield (
+            f"the gateway listens on {config.listen.host} without TLS: put a proxy before it, and"
+            " keep /metrics and /healthz, which need no key, from strangers"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise StartError(
+            f"the gateway cannot listen on {host}:{port}: {error.strerror or error}",
+            remedy="Choose another [listen] port, or stop what uses this one.",
+        ) from error
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not made for every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

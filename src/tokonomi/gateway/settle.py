@@ -1,0 +1,158 @@
+"""From an ended exchange to the row that is kept: its usage, its cost, and what is to be said."""
+
+import time
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+import msgspec
+
+from tokonomi.calls import Call, Intent, Status
+from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.request import ParsedRequest
+from tokonomi.pricing.book import PriceBook
+from tokonomi.pricing.charge import Charge, Unpriced, charge
+from tokonomi.providers.adapter import Reading
+from tokonomi.providers.token_estimate import estimated_tokens, estimated_usage
+from tokonomi.usage import Quarantined, Source, Usage
+
+_NANOSECONDS_PER_MS: Final = 1_000_000
+_ANSWERED: Final = range(200, 300)
+_decode: Final = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One attempt at a provider, from its intent to its end.
+
+    Attributes:
+        intent: what is durable since before the dispatch.
+        target: where it goes.
+        request: the client's request.
+        reading: what the reply has said so far.
+        begun_ns: monotonic instant of the dispatch.
+        http_status: the provider's status, 0 while there is none.
+        first_token_ms: milliseconds to the first content.
+        settled: whether its row was handed to the recorder.
+    """
+
+    intent: Intent
+    target: Target
+    request: ParsedRequest
+    reading: Reading
+    begun_ns: int = 0
+    http_status: int = 0
+    first_token_ms: int | None = None
+    settled: bool = False
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the dispatch."""
+        return (time.monotonic_ns() - self.begun_ns) // _NANOSECONDS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ended.
+
+    Attributes:
+        status: what the row says.
+        unknown: why there is no usage, when it cannot even be estimated; empty when it can.
+        note: what else the row says.
+    """
+
+    status: Status
+    unknown: str = ""
+    note: str = ""
+
+
+def settled(exchange: Exchange, ending: Ending, book: PriceBook) -> Call:
+    """The row of an ended exchange.
+
+    Reported usage is charged as it is. Where none was reported, a provider that had begun to answer
+    is charged for an estimate, marked as such; one that had not is not charged on a guess.
+    """
+    intent, seen = exchange.intent, exchange.reading.seen
+    usage = exchange.reading.usage(intent.at)
+    note = ending.note
+    if usage is None and exchange.http_status in _ANSWERED and not ending.unknown:
+        usage = estimated_usage(seen, input_tokens=_input_estimate(exchange), at=intent.at)
+        note = _joined(note, "the provider reported no usage; this is an estimate")
+    cost: Charge | Unpriced
+    if usage is None:
+        usage = Usage(at=intent.at, requests=0, source=Source.ABSENT)
+        cost = Unpriced(ending.unknown or "the provider reported no usage")
+    elif isinstance(usage, Quarantined):
+        cost = Unpriced(f"the reported usage cannot be true: {usage.reason}")
+    else:
+        cost, remark = _priced(usage, exchange, book)
+        note = _joined(note, remark) if remark else note
+    return Call(
+        intent=intent,
+        model_served=seen.model or intent.model,
+        usage=usage,
+        cost=cost,
+        status=ending.status,
+        http_status=exchange.http_status,
+        first_token_ms=exchange.first_token_ms,
+        duration_ms=exchange.elapsed_ms,
+        provider_request_id=seen.request_id,
+        note=note,
+    )
+
+
+def _priced(usage: Usage, exchange: Exchange, book: PriceBook) -> tuple[Charge | Unpriced, str]:
+    """The cost at the price of the model that served, else of the one that was asked for."""
+    provider, asked = exchange.target.price_as, exchange.intent.model
+    served = exchange.reading.seen.model or asked
+    row = book.row_at(provider, served, usage.at, usage.tier, batch=usage.batch)
+    if not isinstance(row, Unpriced):
+        return charge(usage, row), ""
+    if served == asked:
+        return row, ""
+    fallback = book.row_at(provider, asked, usage.at, usage.tier, batch=usage.batch)
+    if isinstance(fallback, Unpriced):
+        return row, ""
+    return charge(usage, fallback), f"no price for {served}; priced as {asked}, which was asked for"
+
+
+def _input_estimate(exchange: Exchange) -> int:
+    """About how many input tokens a request is: its texts, and what a template puts around them."""
+    texts: list[str] = []
+    messages = 0
+    for name in ("messages", "input", "prompt", "tools"):
+        raw = exchange.request.fields.get(name)
+        if raw is not None:
+            part: object = _decode(raw)
+            _collect(part, texts)
+            messages += len(part) if name == "messages" and _is_array(part) else 0
+    counted = estimated_tokens("\n".join(texts)) + _TOKENS_AROUND_A_MESSAGE * messages
+    return min(counted, exchange.intent.input_bound)
+
+
+_TOKENS_AROUND_A_MESSAGE: Final = 4
+_DATA_URL: Final = "data:"
+
+
+def _collect(part: object, texts: list[str]) -> None:
+    """The texts of a part of the body; media that it carries are not text."""
+    if isinstance(part, str):
+        if not part.startswith(_DATA_URL):
+            texts.append(part)
+    elif _is_array(part):
+        for item in part:
+            _collect(item, texts)
+    elif _is_object(part):
+        for value in part.values():
+            _collect(value, texts)
+
+
+def _is_array(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(sentence for sentence in sentences if sentence)

@@ -1,0 +1,94 @@
+"""A streamed answer on its way through: what goes on at once, and what waits for the ledger."""
+
+from typing import Final, TypeGuard
+
+import msgspec
+
+from tokonomi.gateway.events import DONE, EventSplitter, data_of
+from tokonomi.providers.adapter import Reading
+
+_decode: Final = msgspec.json.Decoder().decode
+DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
+
+
+class StreamRelay:
+    """Reads a stream as it passes. It does no input or output: bytes in, bytes out.
+
+    Content goes on in whole events, with the provider's own bytes. The event that carries the usage
+    and nothing else is held back, and dropped when the client did not ask for it; so is `[DONE]`.
+    """
+
+    __slots__ = ("_reading", "_splitter", "_wants_usage", "done", "error", "held", "usage_seen")
+
+    def __init__(self, reading: Reading, *, wants_usage: bool) -> None:
+        self._reading = reading
+        self._splitter = EventSplitter()
+        self._wants_usage = wants_usage
+        self.held = b""
+        """What goes out only when the call is in the ledger."""
+        self.done = False
+        """Whether the provider said that the stream is over."""
+        self.usage_seen = False
+        self.error = ""
+        """What the provider said went wrong in the middle."""
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Bytes of an event that is not whole yet."""
+        return len(self._splitter.rest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the answer has come, also from a provider that never says `[DONE]`."""
+        finished = self.usage_seen and self._reading.seen.finish_reason != ""
+        return not self.error and (self.done or finished)
+
+    def feed(self, piece: bytes) -> bytes:
+        """What may go on to the client now."""
+        passing = b""
+        for event in self._splitter.feed(piece):
+            data = data_of(event)
+            if data == DONE:
+                self.done = True
+            elif self._is_last(data):
+                self.held += event if self._wants_usage else b""
+            elif self.held:
+                # More content after all: that usage was not the end.
+                passing += self.held + event
+                self.held = b""
+            else:
+                passing += event
+        return passing
+
+    def _is_last(self, data: bytes) -> bool:
+        """Whether an event carries the usage and no content; takes note of any event."""
+        if not data:
+            return False
+        try:
+            event: object = _decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        if not _is_object(event):
+            return False
+        self._reading.observe(event)
+        if error := event.get("error"):
+            self.error = _message_of(error)
+        if not event.get("usage"):
+            return False
+        self.usage_seen = True
+        return not event.get("choices")
+
+
+_LONGEST_MESSAGE: Final = 200
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _message_of(error: object) -> str:
+    """The provider's own word for an error in the middle, without what it may quote of a prompt."""
+    if not _is_object(error):
+        return "an error"
+    kind = error.get("code") or error.get("type") or "an error"
+    return str(kind)[:_LONGEST_MESSAGE]

@@ -1,0 +1,120 @@
+"""What may end a wait: a limit of time, or a client that leaves. No timer per request.
+
+One tick looks at everything that waits. So a limit costs a request two assignments, and is kept to
+a quarter of a second, which is what limits of many seconds need.
+"""
+
+import asyncio
+from enum import StrEnum
+from types import TracebackType
+from typing import Final
+
+TICK_SECONDS: Final = 0.25
+_NEVER: Final = float("inf")
+
+
+class Reason(StrEnum):
+    """Why a wait was ended."""
+
+    FIRST_BYTE = "first_byte"
+    BETWEEN_CHUNKS = "between_chunks"
+    TOTAL = "total"
+    CLIENT_BODY = "client_body"
+    CLIENT_LEFT = "client_left"
+
+
+class Ended(Exception):
+    """A wait was ended before what it waited for came."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Watch:
+    """The waits of one request, which runs in one task.
+
+    Inside `with watch:` the task may be ended at any `await`, which raises `Ended` out of the
+    block; outside of it nothing happens to the task.
+    """
+
+    __slots__ = ("_clock", "_ended", "_open", "_reason", "_task", "_total_due", "due")
+
+    def __init__(self, task: asyncio.Task[object], watchdog: "Watchdog") -> None:
+        self._task = task
+        self._clock = watchdog.clock
+        self._ended: Reason | None = None
+        self._open = False
+        self._reason = Reason.TOTAL
+        self._total_due = _NEVER
+        self.due = _NEVER
+
+    def limit(self, seconds: float, reason: Reason) -> None:
+        """The present waits end `seconds` from now, or with the total when that comes first."""
+        self.due = self._clock() + seconds
+        self._reason = reason
+        if self.due > self._total_due:
+            self.due, self._reason = self._total_due, Reason.TOTAL
+
+    def limit_total(self, seconds: float) -> None:
+        """All waits together end `seconds` from now."""
+        self._total_due = self._clock() + seconds
+
+    def end(self, reason: Reason) -> None:
+        """Ends what is being waited for, and every later wait."""
+        if self._ended is None:
+            self._ended = reason
+            if self._open:
+                self._task.cancel()
+
+    def end_overdue(self, now: float) -> None:
+        """Ends what is being waited for when its time is over."""
+        if self._open and self.due <= now:
+            self.end(self._reason)
+
+    def __enter__(self) -> None:
+        if self._ended is not None:
+            raise Ended(self._ended)
+        self._open = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._open = False
+        # `end` runs in a callback of the loop, so the task is then suspended inside the block, and
+        # the cancellation comes out at that very `await`.
+        if self._ended is not None and kind is asyncio.CancelledError:
+            self._task.uncancel()
+            raise Ended(self._ended) from None
+
+
+class Watchdog:
+    """Looks at all watches a few times a second."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watches: set[Watch] = set()
+        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        self.clock = self._loop.time
+
+    def watch(self) -> Watch:
+        """A watch over the present task; give it back with `release`."""
+        task = asyncio.current_task()
+        assert task is not None, "a request runs in a task"
+        watch = Watch(task, self)
+        self._watches.add(watch)
+        return watch
+
+    def release(self, watch: Watch) -> None:
+        """The watch is no longer looked at."""
+        self._watches.discard(watch)
+
+    def close(self) -> None:
+        """Ends the ticking."""
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        now = self.clock()
+        for watch in [*self._watches]:
+            watch.end_overdue(now)

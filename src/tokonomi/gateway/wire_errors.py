@@ -1,0 +1,77 @@
+"""Errors as OpenAI's clients read them, with our codes and what to do next."""
+
+from typing import Final
+
+import msgspec
+
+_encode: Final = msgspec.json.Encoder().encode
+
+INVALID_REQUEST: Final = "invalid_request_error"
+AUTHENTICATION: Final = "authentication_error"
+RATE_LIMIT: Final = "rate_limit_error"
+PROVIDER: Final = "provider_error"
+GATEWAY: Final = "gateway_error"
+
+
+class WireError(Exception):
+    """An answer that is an error: raise it anywhere before the answer has begun.
+
+    Attributes:
+        status: HTTP status.
+        code: stable code that a program may test.
+        message: what happened, with the numbers, and what to do next.
+        kind: OpenAI's `type`.
+        param: the part of the request that is wrong, when it is one.
+        retry_after_seconds: when to try again; 0 when trying again does not help by itself.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        kind: str = INVALID_REQUEST,
+        param: str | None = None,
+        retry_after_seconds: int = 0,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        self.kind = kind
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+    def body(self) -> bytes:
+        """The JSON object that OpenAI's clients turn into an exception."""
+        return _encode(
+            {
+                "error": {
+                    "message": self.message,
+                    "type": self.kind,
+                    "param": self.param,
+                    "code": self.code,
+                }
+            }
+        )
+
+    def event(self) -> bytes:
+        """The same as one event of a stream that has begun; clients raise when they read it."""
+        return b"data: " + self.body() + b"\n\n"
+
+
+def invalid_key() -> WireError:
+    """The answer to a request without a working key; it does not tell why the key fails."""
+    return WireError(
+        401,
+        "invalid_api_key",
+        "The request has no working Tokonomi key. Send `Authorization: Bearer tk-...`;"
+        " `tokonomi keys create` makes a key.",
+        kind=AUTHENTICATION,
+    )
+
+
+def store_unavailable(detail: str) -> WireError:
+    """The answer when a call cannot be recorded; nothing leaves without a record."""
+    return WireError(503, "store_unavailable", detail, kind=GATEWAY, retry_after_seconds=1)

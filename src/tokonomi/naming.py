@@ -1,0 +1,37 @@
+"""Names: joining free texts into one name without mixing them up, and the name that was meant."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+_MARKS: Final = "%:,="
+
+
+def escaped(text: str) -> str:
+    """The text with the marks that separate names (`%`, `:`, `,`, `=`) written as `%25` and so on.
+
+    Texts joined by a mark after this can be taken apart again, so no two lists of texts share one
+    name.
+
+    >>> escaped("team:a,b"), unescaped("team%3Aa%2Cb")
+    ('team%3Aa%2Cb', 'team:a,b')
+    """
+    return "".join(f"%{ord(char):02X}" if char in _MARKS else char for char in text)
+
+
+def unescaped(text: str) -> str:
+    """The text that `escaped` was given."""
+    for mark in reversed(_MARKS):
+        text = text.replace(f"%{ord(mark):02X}", mark)
+    return text
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """One sentence that helps a person who wrote an unknown name: the nearest one, or the list.
+
+    >>> meant("feture", ["feature", "user"]), meant("x", ["feature", "user"])
+    ('Did you mean "feature"?', 'Use one of feature, user.')
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f'Did you mean "{close[0]}"?' if close else f"Use one of {', '.join(names)}."

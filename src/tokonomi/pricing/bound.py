@@ -1,0 +1,131 @@
+"""The dearest that a call can be under a price row, known before the call is made."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from tokonomi.errors import BadInput
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.pricing.row import Meter, PriceRow, SearchUnit
+
+_METERS: Final = tuple(Meter)
+_INDEX: Final = {meter: index for index, meter in enumerate(_METERS)}
+_TEXT_INPUT: Final = (Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
+_TEXT_OUTPUT: Final = (Meter.OUTPUT, Meter.REASONING)
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that a request can consume.
+
+    Attributes:
+        input_tokens: all input tokens, cached or not.
+        output_tokens: output tokens of one choice, hidden reasoning among them.
+        choices: answers that the request asks for (`n`).
+        searches: billable web searches.
+        requests: billable requests.
+        audio_in: whether the request carries audio.
+        image_in: whether the request carries images.
+        audio_out: whether the request asks for audio.
+        image_out: whether the request asks for images.
+
+    Raises:
+        BadInput: a number is negative, or there is no choice at all.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    choices: int = 1
+    searches: int = 0
+    requests: int = 1
+    audio_in: bool = False
+    image_in: bool = False
+    audio_out: bool = False
+    image_out: bool = False
+
+    def __post_init__(self) -> None:
+        smallest = min(self.input_tokens, self.output_tokens, self.searches, self.requests)
+        if smallest < 0 or self.choices < 1:
+            raise BadInput(
+                f"a request for {self.choices} choices with {self.input_tokens} input and "
+                f"{self.output_tokens} output tokens, {self.searches} searches",
+                remedy="Send max_tokens of 0 or more and n of 1 or more.",
+            )
+
+    @property
+    def all_output_tokens(self) -> int:
+        """Output tokens of all choices together."""
+        return self.output_tokens * self.choices
+
+
+def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
+    """The dearest charge, in sub-units of the row's currency, or what keeps it from being known.
+
+    Every input token is taken at the dearest input meter that the request can reach (writing a
+    cache is dearer than not caching), every output token at the dearest output meter (reasoning
+    may have its own rate), in the dearest context tier that the input can reach, with all choices,
+    searches and request fees. So for every usage within the bounds, `charge` is at most this; and
+    the bound is tight: some usage within the bounds costs exactly it.
+
+    A meter without a price that the request may use makes the whole bound unknown.
+
+    >>> from tokonomi.pricing.row import Rate
+    >>> row = PriceRow(id="gpt-5.1", provider="openrouter", model="openai/gpt-5.1", currency="USD",
+    ...                source="seed 001", rates={
+    ...                    Meter.INPUT: Rate.of("1.25", per=10**6, currency="USD"),
+    ...                    Meter.OUTPUT: Rate.of("10.00", per=10**6, currency="USD")})
+    >>> upper_bound(row, Bounds(input_tokens=1000, output_tokens=500, choices=2))
+    11250000000
+    """
+    quantities = _quantities(row, bounds)
+    dearest = 0
+    for bracket in row.brackets:
+        if bracket.first_tokens > bounds.input_tokens:
+            continue
+        total = 0
+        for quantity, meters in quantities:
+            rates = [bracket.rates[index] for index in meters]
+            known = [rate for rate in rates if rate is not None]
+            if len(known) < len(rates):
+                return _unpriced(row, bracket.rates, quantities)
+            total += quantity * max(known)
+        # A request fee is charged only where the row states one: `charge` says so.
+        total += bounds.requests * (bracket.rates[_INDEX[Meter.REQUEST]] or 0)
+        dearest = max(dearest, total)
+    return dearest
+
+
+def _quantities(row: PriceRow, bounds: Bounds) -> list[tuple[int, tuple[int, ...]]]:
+    """What may be consumed, and the places of the meters that may price it."""
+    inputs: list[Meter] = [*_TEXT_INPUT]
+    outputs: list[Meter] = [*_TEXT_OUTPUT]
+    if bounds.audio_in:
+        inputs += [Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO]
+    if bounds.image_in:
+        inputs.append(Meter.IMAGE_IN)
+    if bounds.audio_out:
+        outputs.append(Meter.AUDIO_OUT)
+    if bounds.image_out:
+        outputs.append(Meter.IMAGE_OUT)
+    searches = bounds.searches
+    if row.search_unit is SearchUnit.PROMPT:
+        searches = min(searches, bounds.requests)
+    possible: list[tuple[int, Iterable[Meter]]] = [
+        (bounds.input_tokens, inputs),
+        (bounds.all_output_tokens, outputs),
+        (searches, (Meter.SEARCH,)),
+    ]
+    return [
+        (quantity, tuple(_INDEX[meter] for meter in meters))
+        for quantity, meters in possible
+        if quantity
+    ]
+
+
+def _unpriced(
+    row: PriceRow, rates: tuple[int | None, ...], quantities: list[tuple[int, tuple[int, ...]]]
+) -> Unpriced:
+    missing = tuple(
+        _METERS[index] for _, meters in quantities for index in meters if rates[index] is None
+    )
+    return Unpriced(f"{row.id} has no price for {', '.join(missing)}", missing)

@@ -1,0 +1,86 @@
+"""Statements as grids of text for people, in their language, each figure rounded once."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from tokonomi.money import Locale, format_amount, format_number, format_percent
+from tokonomi.reports.statement import Cell, Column, Kind, Row, Statement
+from tokonomi.reports.words import note_text, period_text, word
+
+NOTHING: Final = "–"  # noqa: RUF001 - a dash of the width of a digit says "nothing here"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A statement in words: headings, rows and the total, column by column.
+
+    `leaves` says for each column when it leaves a narrow terminal, None for never.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    to_the_right: tuple[bool, ...]
+    leaves: tuple[int | None, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def grid_of(statement: Statement, locale: Locale) -> Grid:
+    """The statement in words; optional columns that say nothing are left out."""
+    places = [
+        place
+        for place, column in enumerate(statement.columns)
+        if not column.optional or statement.said(place)
+    ]
+    columns = [statement.columns[place] for place in places]
+
+    def shown(row: Row) -> list[str]:
+        return [
+            cell_text(row[place], column, locale)
+            for place, column in zip(places, columns, strict=True)
+        ]
+
+    rows = [tuple(shown(row)) for row in statement.rows]
+    if statement.other is not None:
+        groups = format_number(statement.other.groups, decimals=0, locale=locale)
+        name = word("other", locale, groups=groups)
+        rows.append(_named(name, shown(statement.other.row), statement))
+    return Grid(
+        title=f"{word(statement.title, locale)}, {period_text(statement.period, locale)}",
+        headings=tuple(_heading(column, locale) for column in columns),
+        to_the_right=tuple(column.kind is not Kind.TEXT for column in columns),
+        leaves=tuple(column.leaves for column in columns),
+        rows=tuple(rows),
+        total=_named(word("total", locale), shown(statement.totals), statement),
+        notes=tuple(note_text(note, locale) for note in statement.notes),
+    )
+
+
+def cell_text(cell: Cell, column: Column, locale: Locale) -> str:
+    """A cell as a reader sees it: money and shares rounded half-up, nothing as a dash."""
+    match column.kind, cell:
+        case Kind.TEXT, "":
+            return word("not given", locale)
+        case _, None:
+            return "" if column.kind is Kind.TEXT else NOTHING
+        case Kind.MONEY, Fraction():
+            return format_amount(cell, column.unit, locale)
+        case Kind.SHARE, Fraction():
+            return format_percent(cell, locale=locale)
+        case Kind.COUNT, int():
+            return format_number(cell, decimals=0, locale=locale)
+        case _:
+            return str(cell)
+
+
+def _heading(column: Column, locale: Locale) -> str:
+    title = word(column.title, locale)
+    shows_unit = column.unit and column.unit not in {column.title, "calls"}
+    return f"{title} ({word(column.unit, locale)})" if shows_unit else title
+
+
+def _named(name: str, row: list[str], statement: Statement) -> tuple[str, ...]:
+    """The row under a name that spans its dimensions; a statement without them has no names."""
+    return (name, *row[1:]) if statement.dimensions else tuple(row)

@@ -1,0 +1,115 @@
+"""The words of statements in English and Indonesian."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from string import Template
+from typing import Final
+
+from tokonomi.money import Locale, format_number, format_percent
+from tokonomi.reports.statement import Note, Period
+
+_ENGLISH: Final[Mapping[str, str]] = {
+    "spend": "Spend",
+    "total": "Total",
+    "other": "Other ($groups more)",
+    "not given": "(not given)",
+    "always": "all time",
+    "since": "from $since",
+    "until": "before $until",
+    "between": "from $since to before $until",
+    "note.unpriced": "$calls calls with $tokens tokens have no price and are not in the cost.",
+    "note.absent": "$calls calls have no known usage and are not in the cost.",
+    "note.quarantined": "$calls calls report impossible usage and are not in the cost.",
+    "note.orphaned": "$calls calls were in flight when their gateway died.",
+    "note.estimated": "$calls of $of calls ($share) are counted by estimate, not by the provider.",
+    "note.by_meter": "A call stands under each meter that it was charged for.",
+    "note.converted": "1 $base = $rate $quote on $on ($source).",
+    "left_out": "Left out on this narrow terminal: $columns. --format json has all.",
+}
+
+_INDONESIAN: Final[Mapping[str, str]] = {
+    "spend": "Pengeluaran",
+    "total": "Total",
+    "other": "Lainnya ($groups lagi)",
+    "not given": "(tidak disebut)",
+    "always": "sepanjang waktu",
+    "since": "sejak $since",
+    "until": "sebelum $until",
+    "between": "sejak $since sampai sebelum $until",
+    "project": "proyek",
+    "feature": "fitur",
+    "user": "pengguna",
+    "session": "sesi",
+    "key": "kunci",
+    "provider": "penyedia",
+    "route": "rute",
+    "source": "sumber",
+    "month": "bulan",
+    "day": "hari",
+    "hour": "jam",
+    "meter": "meteran",
+    "calls": "panggilan",
+    "input": "masukan",
+    "cached": "dari cache",
+    "output": "keluaran",
+    "quantity": "jumlah",
+    "cost": "biaya",
+    "estimated": "perkiraan",
+    "billed": "ditagih",
+    "share": "porsi",
+    "unpriced": "tanpa harga",
+    "no usage": "tanpa data",
+    "quarantined": "dikarantina",
+    "tokens": "token",
+    "units": "unit",
+    "note.unpriced": "$calls panggilan dengan $tokens token tanpa harga, di luar biaya.",
+    "note.absent": "$calls panggilan tanpa data pemakaian, di luar biaya.",
+    "note.quarantined": "$calls panggilan melaporkan pemakaian yang mustahil, di luar biaya.",
+    "note.orphaned": "$calls panggilan sedang berjalan ketika gateway-nya mati.",
+    "note.estimated": "$calls dari $of panggilan ($share) dihitung dengan perkiraan.",
+    "note.by_meter": "Satu panggilan tercatat di setiap meteran yang ditagihkan kepadanya.",
+    "note.converted": "1 $base = $rate $quote pada $on ($source).",
+    "left_out": "Tidak muat di terminal sesempit ini: $columns. Pakai --format json untuk semua.",
+}
+
+_WORDS: Final[Mapping[Locale, Mapping[str, str]]] = {"en": _ENGLISH, "id": _INDONESIAN}
+
+
+def word(key: str, locale: Locale, **figures: str) -> str:
+    """The text of a key in a language, with its figures; a word without a translation is itself.
+
+    >>> word("other", "id", groups="12")
+    'Lainnya (12 lagi)'
+    """
+    return Template(_WORDS[locale].get(key, key)).substitute(figures)
+
+
+def note_text(note: Note, locale: Locale) -> str:
+    """A note as one sentence, its counts written as people of the language write them."""
+    figures = {
+        name: format_number(figure, decimals=0, locale=locale)
+        if isinstance(figure, int)
+        else figure
+        for name, figure in note.figures.items()
+    }
+    match note.figures:
+        case {"calls": int(part), "of": int(whole)}:
+            figures["share"] = format_percent(Fraction(part, whole), locale=locale)
+        case _:
+            pass
+    return word(f"note.{note.code}", locale, **figures)
+
+
+def period_text(period: Period, locale: Locale) -> str:
+    """A period as a reader sees it, in UTC, to the minute; whole days as dates."""
+    since, until = period.since, period.until
+    times = [at for at in (since, until) if at is not None]
+    whole_days = all((at.hour, at.minute, at.second) == (0, 0, 0) for at in times)
+    pattern = "%Y-%m-%d" if whole_days else "%Y-%m-%d %H:%M UTC"
+    bounds = {
+        name: at.strftime(pattern)
+        for name, at in (("since", since), ("until", until))
+        if at is not None
+    }
+    key = "between" if len(bounds) > 1 else next(iter(bounds), "always")
+    return word(key, locale, **bounds)
