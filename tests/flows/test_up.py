@@ -1,7 +1,9 @@
 """The main job with real parts: `tokonomi up`, the official client, and a model that bills."""
 
+import fcntl
 import json
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +75,7 @@ class Demo:
     def counters(self) -> dict[str, int]:
         """The model's own counters of tokens."""
         found = re.findall(
-            r"^llamacpp:(\w+tokens\w*_total) (\d+)", self.ask_model("/metrics"), re.MULTILINE
+            r"^llamacpp:(\w*tokens\w*_total) (\d+)", self.ask_model("/metrics"), re.MULTILINE
         )
         return {name: int(value) for name, value in found}
 
@@ -197,7 +200,7 @@ def test_a_body_that_is_not_a_request_is_refused_with_400(demo: Demo) -> None:
     assert refused.value.status_code == 400
 
 
-def test_a_prompt_that_does_not_fit_is_told_so_and_costs_nothing(demo: Demo) -> None:
+def test_a_prompt_that_does_not_fit_is_told_so_and_not_charged(demo: Demo) -> None:
     before = demo.rows()
     with pytest.raises(openai.BadRequestError) as refused:
         demo.client.chat.completions.create(
@@ -206,7 +209,7 @@ def test_a_prompt_that_does_not_fit_is_told_so_and_costs_nothing(demo: Demo) -> 
     [row] = demo.rows()[len(before) :]
     assert "context" in refused.value.message
     assert (row["status"], row["http_status"], row["output"]) == ("failed", 400, 0)
-    assert row["amount"] in {0, None}
+    assert (row["amount"], row["source"]) == (None, "absent")
 
 
 def test_our_tokens_equal_the_models_tokenizer_and_its_counters(demo: Demo) -> None:
@@ -248,3 +251,22 @@ def test_down_without_up_says_that_nothing_is_running(tmp_path: Path) -> None:
     stopped = tokonomi("down", "--data", str(tmp_path / "var"))
     assert (stopped.returncode, stopped.stderr) == (0, "")
     assert stopped.stdout.startswith("Nothing is running in ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["told", "killed"])
+def test_up_in_the_foreground_ends_everything_when_it_ends(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    folder = DemoFolder(tmp_path / "var")
+    command = [TOKONOMI, "up", "--port", str(free_port()), "--data", str(folder.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        printed = [*takewhile(lambda line: "Ctrl-C" not in line, up.stdout)]
+        assert folder.running() is not None
+        up.send_signal(number)
+        up.wait(SECONDS)
+    with folder.lock.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the stack lets go of it when it ends
+    assert any("Jakarta" in line for line in printed)
+    assert up.returncode == (0 if number is signal.SIGINT else -signal.SIGKILL)
+    assert folder.running() is None

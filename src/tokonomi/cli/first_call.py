@@ -10,7 +10,7 @@ from typing import Final
 import openai
 
 from tokonomi.errors import StartError
-from tokonomi.money import Money
+from tokonomi.money import Money, currency_of
 from tokonomi.providers.local_model import CHAT_MODEL
 
 QUESTION: Final = "What is the capital of Indonesia?"
@@ -28,9 +28,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of a call: the total, and each line as `8 output x $0.13 per million`."""
+    """The exact cost of a call, and its lines, such as `9 output tokens x $0.13 per million`."""
 
-    total: Money
+    total: str
     lines: tuple[str, ...]
 
 
@@ -69,10 +69,15 @@ def cost_of(store: Path, request_id: str) -> Cost:
         raise StartError(f"the store {store} holds no priced call of request {request_id!r}")
     amount, currency, lines = row
     return Cost(
-        Money(amount, currency),
+        _exact(Money(amount, currency)),
         tuple(
             f"{quantity} {meter.replace('_', ' ')} tokens x "
-            f"{(Money(rate, currency) * 1_000_000).format()} per million"
+            f"{_exact(Money(rate, currency) * 1_000_000)} per million"
             for meter, quantity, rate, _ in json.loads(lines)
         ),
     )
+
+
+def _exact(money: Money) -> str:
+    """All its decimals: a rounded figure beside an equals sign would be wrong."""
+    return f"{currency_of(money.currency).symbol}{money.decimal()}"

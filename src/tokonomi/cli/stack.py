@@ -1,6 +1,7 @@
 """What `tokonomi up` keeps running: the local model as a child, and the gateway in this process."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -27,7 +28,9 @@ def _model_running(model: local_model.LocalModel) -> Generator[None]:
 
 
 def _stop_when_standard_input_closes() -> None:
-    sys.stdin.buffer.read()
+    # Not `sys.stdin.read`: a thread that waits inside it breaks the end of the interpreter.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -40,6 +43,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.attached:
         threading.Thread(target=_stop_when_standard_input_closes, daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     folder = DemoFolder(chosen.data)
     try:
         with folder.hold(chosen.port):

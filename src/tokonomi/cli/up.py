@@ -104,7 +104,7 @@ def _show_first_call(folder: DemoFolder, port: int, key: str) -> None:
     out.print()
     out.print(f"  Question  {QUESTION}")
     out.print(f"  Answer    {answer.text}")
-    out.print(f"  Cost      {cost.total.format()} = {' + '.join(cost.lines)}")
+    out.print(f"  Cost      {cost.total} = {' + '.join(cost.lines)}")
 
 
 def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) -> None:

@@ -176,7 +176,9 @@ def _serve(model: LocalModel, ended: threading.Event) -> None:
 
 
 def _watch_standard_input(ended: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not `sys.stdin.read`: a thread that waits inside it breaks the end of the interpreter.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     ended.set()
 
 

@@ -35,10 +35,11 @@ def bundled_catalogue() -> Catalogue:
 
 @cache
 def bundled_overlay() -> Overlay:
-    """Our dated prices, from the TOML files of `tokonomi.catalogue`."""
+    """Our dated prices, from the TOML files in `catalogue/prices`."""
+    folder = files("tokonomi.catalogue").joinpath("prices")
     texts = {
         file.name: file.read_text(encoding="utf-8")
-        for file in sorted(files("tokonomi.catalogue").iterdir(), key=lambda file: file.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".toml")
     }
     return compile_overlay(
