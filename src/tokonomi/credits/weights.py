@@ -1,0 +1,128 @@
+"""Weights: how many credits a call uses, by the classes of its tokens.
+
+Credits are counted in milli-credits. At 1,000 tokens a credit and weights of 1, a token is one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+from operator import attrgetter
+from typing import Final
+
+from tokonomi.errors import BadInput
+from tokonomi.money import checked_int64, round_half_up
+from tokonomi.naming import meant
+from tokonomi.pricing.bound import Bounds
+from tokonomi.usage import COUNTS, Usage
+
+MILLI: Final = 1_000
+"""Milli-credits in a credit."""
+
+_EVENTS: Final = frozenset({"searches", "requests"})
+_counts_of = attrgetter(*COUNTS)
+_OUTPUT: Final = COUNTS.index("output")
+_REASONING: Final = COUNTS.index("reasoning")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a token of each class counts, and how many counted tokens make a credit.
+
+    A class that is not named counts 1 a token; reasoning counts as output does; searches and
+    requests count nothing.
+
+    Attributes:
+        tokens_per_credit: counted tokens that use up one credit.
+        stated: classes (the counts of `Usage`) with their exact weights, 0 or more.
+
+    Raises:
+        BadInput: an unknown class, a negative weight, or no tokens in a credit.
+    """
+
+    tokens_per_credit: int = 1_000
+    stated: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
+
+    def __post_init__(self) -> None:
+        if self.tokens_per_credit < 1:
+            raise BadInput(
+                f"{self.tokens_per_credit} tokens in a credit", remedy="Use 1 or more, as 1000."
+            )
+        for name, weight in self.stated.items():
+            if name not in COUNTS:
+                raise BadInput(f'no class of tokens is called "{name}"', remedy=meant(name, COUNTS))
+            if weight < 0:
+                raise BadInput(
+                    f"the weight of {name} is {weight}", remedy="Use 0 for what is free."
+                )
+
+    def weight(self, name: str) -> Fraction:
+        """What one unit of a class counts, in tokens."""
+        if name in self.stated:
+            return self.stated[name]
+        if name == "reasoning":
+            return self.weight("output")
+        return Fraction(0 if name in _EVENTS else 1)
+
+    @cached_property
+    def compiled(self) -> tuple[tuple[int, ...], int]:
+        """Milli-credits a unit of each of `COUNTS`, as numerators over one denominator."""
+        each = [self.weight(name) * MILLI / self.tokens_per_credit for name in COUNTS]
+        denominator = lcm(*(weight.denominator for weight in each))
+        return tuple((weight * denominator).numerator for weight in each), denominator
+
+
+def credits_used(usage: Usage, weights: Weights) -> int:
+    """The milli-credits that a call uses, rounded half-up once.
+
+    >>> from datetime import UTC, datetime
+    >>> call = Usage(at=datetime(2026, 1, 30, tzinfo=UTC), uncached_input=200, output=400)
+    >>> credits_used(call, Weights())
+    600
+    >>> credits_used(call, Weights(stated={"output": Fraction(8)}))
+    3400
+    """
+    numerators, denominator = weights.compiled
+    counts = list(_counts_of(usage))
+    counts[_OUTPUT] -= counts[_REASONING]
+    counted = sum(map(int.__mul__, counts, numerators))
+    return checked_int64(round_half_up(Fraction(counted, denominator)))
+
+
+def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempts: int = 1) -> int:
+    """The most milli-credits that a request can use over a chain of targets, rounded up.
+
+    As for money: the dearest class of each kind, the dearest target, times the attempts that may
+    be billed. No usage within the bounds uses more.
+
+    Raises:
+        BadInput: no target, or no attempt.
+        AmountTooLarge: no ledger could hold that much.
+
+    >>> credits_bound([Bounds(input_tokens=200, output_tokens=400)], Weights())
+    600
+    """
+    if not targets or billed_attempts < 1:
+        raise BadInput(f"a request with {len(targets)} targets and {billed_attempts} attempts")
+    most = max(_bound(bounds, weights) for bounds in targets)
+    denominator = weights.compiled[1]
+    return checked_int64(-(-most // denominator) * billed_attempts)
+
+
+def _bound(bounds: Bounds, weights: Weights) -> int:
+    numerators: dict[str, int] = dict(zip(COUNTS, weights.compiled[0], strict=True))
+
+    def dearest(names: Iterable[str]) -> int:
+        return max(numerators[name] for name in names)
+
+    inputs = ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"]
+    inputs += ["audio_in", "cache_read_audio"] * bounds.audio_in + ["image_in"] * bounds.image_in
+    outputs = ["output", "reasoning"]
+    outputs += ["audio_out"] * bounds.audio_out + ["image_out"] * bounds.image_out
+    return (
+        bounds.input_tokens * dearest(inputs)
+        + bounds.all_output_tokens * dearest(outputs)
+        + bounds.searches * numerators["searches"]
+        + bounds.requests * numerators["requests"]
+    )
