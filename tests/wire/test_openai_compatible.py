@@ -165,7 +165,7 @@ def test_xai_searches_of_its_server_are_counted_by_call():
     assert (result.searches, result.unknown_keys) == (3, ())
 
 
-@pytest.mark.parametrize("ticks", [-1, 2.5, "7", True, 10**23])
+@pytest.mark.parametrize("ticks", [-1, 2.5, "7", True, 10**16])
 def test_xai_ticks_that_are_no_amount_are_quarantined(ticks: object):
     assert reason(chat("xai", XAI | {"cost_in_usd_ticks": ticks})).startswith("cost_in_usd_ticks")
     assert chat("xai", {**XAI, "cost_in_usd_ticks": None}) != chat("xai", XAI)
@@ -237,7 +237,7 @@ def test_a_decoder_that_keeps_decimals_and_one_that_makes_floats_give_the_same_c
     assert first.reported_cost == usd("0.000123456789")
 
 
-@pytest.mark.parametrize("cost", [-0.1, True, "abc", "NaN", "1e999999999", [], 10**12])
+@pytest.mark.parametrize("cost", [-0.1, True, "abc", "NaN", "1e999999999", [], 10**6])
 def test_a_cost_that_is_no_amount_is_quarantined(cost: object):
     assert reason(chat("openrouter", OPENROUTER | {"cost": cost})).startswith("cost is ")
 

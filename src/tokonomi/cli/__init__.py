@@ -27,6 +27,9 @@ app = App(
 COMMANDS: Final = [
     ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
+    ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
+    ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
+    ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
 """Name, import path and one line of help of each command, in the order of a user's day."""
 

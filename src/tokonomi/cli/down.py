@@ -18,10 +18,8 @@ POLL_SECONDS: Final = 0.05
 def down(*, data: Path = Path("var")) -> int:
     """Stop what `tokonomi up` started in this folder; calls in flight are finished first.
 
-    Parameters
-    ----------
-    data
-        The folder that was given to `tokonomi up`.
+    Args:
+        data: the folder that was given to `tokonomi up`.
     """
     out = Console(soft_wrap=True, highlight=False, markup=False)
     folder = DemoFolder(data)

@@ -34,14 +34,10 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
     can read. With OPENAI_API_KEY, OPENROUTER_API_KEY or AI_GATEWAY_API_KEY in the environment that
     provider is configured too, for models such as `openai/gpt-4o-mini`.
 
-    Parameters
-    ----------
-    detach
-        Leave gateway and model running in the background and return.
-    port
-        Where the gateway listens, on this machine only.
-    data
-        The folder that holds everything.
+    Args:
+        detach: leave gateway and model running in the background, and return.
+        port: where the gateway listens, on this machine only.
+        data: the folder that holds everything.
     """
     folder = DemoFolder(data)
     running = folder.running()

@@ -16,7 +16,7 @@ MAX_COUNT: Final = 10**10
 """The largest believable count of one call. At 900 USD a million tokens it still fits 64 bits."""
 
 _ALARM_LENGTH: Final = 80
-_AMOUNT_DIGITS: Final = 12
+_AMOUNT_DIGITS: Final = 6
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -127,7 +127,7 @@ def exact_number(value: object, key: str) -> Decimal | None:
     shortest text that gives the same float; a cost has about 10.
 
     Raises:
-        ImpossibleUsage: not a number, negative, or 10**12 and more.
+        ImpossibleUsage: not a number, negative, or a million and more.
     """
     if value is None:
         return None

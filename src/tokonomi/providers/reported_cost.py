@@ -14,6 +14,7 @@ _FINEST: Final = -40
 
 _USD: Final = currency_of("USD")
 _XAI_TICKS_PER_USD: Final = 10**10
+_MOST_TICKS: Final = 10**6 * _XAI_TICKS_PER_USD
 
 
 def dollars(number: Decimal) -> Money:
@@ -69,7 +70,7 @@ def xai_cost(usage: Mapping[str, object]) -> Money | None:
     ticks = usage.get("cost_in_usd_ticks")
     if ticks is None:
         return None
-    if type(ticks) is not int or not 0 <= ticks < 10**22:
+    if type(ticks) is not int or not 0 <= ticks < _MOST_TICKS:
         raise ImpossibleUsage(f"cost_in_usd_ticks is {ticks!r}, not a number of ticks")
     return Money(ticks * (_USD.sub_units // _XAI_TICKS_PER_USD), "USD")
 

@@ -121,6 +121,7 @@ class _Layout:
             ),
             other=other,
             totals=(*(None for _ in keys), *self._measures(base, base, is_total=True)),
+            calls=base["calls"],
             notes=tuple(_notes(base, self._rate, by_meter=self._by_meter)),
         )
 

@@ -77,6 +77,7 @@ class Statement:
         other: the rest of the rows as one, when there are more than were asked for.
         totals: of all rows, shown or not; None where a total says nothing.
         notes: in the order in which they are to be read.
+        calls: how many calls it speaks of.
     """
 
     title: str
@@ -87,6 +88,7 @@ class Statement:
     period: Period = ALWAYS
     other: Other | None = None
     notes: tuple[Note, ...] = ()
+    calls: int = 0
 
     @property
     def all_rows(self) -> tuple[Row, ...]:

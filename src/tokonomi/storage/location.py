@@ -1,6 +1,7 @@
 """Where the store and its lake lie: the one place that answers this for every command."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -13,9 +14,15 @@ DEFAULT_STORE: Final = Path("var/tokonomi.db")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The store's file and the folder of its lake, which lies beside it."""
+    """The store's file, the folder of its lake beside it, and the user's contract prices.
+
+    Attributes:
+        store: the embedded store.
+        contract: the file of own prices that the configuration names, if it names one.
+    """
 
     store: Path
+    contract: Path | None = None
 
     @property
     def lake(self) -> Path:
@@ -31,28 +38,35 @@ def locate(
     A relative path in the configuration counts from the folder of the configuration file.
 
     Raises:
-        BadConfig: the configuration is not TOML, or its `[store] path` is not a text.
+        BadConfig: the configuration is not TOML, or one of its paths is not a text.
     """
+    settings: Mapping[str, object] = _settings(config) if config.exists() else {}
+    contract = _path(settings, "prices", "contract", config)
     if store is not None:
-        return Location(store)
+        return Location(store, contract)
     if data is not None:
-        return Location(data / DEFAULT_STORE.name)
-    if not config.exists():
-        return Location(config.parent / DEFAULT_STORE)
-    return Location(config.parent / _configured(config))
+        return Location(data / DEFAULT_STORE.name, contract)
+    configured = _path(settings, "store", "path", config)
+    return Location(configured or config.parent / DEFAULT_STORE, contract)
 
 
-def _configured(config: Path) -> Path:
+def _settings(config: Path) -> Mapping[str, object]:
     try:
-        settings = tomllib.loads(config.read_text(encoding="utf-8"))
+        return tomllib.loads(config.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadConfig(f"{config} is not TOML: {error}") from error
-    section = settings.get("store", {})
-    path = cast("dict[str, object]", section).get("path") if isinstance(section, dict) else section
-    if path is None:
-        return DEFAULT_STORE
+    except OSError as error:
+        raise BadConfig(f"{config} cannot be read: {error}") from error
+
+
+def _path(settings: Mapping[str, object], section: str, name: str, config: Path) -> Path | None:
+    """The path that a setting names, from the folder of the configuration; None when unset."""
+    table = settings.get(section, {})
+    path = cast("Mapping[str, object]", table).get(name) if isinstance(table, dict) else table
+    if path is None or path == "":
+        return None
     if not isinstance(path, str):
         raise BadConfig(
-            f"[store] path in {config} is {path!r}", remedy='Write path = "var/tokonomi.db".'
+            f"[{section}] {name} in {config} is {path!r}", remedy="Write a path between quotes."
         )
-    return Path(path)
+    return config.parent / path

@@ -86,6 +86,7 @@ def test_values_in_reasons_are_short():
         (0.1, "0.1"),
         (1e-07, "0.0000001"),
         ("0.00012", "0.00012"),
+        (999_999.5, "999999.5"),
         (Decimal("0.000000000000000001"), "0.000000000000000001"),
     ],
 )
@@ -95,7 +96,7 @@ def test_a_number_is_what_its_json_text_says(value: object, number: str | None):
 
 @pytest.mark.parametrize(
     "value",
-    [-1, -0.5, True, "x", "", "Infinity", float("nan"), float("inf"), [], "1e12", "1e999999"],
+    [-1, -0.5, True, "x", "", "Infinity", float("nan"), float("inf"), [], "1e6", "1e999999"],
 )
 def test_what_is_no_amount_is_refused(value: object):
     with pytest.raises(ImpossibleUsage, match=r"cost is .*, not an amount\.$"):
