@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from tokonomi.ledger.account import Balance
 
@@ -149,3 +150,9 @@ def capture(held: Held, used: int) -> Captured:
             parts.append(Part(part.account, amount))
             missing -= amount
     return Captured(held=held, parts=tuple(parts), overrun=missing)
+
+
+def without_hold(captured: Captured) -> Captured:
+    """The same use when the hold is gone: all of it is overrun."""
+    used = captured.overrun + sum(part.amount for part in captured.parts)
+    return Captured(held=replace(captured.held, parts=()), parts=(), overrun=used)

@@ -5,21 +5,28 @@ are written before it leaves; its row, its captures and the release of its hold 
 its last byte is given out. Ends come first in a group, so that what they free can be held again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from tokonomi.calls import Call, Intent
-from tokonomi.ledger.hold import Captured, Held, Refusal
+from tokonomi.calls import Call, Intent, Status
+from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
 from tokonomi.storage.call_rows import INSERT, row_of
-from tokonomi.storage.database import Database
+from tokonomi.storage.database import Database, Value
 from tokonomi.storage.ledger import Claim, LockedAccounts
 
 _BEGIN: Final = "INSERT INTO attempt (id, worker_id, intent, held) VALUES (?, ?, ?, ?)"
 _SETTLE: Final = f"{INSERT} ON CONFLICT (id) DO NOTHING"
+LATE: Final = "+late"
+"""Ends the request id of a call that a sweep had taken for dead, and that then ended."""
+
+_NOTHING: Final = b"[]"
+
 _encode_intent = msgspec.msgpack.Encoder().encode
 _encode_held = msgspec.json.Encoder().encode
+_decode_held = msgspec.json.Decoder(tuple[Held, ...]).decode
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -30,60 +37,124 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Settle(msgspec.Struct, frozen=True):
-    """A call that has ended, and how its holds are resolved."""
+    """A call that has ended, and how its holds are resolved; None frees whatever it holds."""
 
     call: Call
-    captured: tuple[Captured, ...] = ()
+    captured: tuple[Captured, ...] | None = None
 
 
-Outcome = tuple[Held, ...] | Refusal | None
-"""What a `Begin` got: its holds, or why not. A `Settle` gets None."""
+Outcome = tuple[Held, ...] | Refusal
+"""What a `Begin` got: its holds, or why not. A `Settle` gets no holds."""
 
 
 def write_group(
-    database: Database, worker_id: int, group: Sequence[Begin | Settle], *, at_us: int
+    database: Database,
+    worker_id: int,
+    group: Sequence[Begin | Settle],
+    *,
+    at_us: int,
+    again: bool = False,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
-    nothing.
+    nothing. `again` says that the group was tried before and nobody knows whether its commit came
+    through: what stands already then counts as written.
+
+    Raises:
+        StoreError: nothing was written; `StoreBusy` when trying again may help at once.
     """
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
     with database.transaction(power_safe=bool(settles)):
         resolutions = _write_ends(database, settles) if settles else {}
-        claims = [claim for it in begins for claim in it.claims]
+        standing = _standing(database, begins) if again else {}
+        fresh = [it for it in begins if it.intent.id not in standing]
+        claims = [claim for it in fresh for claim in it.claims]
         accounts = LockedAccounts(database, claims, resolutions, at_us=at_us)
         accounts.resolve(resolutions)
-        decided = [accounts.hold(it.claims) if it.claims else () for it in begins]
+        decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in fresh}
         accounts.write()
-        _write_beginnings(database, worker_id, zip(begins, decided, strict=True))
-    outcomes = iter(decided)
-    return [next(outcomes) if isinstance(it, Begin) else None for it in group]
+        _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
+    decided |= standing
+    return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
 
 def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tuple[Captured, ...]]:
-    """The holds that these ends resolve: those of calls that were still in flight."""
-    database.write_in_order_of_commits()
-    database.executemany(_SETTLE, [row_of(it.call) for it in settles])
-    marks = ", ".join("?" * len(settles))
-    ended = database.execute(
-        f"DELETE FROM attempt WHERE id IN ({marks}) RETURNING id",  # noqa: S608 - marks only
-        [it.call.intent.id for it in settles],
+    """The holds that these ends resolve: those of calls that were still in flight.
+
+    An end that comes after a sweep took its call for dead is kept as a row of its own, and what it
+    used is all overrun: its hold is gone.
+    """
+    database.serialise("calls")
+    in_flight = _ended(database, settles)
+    swept = _swept(database, [it for it in settles if it.call.intent.id not in in_flight])
+    rows: list[Sequence[Value]] = []
+    resolutions: dict[str, tuple[Captured, ...]] = {}
+    for settle in settles:
+        call, captured = settle.call, settle.captured
+        if (held := in_flight.get(call.intent.id)) is not None:
+            captured = _freed(held) if captured is None else captured
+        elif call.intent.id in swept and captured:
+            call, captured = _late(call), tuple(map(without_hold, captured))
+            if database.execute("SELECT 1 FROM call WHERE id = ?", (call.intent.id,)).fetchone():
+                continue
+        else:
+            captured = ()
+        rows.append(row_of(call))
+        if captured:
+            resolutions[call.intent.id] = captured
+    database.executemany(_SETTLE, rows)
+    return resolutions
+
+
+def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes]:
+    """What those of these calls held that were in flight; they are not any more."""
+    ids = [it.call.intent.id for it in settles]
+    rows = database.execute(
+        f"DELETE FROM attempt WHERE id IN ({_marks(ids)}) RETURNING id, held",  # noqa: S608 - marks only
+        ids,
     ).fetchall()
-    in_flight = {row[0] for row in ended}
-    return {
-        it.call.intent.id: it.captured
-        for it in settles
-        if it.captured and it.call.intent.id in in_flight
-    }
+    return {row[0]: row[1] or _NOTHING for row in rows}
+
+
+def _freed(held: bytes) -> tuple[Captured, ...]:
+    return tuple(capture(each, 0) for each in _decode_held(bytes(held)))
+
+
+def _swept(database: Database, settles: Sequence[Settle]) -> set[str]:
+    if not settles:
+        return set()
+    ids = [it.call.intent.id for it in settles]
+    rows = database.execute(
+        f"SELECT id FROM call WHERE status = ? AND id IN ({_marks(ids)})",  # noqa: S608 - marks only
+        (Status.ORPHANED, *ids),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _late(call: Call) -> Call:
+    attempt = call.intent.attempt
+    intent = replace(call.intent, id=f"{call.intent.request_id}{LATE}.{attempt}")
+    note = "its gateway had been taken for dead when this end came"
+    return replace(call, intent=intent, note=f"{call.note}; {note}" if call.note else note)
+
+
+def _standing(database: Database, begins: Sequence[Begin]) -> dict[str, Outcome]:
+    """The holds of calls whose beginning is already written."""
+    ids = [it.intent.id for it in begins]
+    if not ids:
+        return {}
+    rows = database.execute(
+        f"SELECT id, held FROM attempt WHERE id IN ({_marks(ids)})",  # noqa: S608 - marks only
+        ids,
+    ).fetchall()
+    return {row[0]: _decode_held(bytes(row[1] or _NOTHING)) for row in rows}
 
 
 def _write_beginnings(
-    database: Database,
-    worker_id: int,
-    begins: Iterable[tuple[Begin, tuple[Held, ...] | Refusal]],
+    database: Database, worker_id: int, begins: Sequence[tuple[Begin, Outcome]]
 ) -> None:
     rows = [
         (it.intent.id, worker_id, _encode_intent(it.intent), _encode_held(held) if held else None)
@@ -92,3 +163,7 @@ def _write_beginnings(
     ]
     if rows:
         database.executemany(_BEGIN, rows)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

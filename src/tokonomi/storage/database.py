@@ -4,13 +4,24 @@ The SQL in this room is the common subset of both, with `?` for values. What dif
 how a transaction begins, how durable its commit is, and how rows are locked.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
+
+from tokonomi.errors import StoreError
 
 Value = str | int | bytes | None
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
+Subject = Literal["schema", "calls", "lake", "workers"]
+
+
+class StoreBusy(StoreError):
+    """Another writer was in the way; the same transaction may succeed when tried again."""
+
+
+class StoreRefused(StoreError):
+    """The schema refuses a row; trying again cannot help, and nothing was written."""
 
 
 class Cursor(Protocol):
@@ -44,8 +55,8 @@ class Database(Protocol):
         """The cursor of one statement; outside a `transaction` it commits by itself."""
         ...
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        """Run one statement for many rows of values."""
+    def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
+        """How many rows one statement changed, run for each row of values."""
         ...
 
     def transaction(self, *, power_safe: bool = True) -> AbstractContextManager[None]:
@@ -53,14 +64,33 @@ class Database(Protocol):
 
         With `power_safe` its commit survives a power cut, else only the death of processes; the
         next power-safe commit makes every earlier one power-safe too.
+
+        Raises:
+            StoreBusy: another writer was in the way.
+            StoreRefused: the schema refuses a row.
+            StoreError: the database cannot be written, or its connection is lost.
         """
         ...
 
-    def write_in_order_of_commits(self) -> None:
-        """Make writers of calls commit one after the other, so that `call.seq` rises with them.
+    def serialise(self, subject: Subject) -> None:
+        """Let one transaction at a time work on a subject, from here to the end of this one.
 
-        The lake's watermark relies on it: no row may appear below a number that was read.
+        Take it before any other lock. `calls` makes `call.seq` rise in the order of commits, which
+        the lake's watermark relies on; `lake` guards its files, `workers` who is alive, `schema`
+        the migrations.
         """
+        ...
+
+    def live(self, worker_id: int) -> None:
+        """Hold a sign of life that ends with this process, however it ends, or with `die`."""
+        ...
+
+    def is_alive(self, worker_id: int) -> bool:
+        """Whether some process holds this worker's sign of life."""
+        ...
+
+    def die(self, worker_id: int) -> None:
+        """Let go of a worker's sign of life, and remove what a dead one left."""
         ...
 
     def define(self, statement: str) -> None:
@@ -75,8 +105,12 @@ class Database(Protocol):
         """Note the last schema step that was taken."""
         ...
 
-    def lock_schema(self) -> None:
-        """Keep other processes from migrating until this transaction ends."""
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A read transaction: all its statements see the store of one instant."""
+        ...
+
+    def impatient(self) -> None:
+        """From now on a busy database is an error at once: the caller retries faster by itself."""
         ...
 
     def close(self) -> None:

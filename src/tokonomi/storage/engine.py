@@ -56,7 +56,7 @@ def _migrate(database: Database, location: str) -> None:
     if database.schema_version() == newest:
         return
     with database.transaction():
-        database.lock_schema()
+        database.serialise("schema")
         # Read again under the lock: another process may have migrated meanwhile.
         current = database.schema_version()
         if current > newest:

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Final
 
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.call_rows import instant, microseconds
-from tokonomi.storage.engine import open_store, transaction
+from tokonomi.storage.database import Database, Row
+from tokonomi.storage.engine import open_store
 
 PREFIX: Final = "tk-"
 _RANDOM_BYTES: Final = 32
@@ -42,9 +42,7 @@ class Key:
     revoked: datetime | None = None
 
 
-def create(
-    connection: sqlite3.Connection, name: str, project: str, *, now: datetime
-) -> tuple[str, Key]:
+def create(database: Database, name: str, project: str, *, now: datetime) -> tuple[str, Key]:
     """A new key: its text, which exists nowhere else from now on, and its record.
 
     Raises:
@@ -58,8 +56,8 @@ def create(
             )
     text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     key = Key(f"key_{secrets.token_hex(_ID_BYTES)}", name, project, text[-_HINT_LENGTH:], now)
-    with transaction(connection):
-        connection.execute(
+    with database.transaction():
+        database.execute(
             "INSERT INTO api_key (id, name, project, hash, hint, created_us)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (key.id, name, project, hash_of(text.encode()), key.hint, microseconds(now)),
@@ -67,35 +65,38 @@ def create(
     return text, key
 
 
-def every_key(connection: sqlite3.Connection) -> list[Key]:
+def every_key(database: Database) -> list[Key]:
     """All keys, also the revoked ones, in the order of their creation."""
-    return [key for _, key in _hashes_and_keys(connection)]
+    return [key for _, key in _hashes_and_keys(database)]
 
 
-def revoke(connection: sqlite3.Connection, key_id: str, *, now: datetime) -> Key:
+def revoke(database: Database, key_id: str, *, now: datetime) -> Key:
     """The key, revoked now, or at the earlier time when it already was.
 
     Raises:
         NotFound: there is no key with this id.
     """
-    with transaction(connection):
-        connection.execute(
+    with database.transaction():
+        database.execute(
             "UPDATE api_key SET revoked_us = ? WHERE id = ? AND revoked_us IS NULL",
             (microseconds(now), key_id),
         )
-    for key in every_key(connection):
+    for key in every_key(database):
         if key.id == key_id:
             return key
     raise NotFound(f"there is no key {key_id!r}", remedy="`tokonomi keys list` shows them.")
 
 
-def _hashes_and_keys(connection: sqlite3.Connection) -> list[tuple[Hash, Key]]:
-    rows = connection.execute(
+def _hashes_and_keys(database: Database) -> list[tuple[Hash, Key]]:
+    rows = database.execute(
         "SELECT hash, id, name, project, hint, created_us, revoked_us FROM api_key"
         " ORDER BY created_us, id"
     )
     return [
-        (found, Key(key_id, name, project, hint, instant(created), revoked and instant(revoked)))
+        (
+            bytes(found),
+            Key(key_id, name, project, hint, instant(created), revoked and instant(revoked)),
+        )
         for found, key_id, name, project, hint, created, revoked in rows
     ]
 
@@ -111,10 +112,10 @@ class KeyRing:
     `refresh` may run in another thread than `find`: the map is replaced, never changed.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path | str) -> None:
         """Opens the store and reads the keys."""
-        self._connection = open_store(store)
-        self._seen: tuple[object, ...] = ()
+        self._database = open_store(store)
+        self._seen: Row | None = None
         self._working: dict[Hash, Key] = {}
         self.refresh()
 
@@ -124,16 +125,16 @@ class KeyRing:
 
     def refresh(self) -> bool:
         """Whether keys were made or revoked since the last look; if so, they are known now."""
-        seen = self._connection.execute(
-            "SELECT count(*), max(rowid), count(revoked_us), max(revoked_us) FROM api_key"
+        seen = self._database.execute(
+            "SELECT count(*), max(created_us), count(revoked_us), max(revoked_us) FROM api_key"
         ).fetchone()
         if seen == self._seen:
             return False
-        pairs = _hashes_and_keys(self._connection)
+        pairs = _hashes_and_keys(self._database)
         self._working = {found: key for found, key in pairs if key.revoked is None}
         self._seen = seen
         return True
 
     def close(self) -> None:
         """Lets go of the store."""
-        self._connection.close()
+        self._database.close()

@@ -1,17 +1,16 @@
 """Calls whose gateway died while they were in flight: each becomes a row that says so."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
-from tokonomi.storage.call_rows import INSERT, row_of
-from tokonomi.storage.engine import transaction
+from tokonomi.storage.call_groups import Settle, write_group
+from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.database import Database
 from tokonomi.usage import Source, Usage
 
 _decode = msgspec.msgpack.Decoder(Intent).decode
@@ -25,27 +24,28 @@ class Sweep:
     orphans: tuple[Intent, ...]
 
 
-def sweep(connection: sqlite3.Connection, store: Path, *, now: datetime) -> Sweep:
-    """The calls of dead workers, settled as orphans in one transaction.
+def sweep(database: Database, *, now: datetime) -> Sweep:
+    """The calls of dead workers, settled as orphans, with all that they held free again.
 
     Attempts of living workers are left alone, so several gateways may share a store and any of
-    them may sweep at any time. A call that was settled before the crash keeps its row.
+    them may sweep at any time; a sweep that is cut is completed by the next. A call that was
+    settled before the crash keeps its row.
     """
-    with transaction(connection):
-        dead = workers.dead_workers(connection, store)
+    with database.transaction():
+        database.serialise("workers")
+        dead = workers.dead_workers(database)
         for worker_id in dead:
-            workers.end(connection, worker_id, now=now)
-        rows = connection.execute(
-            "SELECT intent FROM attempt JOIN worker ON worker.id = worker_id"
-            " WHERE ended_us IS NOT NULL ORDER BY attempt.id"
-        ).fetchall()
-        orphans = tuple(_decode(intent) for (intent,) in rows)
-        connection.executemany(
-            f"{INSERT} ON CONFLICT (id) DO NOTHING", [row_of(orphaned(it)) for it in orphans]
-        )
-        connection.executemany("DELETE FROM attempt WHERE id = ?", [(it.id,) for it in orphans])
+            workers.end(database, worker_id, now=now)
+    rows = database.execute(
+        "SELECT intent FROM attempt JOIN worker ON worker.id = worker_id"
+        " WHERE ended_us IS NOT NULL ORDER BY attempt.id"
+    ).fetchall()
+    orphans = tuple(_decode(bytes(row[0])) for row in rows)
+    settles = [Settle(orphaned(intent)) for intent in orphans]
+    if settles:
+        write_group(database, 0, settles, at_us=microseconds(now))
     for worker_id in dead:
-        workers.forget_lock(store, worker_id)
+        database.die(worker_id)
     return Sweep(len(dead), orphans)
 
 

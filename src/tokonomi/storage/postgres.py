@@ -1,18 +1,39 @@
 """PostgreSQL as the store: the same schema and the same laws, shared by several hosts."""
 
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Final, LiteralString, cast
 
 import psycopg
+import psycopg.errors
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.database import Cursor, Dialect, Value
+from tokonomi.storage.database import (
+    Cursor,
+    Dialect,
+    Row,
+    StoreBusy,
+    StoreRefused,
+    Subject,
+    Value,
+)
 
-MIGRATION_LOCK: Final = 0x746F6B6F
-CALLS_LOCK: Final = 0x746F6B70
+LOCKS: Final[dict[Subject, int]] = {
+    "schema": 0x746F6B00,
+    "workers": 0x746F6B01,
+    "lake": 0x746F6B02,
+    "calls": 0x746F6B03,
+}
+"""Keys of the advisory locks, one a subject."""
+WORKER_LOCKS: Final = 0x746F6B
+"""The class of the locks that living workers hold, one a worker id."""
+_BUSY: Final = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+)
 _VERSION: Final = "tokonomi schema "
 
 _REFUSE: Final = """
@@ -23,16 +44,11 @@ $$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$
 
 
 class PostgresDatabase:
-    """A connection to a PostgreSQL database that holds our schema."""
+    """A connection to a PostgreSQL database that holds our schema. A lost one is made anew."""
 
     def __init__(self, dsn: str) -> None:
-        try:
-            self._connection = psycopg.connect(dsn, autocommit=True)
-        except psycopg.Error as error:
-            raise StoreError(
-                f"the database cannot be reached: {error}",
-                remedy="Check the DSN in [store] and that the server runs.",
-            ) from error
+        self._dsn = dsn
+        self._connection = self._connect()
 
     @property
     def dialect(self) -> Dialect:
@@ -41,27 +57,63 @@ class PostgresDatabase:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
-        return self._connection.execute(_numbered(sql), values)
+        return self._connection.execute(_translated(sql), values)
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+    def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
         with self._connection.cursor() as cursor:
-            cursor.executemany(_numbered(sql), rows)
+            cursor.executemany(_translated(sql), rows)
+            return cursor.rowcount
 
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:
         """See `Database.transaction`."""
+        if self._connection.closed:
+            self._connection = self._connect()
+        try:
+            with self._connection.transaction():
+                if not power_safe:
+                    self._connection.execute("SET LOCAL synchronous_commit = off")
+                yield
+        except psycopg.Error as error:
+            raise _meaning(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """See `Database.snapshot`."""
         with self._connection.transaction():
-            if not power_safe:
-                self._connection.execute("SET LOCAL synchronous_commit = off")
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield
 
-    def write_in_order_of_commits(self) -> None:
-        """See `Database.write_in_order_of_commits`; it comes before every other lock."""
-        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (CALLS_LOCK,))
+    def serialise(self, subject: Subject) -> None:
+        """See `Database.serialise`."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCKS[subject],))
+
+    def impatient(self) -> None:
+        """Nothing to do: writers wait in line here, and the server tells deadlocks at once."""
+
+    def live(self, worker_id: int) -> None:
+        """See `Database.live`: an advisory lock of this connection, which the server drops."""
+        self._connection.execute("SELECT pg_advisory_lock(%s, %s)", (WORKER_LOCKS, worker_id))
+
+    def is_alive(self, worker_id: int) -> bool:
+        """See `Database.is_alive`."""
+        row = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND classid = %s AND objid = %s"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            (WORKER_LOCKS, worker_id),
+        ).fetchone()
+        return row is not None and bool(row[0])
+
+    def die(self, worker_id: int) -> None:
+        """See `Database.die`."""
+        if self.is_alive(worker_id):
+            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (WORKER_LOCKS, worker_id))
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""
+        self._connection.execute(_REFUSE)
         self._connection.execute(cast("LiteralString", postgres_schema(statement)))
 
     def schema_version(self) -> int:
@@ -77,18 +129,38 @@ class PostgresDatabase:
             cast("LiteralString", f"COMMENT ON TABLE call IS '{_VERSION}{int(version)}'")
         )
 
-    def lock_schema(self) -> None:
-        """See `Database.lock_schema`."""
-        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-        self._connection.execute(_REFUSE)
-
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
+    def _connect(self) -> psycopg.Connection[Row]:
+        try:
+            return psycopg.connect(self._dsn, autocommit=True)
+        except psycopg.Error as error:
+            raise StoreError(
+                f"the database cannot be reached: {error}",
+                remedy="Check the DSN in [store] and that the server runs.",
+            ) from error
+
+
+def _meaning(error: psycopg.Error) -> StoreError:
+    if isinstance(error, _BUSY):
+        return StoreBusy(f"the database is busy: {error}", remedy="Try again.")
+    if isinstance(
+        error, (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException)
+    ):
+        return StoreRefused(
+            f"the database refuses a row: {error}",
+            remedy="This is a defect of Tokonomi; please report it with this text.",
+        )
+    return StoreError(
+        f"the database cannot be written: {error}",
+        remedy="Check that the server runs, its disk and its log.",
+    )
+
 
 @cache
-def _numbered(sql: str) -> LiteralString:
+def _translated(sql: str) -> LiteralString:
     """The statement with psycopg's placeholders; all our SQL is written in this package."""
     return cast("LiteralString", sql.replace("%", "%%").replace("?", "%s"))
 

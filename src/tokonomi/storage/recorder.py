@@ -1,44 +1,36 @@
-"""The recorder: attempts and settled calls become durable in groups, by one writer thread.
+"""The recorder: beginnings and ends of calls become durable in groups, by one writer thread.
 
-Everything that waits when the writer is free goes into one transaction, so the cost of a disk flush
-is shared by all calls in flight. A group of intents is committed with `synchronous=NORMAL`, which
-survives the death of the process; a group with a settled call with `FULL`, which survives a power
-cut and takes all earlier groups with it, because they stand before it in the same log.
+Everything that waits when the writer is free goes into one transaction (`call_groups`), so the cost
+of a disk flush is shared by all calls in flight, and budgets are decided on balances that no other
+process can touch meanwhile.
 """
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
-import msgspec
-
 from tokonomi.calls import Call, Intent
 from tokonomi.errors import AmountTooLarge, StoreError
-from tokonomi.storage.call_rows import INSERT, row_of
+from tokonomi.ledger.hold import Captured
+from tokonomi.storage.call_groups import Begin, Outcome, Settle, write_group
+from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.database import StoreBusy, StoreRefused
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger import Claim
 
 _log: Final = logging.getLogger("tokonomi.recorder")
 
-_BEGIN: Final = "INSERT INTO attempt VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
-_SETTLE: Final = f"{INSERT} ON CONFLICT (id) DO NOTHING"
-_RESOLVE: Final = "DELETE FROM attempt WHERE id = ?"
-
-_BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BUSY_RETRY_SECONDS: Final = 0.0002
 _FAILED_RETRY_SECONDS: Final = 0.05
-_CHECKPOINT_PAGES: Final = 4_000
-_PRIMARY_CODE: Final = 0xFF
-_ROW_DEFECTS: Final = (sqlite3.IntegrityError, AmountTooLarge, OverflowError, ValueError, TypeError)
+_ROW_DEFECTS: Final = (StoreRefused, AmountTooLarge, OverflowError, ValueError, TypeError)
 """What one row's values can raise, when it is encoded, bound or checked by the schema."""
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +50,17 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """What waits for the writer: an intent or a settled call, and who waits for it."""
+    """What waits for the writer, and who waits for it."""
 
-    record: Intent | Call
-    done: asyncio.Future[None]
+    record: Begin | Settle
+    done: asyncio.Future[Outcome]
     give_up_at: float
+
+    @property
+    def id(self) -> str:
+        """The id of the call."""
+        record = self.record
+        return record.intent.id if isinstance(record, Begin) else record.call.intent.id
 
 
 class Recorder:
@@ -72,11 +70,11 @@ class Recorder:
     is done. A call is settled once: a second one with the same id changes nothing.
     """
 
-    def __init__(self, store: Path, worker_id: int, *, limits: Limits | None = None) -> None:
+    def __init__(self, store: Path | str, worker_id: int, *, limits: Limits | None = None) -> None:
         """Opens the store and starts the writer.
 
         Args:
-            store: the store's file.
+            store: where the store is, as `open_store` takes it.
             worker_id: the living worker (`workers.register`) that owns the attempts.
             limits: how much may wait, and for how long.
         """
@@ -97,24 +95,31 @@ class Recorder:
         """Why the last group could not be written, or `None` while the store works."""
         return self._failure
 
-    def begin(self, intent: Intent) -> Awaitable[None]:
-        """Done when the attempt is durable and the call may leave.
+    def begin(self, intent: Intent, claims: Sequence[Claim] = ()) -> Awaitable[Outcome]:
+        """The holds of a call on all that it claims, when they are durable and it may leave.
+
+        A `Refusal` means that it may not; nothing was written then.
 
         Raises:
             StoreError: the store cannot be written, or stayed busy too long; nothing may leave.
         """
+        begin = Begin(intent, tuple(claims))
         if self._waiting >= self._limits.waiting:
-            return self._begin_when_there_is_room(intent)
-        return self._put(intent, self._limits.begin_seconds)
+            return self._begin_when_there_is_room(begin)
+        return self._put(begin, self._limits.begin_seconds)
 
-    def settle(self, call: Call) -> Awaitable[None]:
-        """Done when the call's row is durable and its attempt gone.
+    def settle(self, call: Call, captured: Sequence[Captured] | None = None) -> Awaitable[Outcome]:
+        """Done when the call's row and captures are durable, and its attempt and holds gone.
+
+        Without `captured` all that the call holds is free again.
 
         Raises:
             StoreError: the store could not be written for `settle_seconds`, or refuses this row.
                 The attempt stays, so a later sweep reports the call.
         """
-        return self._put(call, self._limits.settle_seconds)
+        return self._put(
+            Settle(call, None if captured is None else tuple(captured)), self._limits.settle_seconds
+        )
 
     async def close(self) -> None:
         """Writes what waits, then ends the writer."""
@@ -123,14 +128,14 @@ class Recorder:
             self._queue.put(None)
         await self._closed
 
-    async def _begin_when_there_is_room(self, intent: Intent) -> None:
+    async def _begin_when_there_is_room(self, begin: Begin) -> Outcome:
         while self._waiting >= self._limits.waiting:
             self._room = self._room or self._loop.create_future()
             await asyncio.shield(self._room)
-        await self._put(intent, self._limits.begin_seconds)
+        return await self._put(begin, self._limits.begin_seconds)
 
-    def _put(self, record: Intent | Call, patience_seconds: float) -> asyncio.Future[None]:
-        done: asyncio.Future[None] = self._loop.create_future()
+    def _put(self, record: Begin | Settle, patience_seconds: float) -> asyncio.Future[Outcome]:
+        done: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing:
             done.set_exception(StoreError("the recorder is closed"))
             return done
@@ -153,27 +158,27 @@ class Recorder:
             entry.done.set_exception(StoreError(self._failure))
         self._closed.set_result(None)
 
-    def _deliver(self, outcomes: "Sequence[_Outcome]", failure: str | None) -> None:
+    def _deliver(self, results: "Sequence[_Result]", failure: str | None) -> None:
         """Called by the writer: wakes the event loop once for a whole group."""
-        self._loop.call_soon_threadsafe(self._resolve, outcomes, failure)
+        self._loop.call_soon_threadsafe(self._resolve, results, failure)
 
-    def _resolve(self, outcomes: "Sequence[_Outcome]", failure: str | None) -> None:
+    def _resolve(self, results: "Sequence[_Result]", failure: str | None) -> None:
         self._failure = failure
-        self._waiting -= len(outcomes)
+        self._waiting -= len(results)
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
-        for entry, error in outcomes:
+        for entry, outcome in results:
             if entry.done.done():
                 continue
-            if error is None:
-                entry.done.set_result(None)
+            if isinstance(outcome, StoreError):
+                entry.done.set_exception(outcome)
             else:
-                entry.done.set_exception(error)
+                entry.done.set_result(outcome)
 
 
-_Outcome = tuple[_Entry, StoreError | None]
-_Deliver = Callable[[Sequence[_Outcome], str | None], None]
+_Result = tuple[_Entry, Outcome | StoreError]
+_Deliver = Callable[[Sequence[_Result], str | None], None]
 
 
 class _Writer:
@@ -181,19 +186,17 @@ class _Writer:
 
     def __init__(
         self,
-        store: Path,
+        store: Path | str,
         worker_id: int,
         queue: SimpleQueue[_Entry | None],
         deliver: _Deliver,
     ) -> None:
-        self._connection = open_store(store)
-        # Waiting inside SQLite sleeps in growing steps; our own short retry is faster (measured).
-        self._connection.execute("PRAGMA busy_timeout=0")
-        self._connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        self._database = open_store(store)
+        self._database.impatient()
         self._worker_id = worker_id
         self._queue = queue
         self._deliver = deliver
-        self._synchronous = ""
+        self._again = False
         self._stopping = False
         self._group: list[_Entry] = []
 
@@ -203,7 +206,7 @@ class _Writer:
             self._group += self._take(block=not self._group)
             if self._group:
                 self._group = self._write_group(self._group)
-        self._connection.close()
+        self._database.close()
 
     def unwritten(self) -> list[_Entry]:
         """What still waited when the writer ended."""
@@ -224,79 +227,46 @@ class _Writer:
     def _write_group(self, group: list[_Entry]) -> list[_Entry]:
         """The entries to try again, after the others were written or given up."""
         try:
-            self._commit(group)
+            outcomes = write_group(
+                self._database,
+                self._worker_id,
+                [entry.record for entry in group],
+                at_us=microseconds(datetime.now(UTC)),
+                again=self._again,
+            )
         except _ROW_DEFECTS as error:
             return self._write_apart(group, error)
-        except sqlite3.OperationalError as error:
+        except StoreError as error:
             return self._after_failure(group, error)
-        except sqlite3.Error as error:
-            return self._write_apart(group, error)
-        self._deliver([(entry, None) for entry in group], None)
+        self._again = False
+        self._deliver(list(zip(group, outcomes, strict=True)), None)
         return []
-
-    def _commit(self, group: list[_Entry]) -> None:
-        intents: list[tuple[str, int, bytes]] = []
-        rows: list[tuple[object, ...]] = []
-        settled: list[tuple[str]] = []
-        for entry in group:
-            record = entry.record
-            if isinstance(record, Intent):
-                intents.append((record.id, self._worker_id, _encode(record)))
-            else:
-                rows.append(row_of(record))
-                settled.append((record.intent.id,))
-        self._switch_synchronous("FULL" if rows else "NORMAL")
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if intents:
-                connection.executemany(_BEGIN, intents)
-            if rows:
-                connection.executemany(_SETTLE, rows)
-                connection.executemany(_RESOLVE, settled)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-    def _switch_synchronous(self, level: str) -> None:
-        if level != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous={level}")
-            self._synchronous = level
 
     def _write_apart(self, group: list[_Entry], error: Exception) -> list[_Entry]:
         """One row that the schema refuses must not take its whole group with it."""
         if len(group) > 1:
             return [kept for entry in group for kept in self._write_group([entry])]
-        _log.error("the store refuses the row of call %s: %s", _id(group[0]), error)
+        _log.error("the store refuses the row of call %s: %s", group[0].id, error)
         refusal = StoreError(
-            f"the store refuses the row of call {_id(group[0])}: {error}",
+            f"the store refuses the row of call {group[0].id}: {error}",
             remedy="This is a defect of Tokonomi; please report it with this text.",
         )
         self._deliver([(group[0], refusal)], None)
         return []
 
-    def _after_failure(self, group: list[_Entry], error: sqlite3.OperationalError) -> list[_Entry]:
-        busy = error.sqlite_errorcode & _PRIMARY_CODE in _BUSY_CODES
+    def _after_failure(self, group: list[_Entry], error: StoreError) -> list[_Entry]:
+        busy = isinstance(error, StoreBusy)
+        # A commit whose answer was lost may stand: the next try looks before it writes.
+        self._again = self._again or not busy
         now = time.monotonic()
         kept: list[_Entry] = []
         given_up: list[_Entry] = []
         for entry in group:
-            hopeful = now < entry.give_up_at and (busy or not isinstance(entry.record, Intent))
+            hopeful = now < entry.give_up_at and (busy or isinstance(entry.record, Settle))
             (kept if hopeful else given_up).append(entry)
         if given_up:
             _log.error("%d records could not be written: %s", len(given_up), error)
-        refusal = StoreError(
-            f"the store cannot be written: {error}",
-            remedy="Check the free space and the permissions of its disk, and who else writes.",
-        )
-        self._deliver([(entry, refusal) for entry in given_up], None if busy else str(error))
+        self._deliver([(entry, error) for entry in given_up], None if busy else str(error))
         if kept:
             time.sleep(_BUSY_RETRY_SECONDS if busy else _FAILED_RETRY_SECONDS)
         return kept
-
-
-def _id(entry: _Entry) -> str:
-    record = entry.record
-    return record.id if isinstance(record, Intent) else record.intent.id

@@ -1,35 +1,44 @@
 """SQLite as the store: one file in WAL mode, for the processes of one host."""
 
+import fcntl
+import os
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.database import Cursor, Dialect, Value
+from tokonomi.storage.database import Cursor, Dialect, StoreBusy, StoreRefused, Subject, Value
 
 BUSY_TIMEOUT_MS: Final = 10_000
+CHECKPOINT_PAGES: Final = 4_000
+_BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_PRIMARY_CODE: Final = 0xFF
+_FULL_DISK_REMEDY: Final = (
+    "Check the free space and the permissions of its disk, and who else writes."
+)
 
 
 class SqliteDatabase:
     """A connection to the store's file."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
+        self._power_safe = True
+        self._lives: dict[int, int] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(
+            self._connection = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
             )
-            self.connection.execute("PRAGMA journal_mode=WAL")
-            self.connection.execute("PRAGMA foreign_keys=ON")
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"the store {path} cannot be opened: {error}",
                 remedy="Check the path, its permissions and the free space of its disk.",
             ) from error
-        self._power_safe = True
-        self.connection.execute("PRAGMA synchronous=FULL")
 
     @property
     def dialect(self) -> Dialect:
@@ -38,45 +47,112 @@ class SqliteDatabase:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
-        return self.connection.execute(sql, values)
+        return self._connection.execute(sql, values)
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+    def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
-        self.connection.executemany(sql, rows)
+        return self._connection.executemany(sql, rows).rowcount
 
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:
-        """See `Database.transaction`; the write lock is taken at once."""
-        if power_safe is not self._power_safe:
-            self.connection.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
-            self._power_safe = power_safe
-        self.connection.execute("BEGIN IMMEDIATE")
+        """See `Database.transaction`; the only write lock there is is taken at once."""
+        connection = self._connection
+        try:
+            if power_safe is not self._power_safe:
+                connection.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
+                self._power_safe = power_safe
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _meaning(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """See `Database.snapshot`."""
+        self._connection.execute("BEGIN")
         try:
             yield
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        finally:
+            self._connection.execute("ROLLBACK")
 
-    def write_in_order_of_commits(self) -> None:
-        """Nothing to do: there is one writer at a time."""
+    def serialise(self, subject: Subject) -> None:
+        """Nothing to do: there is one write transaction at a time."""
+
+    def impatient(self) -> None:
+        """See `Database.impatient`: SQLite itself would sleep in growing steps."""
+        self._connection.execute("PRAGMA busy_timeout=0")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+
+    def live(self, worker_id: int) -> None:
+        """See `Database.live`: a lock on a file beside the store, which the kernel drops.
+
+        A process id would not do: ids are reused, and two containers on one volume are both 1.
+        """
+        lock = _take(self._lock_path(worker_id))
+        assert lock is not None, "a new worker's lock was taken"
+        self._lives[worker_id] = lock
+
+    def is_alive(self, worker_id: int) -> bool:
+        """See `Database.is_alive`."""
+        lock = _take(self._lock_path(worker_id))
+        if lock is None:
+            return True
+        os.close(lock)
+        return False
+
+    def die(self, worker_id: int) -> None:
+        """See `Database.die`."""
+        self._lock_path(worker_id).unlink(missing_ok=True)
+        if worker_id in self._lives:
+            os.close(self._lives.pop(worker_id))
+
+    def _lock_path(self, worker_id: int) -> Path:
+        folder = self.path.with_name(f"{self.path.name}.workers")
+        folder.mkdir(exist_ok=True)
+        return folder / f"{worker_id}.lock"
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""
-        self.connection.execute(statement)
+        self._connection.execute(statement)
 
     def schema_version(self) -> int:
         """See `Database.schema_version`."""
-        return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def set_schema_version(self, version: int) -> None:
         """See `Database.set_schema_version`."""
-        self.connection.execute(f"PRAGMA user_version={version}")
-
-    def lock_schema(self) -> None:
-        """Nothing to do: every write transaction holds the only write lock."""
+        self._connection.execute(f"PRAGMA user_version={version}")
 
     def close(self) -> None:
         """Close the connection."""
-        self.connection.close()
+        self._connection.close()
+
+
+def _take(path: Path) -> int | None:
+    """A descriptor that holds the file's lock, or `None` while another process holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _meaning(error: sqlite3.Error) -> StoreError:
+    # Errors of the driver itself, such as too many values, have no code.
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in _BUSY_CODES:
+        return StoreBusy(f"the store is busy: {error}", remedy="Try again.")
+    if isinstance(error, sqlite3.OperationalError):
+        return StoreError(f"the store cannot be written: {error}", remedy=_FULL_DISK_REMEDY)
+    return StoreRefused(
+        f"the store refuses a row: {error}",
+        remedy="This is a defect of Tokonomi; please report it with this text.",
+    )
