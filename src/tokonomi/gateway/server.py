@@ -19,8 +19,8 @@ from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Gateway
 from tokonomi.gateway.config import Config, secret_of
 from tokonomi.gateway.dispatch import Dispatcher
+from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.metrics import Metrics
-from tokonomi.gateway.upstream import open_upstream
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import orphans, workers
@@ -118,7 +118,7 @@ async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
         connection.close()
         keys.close()
         for upstream in upstreams.values():
-            await upstream.close()
+            upstream.close()
 
     return Gateway(
         aliases=Aliases(config.models, config.providers),
