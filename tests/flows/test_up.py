@@ -113,7 +113,10 @@ def test_up_prints_the_address_the_key_a_call_and_the_report(demo: Demo) -> None
     assert f"http://127.0.0.1:{demo.port}/v1" in demo.printed
     assert f"curl http://127.0.0.1:{demo.port}/v1/chat/completions" in demo.printed
     assert f"Authorization: Bearer {key}" in demo.printed
-    assert f"report --data {demo.folder.path}" in demo.printed
+    assert re.search(
+        rf"report --data {demo.folder.path}\nSpend, all time\n(?:.*\n)+? smollm2-135m +1 +37 ",
+        demo.printed,
+    )
 
 
 def test_the_demos_key_is_readable_by_its_owner_only(demo: Demo) -> None:

@@ -55,6 +55,7 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
     try:
         _wait(folder, port, process)
         _show_first_call(folder, port, key)
+        _show_report(folder)
         _show_what_next(folder, port, key, detach=detach)
         kept = detach
         if not kept:
@@ -103,6 +104,14 @@ def _show_first_call(folder: DemoFolder, port: int, key: str) -> None:
     out.print(f"  Cost      {cost.total} = {' + '.join(cost.lines)}")
 
 
+def _show_report(folder: DemoFolder) -> None:
+    out.print(f"\n$ {_command('report', folder)}")
+    sys.stdout.flush()
+    # In a process of its own: what reports need takes longer to load than the gateway to start.
+    report = [sys.executable, "-m", "tokonomi", "report", "--data", str(folder.path)]
+    subprocess.run(report, check=False)
+
+
 def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) -> None:
     hosted = [name for variable, name, _ in HOSTED if os.environ.get(variable)]
     models = [CHAT_MODEL, *(f"{name}/MODEL" for name in hosted)]
@@ -118,8 +127,6 @@ def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) ->
         f'    -d \'{{"model": "{CHAT_MODEL}", "messages": '
         '[{"role": "user", "content": "Name three rivers."}]}\''
     )
-    out.print("See what it costs:")
-    out.print(f"  {_command('report', folder)}")
     out.print(f"Stop it:\n  {_command('down', folder) if detach else 'Ctrl-C'}")
 
 
