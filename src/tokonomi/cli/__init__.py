@@ -22,7 +22,10 @@ TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 COMMANDS: Final = [
     ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
+    ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
+    ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
+    ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
