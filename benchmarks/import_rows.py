@@ -80,6 +80,7 @@ def main() -> None:
     print(
         f"import {rows:,} rows   {first:7.1f} s   {1e6 * first / rows:6.1f} us a row   {peak} MiB"
     )
+    print(f"  of it busy          {busy:7.1f} s     {1e6 * busy / rows:6.1f} us a row")
     print(f"import them again     {again:7.1f} s   {1e6 * again / rows:6.1f} us a row")
     print(f"export to the lake    {exported:7.1f} s   {1e6 * exported / rows:6.1f} us a row")
     print(f"total from the store  {from_tail[2]:7.1f} s   from the lake {from_lake[2]:.2f} s")
