@@ -25,6 +25,7 @@ COMMANDS: Final = [
     ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
     ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
+    ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
