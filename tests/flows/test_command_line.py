@@ -15,7 +15,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_loads_nothing_that_only_a_command_needs() -> None:
     program = (
-        "import sys; from tokonomi.cli import app; app.help_print(); "
+        "import sys; from tokonomi.cli import application; application().help_print(); "
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = run(sys.executable, "-c", program)

@@ -21,6 +21,7 @@ import openai
 import pytest
 
 from tokonomi.cli.demo import DemoFolder, free_port
+from tokonomi.money import Money
 from tokonomi.providers import local_model
 
 pytestmark = pytest.mark.skipif(
@@ -104,8 +105,9 @@ def test_up_prints_a_real_answer_and_its_exact_cost(demo: Demo) -> None:
     exact = row["uncached_input"] * rate["input"] + row["output"] * rate["output"]
     assert row["amount"] == exact * 10**12
     assert "Jakarta" in demo.printed
-    assert f"{row['uncached_input']} input tokens x $0.11 per million" in demo.printed
-    assert f"{row['output']} output tokens x $0.13 per million" in demo.printed
+    assert f"input {row['uncached_input']:>4} x $0.11 a million = " in demo.printed
+    assert f"output {row['output']:>3} x $0.13 a million = " in demo.printed
+    assert f" {Money(row['amount'], 'USD')}\n" in demo.printed
 
 
 def test_up_prints_the_address_the_key_a_call_and_the_report(demo: Demo) -> None:
@@ -113,7 +115,10 @@ def test_up_prints_the_address_the_key_a_call_and_the_report(demo: Demo) -> None
     assert f"http://127.0.0.1:{demo.port}/v1" in demo.printed
     assert f"curl http://127.0.0.1:{demo.port}/v1/chat/completions" in demo.printed
     assert f"Authorization: Bearer {key}" in demo.printed
-    assert f"report --data {demo.folder.path}" in demo.printed
+    assert re.search(
+        rf"report --data {demo.folder.path}\nSpend, all time\n(?:.*\n)+? smollm2-135m +1 +37 ",
+        demo.printed,
+    )
 
 
 def test_the_demos_key_is_readable_by_its_owner_only(demo: Demo) -> None:

@@ -100,6 +100,11 @@ def test_an_end_that_only_reports_output_keeps_the_input_of_the_start():
     assert read(events_of(start, end)).usage(AT) == COUNTED
 
 
+def test_nulls_at_the_end_of_a_stream_do_not_erase_what_its_start_reported():
+    end = USAGE | {"input_tokens": None, "cache_read_input_tokens": None, "cache_creation": None}
+    assert read(events_of(USAGE | {"output_tokens": 1}, end)).usage(AT) == COUNTED
+
+
 def test_cumulative_counts_of_start_and_end_are_not_added():
     start = {"input_tokens": 2679, "output_tokens": 3}
     end = {"input_tokens": 10682, "output_tokens": 510}

@@ -173,6 +173,12 @@ def test_a_count_that_is_no_integer_is_quarantined(key: str, strange: object):
     assert key in refused(usage) or "total" in refused(usage)
 
 
+@pytest.mark.parametrize("key", ["prompt_tokens", "completion_tokens"])
+def test_a_count_that_no_call_can_have_is_quarantined_although_the_total_agrees(key: str):
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 10**11, key: 10**11}
+    assert refused(usage) == f"{key} is 100000000000, not a count from 0 to 10000000000"
+
+
 @pytest.mark.parametrize("strange", [12.0, "12", True])
 def test_a_detail_that_is_no_integer_is_quarantined(strange: object):
     usage = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40}

@@ -3,9 +3,10 @@
 import difflib
 import os
 import sys
+from collections.abc import Container
 from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from tokonomi import __version__
@@ -18,23 +19,36 @@ INTERRUPTED: Final = 130
 TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 """Set this variable to see where an error came from."""
 
-app = App(
-    name="tokonomi",
-    help="The economics of LLM use in one system: meter every call, price it exactly, open it.",
-    version=__version__,
-)
-
 COMMANDS: Final = [
     ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
+    ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
+    ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
+    ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
+    ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
 """Name, import path and one line of help of each command, in the order of a user's day."""
 
-for _name, _path, _help in COMMANDS:
-    app.command(_path, name=_name, help=_help)
+
+def application(described: Container[str] = ()) -> App:
+    """The command line. A command is imported when it runs or when its own help is asked for.
+
+    The line of help in `COMMANDS` stands for a command's own description, which would need its
+    import, except in those of `described`.
+    """
+    app = App(
+        name="tokonomi",
+        help="The economics of LLM use in one system: meter every call, price it exactly, open it.",
+        version=__version__,
+        default_parameter=Parameter(negative=()),
+    )
+    for place, (name, path, line) in enumerate(COMMANDS):
+        own = None if name in described else line
+        app.command(path, name=name, help=own, sort_key=place)
+    return app
 
 
 def main(tokens: list[str] | None = None) -> NoReturn:
@@ -45,7 +59,9 @@ def main(tokens: list[str] | None = None) -> NoReturn:
     tokens = sys.argv[1:] if tokens is None else tokens
     try:
         _refuse_unknown_command(tokens)
-        answer = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        answer = application(tokens[:1])(
+            tokens, exit_on_error=False, print_error=False, result_action="return_value"
+        )
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

@@ -1,16 +1,11 @@
-"""One real call through the gateway with the official client, and its cost opened to its lines."""
+"""One real call through the gateway with the official client."""
 
-import json
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import openai
 
 from tokonomi.errors import StartError
-from tokonomi.money import Money, currency_of
 from tokonomi.providers.local_model import CHAT_MODEL
 
 QUESTION: Final = "What is the capital of Indonesia?"
@@ -24,14 +19,6 @@ class Answer:
 
     text: str
     request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The exact cost of a call, and its lines, such as `9 output tokens x $0.13 per million`."""
-
-    total: str
-    lines: tuple[str, ...]
 
 
 def ask(base_url: str, key: str) -> Answer:
@@ -52,32 +39,3 @@ def ask(base_url: str, key: str) -> Answer:
         raise StartError(f"the first call was not answered: {error}") from error
     text = raw.parse().choices[0].message.content or ""
     return Answer(text.strip(), raw.headers.get("x-tokonomi-request-id", ""))
-
-
-def cost_of(store: Path, request_id: str) -> Cost:
-    """The cost of a request as the store holds it.
-
-    Raises:
-        StartError: the store holds no priced call of this request.
-    """
-    with closing(sqlite3.connect(store)) as connection:
-        row = connection.execute(
-            "SELECT amount, currency, lines FROM call WHERE request_id = ? AND amount NOT NULL",
-            (request_id,),
-        ).fetchone()
-    if row is None:
-        raise StartError(f"the store {store} holds no priced call of request {request_id!r}")
-    amount, currency, lines = row
-    return Cost(
-        _exact(Money(amount, currency)),
-        tuple(
-            f"{quantity} {meter.replace('_', ' ')} tokens x "
-            f"{_exact(Money(rate, currency) * 1_000_000)} per million"
-            for meter, quantity, rate, _ in json.loads(lines)
-        ),
-    )
-
-
-def _exact(money: Money) -> str:
-    """All its decimals: a rounded figure beside an equals sign would be wrong."""
-    return f"{currency_of(money.currency).symbol}{money.decimal()}"

@@ -25,6 +25,9 @@ from tokonomi.storage.location import Location, locate
 from tokonomi.storage.price_files import load_book
 
 ROWS_QUARANTINED: Final = 1
+CACHE_KIB: Final = 64 * 1024
+"""Memory for the store's index of ids, so that a million rows need not read it from the disk."""
+
 _SHOWN_MODELS: Final = 5
 
 
@@ -96,6 +99,7 @@ def import_file(
             outcome = _dry_run(location, reader, pricer, on_chunk)
         else:
             with closing(open_store(location.store)) as connection, QuarantineFile(bad_rows) as bad:
+                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
                 insert = inserting(connection)
                 outcome = run(reader, pricer, insert, quarantine=bad, on_chunk=on_chunk)
     _say(outcome, bad_rows, dry=options.dry_run)

@@ -100,7 +100,7 @@ def report(
     query = Query(
         by=tuple(name for name in by.split(",") if name),
         period=_period(since, until, last),
-        where=tuple(_condition(text) for text in where or ()),
+        where=tuple(condition(text) for text in where or ()),
         top=(top or LARGEST) if not for_people else (top or DEFAULT_TOP),
     )
     location = locate(store, data=data)
@@ -175,7 +175,12 @@ def _period(since: str, until: str, last: str) -> Period:
     return reaching_back(last, now=datetime.now(UTC))
 
 
-def _condition(text: str) -> tuple[str, str]:
+def condition(text: str) -> tuple[str, str]:
+    """The dimension and the value that `dimension=value` names.
+
+    Raises:
+        WrongUsage: there is no equals sign.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise WrongUsage(

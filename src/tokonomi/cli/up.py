@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from tokonomi.cli.demo import HOSTED, DemoFolder, demo_key, refuse_taken_port
-from tokonomi.cli.first_call import QUESTION, ask, cost_of
+from tokonomi.cli.first_call import QUESTION, ask
 from tokonomi.errors import StartError
 from tokonomi.providers.local_model import (
     CHAT_MODEL,
@@ -43,7 +43,7 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
     running = folder.running()
     if running is not None:
         out.print(f"Tokonomi is already running on http://{LOOPBACK}:{running.port}.")
-        out.print(f"Stop it with: {_command('down', folder)}")
+        out.print(f"Stop it with: {_typed(folder, 'down')}")
         return 0
     weights_path()
     refuse_taken_port(port)
@@ -96,11 +96,20 @@ def _wait(folder: DemoFolder, port: int, process: "subprocess.Popen[bytes]") -> 
 
 def _show_first_call(folder: DemoFolder, port: int, key: str) -> None:
     answer = ask(f"http://{LOOPBACK}:{port}/v1", key)
-    cost = cost_of(folder.store, answer.request_id)
     out.print()
     out.print(f"  Question  {QUESTION}")
     out.print(f"  Answer    {answer.text}")
-    out.print(f"  Cost      {cost.total} = {' + '.join(cost.lines)}")
+    _show(folder, "explain", answer.request_id)
+    _show(folder, "report")
+
+
+def _show(folder: DemoFolder, *command: str) -> None:
+    """Shows a command and what it prints; it runs in a process of its own, as if typed."""
+    out.print(f"\n$ {_typed(folder, *command)}")
+    sys.stdout.flush()
+    subprocess.run(
+        [sys.executable, "-m", "tokonomi", *command, "--data", str(folder.path)], check=False
+    )
 
 
 def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) -> None:
@@ -118,16 +127,14 @@ def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) ->
         f'    -d \'{{"model": "{CHAT_MODEL}", "messages": '
         '[{"role": "user", "content": "Name three rivers."}]}\''
     )
-    out.print("See what it costs:")
-    out.print(f"  {_command('report', folder)}")
-    out.print(f"Stop it:\n  {_command('down', folder) if detach else 'Ctrl-C'}")
+    out.print(f"Stop it:\n  {_typed(folder, 'down') if detach else 'Ctrl-C'}")
 
 
-def _command(name: str, folder: DemoFolder) -> str:
+def _typed(folder: DemoFolder, *command: str) -> str:
     """What to type here to run a command on this folder."""
     beside = Path(sys.executable).with_name("tokonomi")
     found = shutil.which("tokonomi")
     named = found is not None and Path(found).resolve() == beside.resolve()
     program = "tokonomi" if named else os.path.relpath(beside)
     options = [] if folder.path == DEFAULT_FOLDER else ["--data", str(folder.path)]
-    return " ".join([program, name, *options])
+    return " ".join([program, *command, *options])

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from tokonomi.storage.keys import KeyRing
 _log: Final = logging.getLogger("tokonomi.gateway")
 _encode: Final = msgspec.json.Encoder().encode
 _NANOSECONDS_PER_MS: Final = 1_000_000
-_RANDOM_BYTES: Final = 10
+_RANDOM_BITS: Final = 80
 
 Scope = Mapping[str, Any]
 _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -54,6 +55,8 @@ class Gateway:
         self._metrics: Metrics = dispatcher.metrics
         self._watchdog = Watchdog()
         self._close = close
+        # Ids must be unique, not secret, and the system's source costs a call of the kernel each.
+        self._randomness = random.Random(os.urandom(32))  # noqa: S311
         self.routes: Mapping[tuple[str, str], _Handler] = {
             ("GET", "/healthz"): self._health,
             ("GET", "/metrics"): self._scrape,
@@ -105,7 +108,7 @@ class Gateway:
             )
         target = self._aliases.resolve(request.model)
         intent = Intent(
-            id=f"{new_request_id()}.1",
+            id=f"{new_request_id(self._randomness)}.1",
             at=datetime.now(UTC),
             dimensions=dimensions_of(headers, key, target, alias=request.model, user=request.user),
             model=target.model,
@@ -155,9 +158,10 @@ class Gateway:
                 return
 
 
-def new_request_id() -> str:
+def new_request_id(randomness: random.Random) -> str:
     """32 hexadecimal digits: 12 of milliseconds since 1970, so that ids sort by time, 20 random."""
-    return f"{time.time_ns() // _NANOSECONDS_PER_MS:012x}{os.urandom(_RANDOM_BYTES).hex()}"
+    milliseconds = time.time_ns() // _NANOSECONDS_PER_MS
+    return f"{milliseconds:012x}{randomness.getrandbits(_RANDOM_BITS):020x}"
 
 
 async def _received(receive: Receive, limit: int) -> bytes:

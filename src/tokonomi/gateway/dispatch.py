@@ -91,7 +91,7 @@ class Dispatcher:
             else:
                 await self._pass_whole(endpoint, exchange, reply, watch, send=send)
         finally:
-            await reply.close()
+            reply.close()
 
     async def _ask(
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, body: bytes

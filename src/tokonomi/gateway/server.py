@@ -5,11 +5,14 @@ import contextlib
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -19,8 +22,8 @@ from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Gateway
 from tokonomi.gateway.config import Config, secret_of
 from tokonomi.gateway.dispatch import Dispatcher
+from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.metrics import Metrics
-from tokonomi.gateway.upstream import open_upstream
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import orphans, workers
@@ -51,7 +54,7 @@ def run(
         StoreError: the store cannot be opened.
     """
     listener = _listen(config.listen.host, config.listen.port)
-    with listener, asyncio.Runner(loop_factory=_new_loop) as runner:
+    with listener, _stop_signals_return(), asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(config, listener, environ, announce))
 
 
@@ -70,6 +73,7 @@ async def _serve(
     environ: Mapping[str, str],
     announce: Callable[[str], None],
 ) -> None:
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     gateway = await open_gateway(config, environ)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -118,7 +122,7 @@ async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
         connection.close()
         keys.close()
         for upstream in upstreams.values():
-            await upstream.close()
+            upstream.close()
 
     return Gateway(
         aliases=Aliases(config.models, config.providers),
@@ -163,6 +167,24 @@ def _warnings(config: Config, book: PriceBook) -> Iterator[str]:
             f"the gateway listens on {config.listen.host} without TLS: put a proxy before it, and"
             " keep /metrics and /healthz, which need no key, from strangers"
         )
+
+
+@contextlib.contextmanager
+def _stop_signals_return() -> Generator[None]:
+    """The server raises the signal that stopped it again when it has ended; then it is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {stop: signal.signal(stop, _nothing) for stop in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """What a signal does that has been obeyed already."""
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,38 @@
+"""`tokonomi serve`: the gateway, as its configuration file says."""
+
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+
+from tokonomi.gateway.config import load
+from tokonomi.gateway.server import run
+from tokonomi.storage.location import CONFIG_FILE
+
+
+def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None) -> None:
+    """Run the gateway until it is told to stop; then finish the calls in flight.
+
+    Args:
+        config: the configuration file.
+        host: listen here instead of where the file says.
+        port: listen on this port instead; 0 takes a free one.
+    """
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    settings = load(config)
+    listen = msgspec.structs.replace(
+        settings.listen,
+        host=host or settings.listen.host,
+        port=settings.listen.port if port is None else port,
+    )
+    run(msgspec.structs.replace(settings, listen=listen), announce=_announce)
+
+
+def _announce(url: str) -> None:
+    sys.stdout.write(f"Tokonomi's gateway listens on {url}\n")
+    sys.stdout.flush()

@@ -1,0 +1,312 @@
+"""A client of HTTP/1.1 for one provider: kept connections, TLS, whole pieces as they arrive.
+
+It parses with `httptools`, as the server side does, and runs on the gateway's own event loop. That
+is why it is here: client libraries cost more than everything else that the gateway does to a call
+(docs/benchmarks.md has the figures). It speaks what providers of this API need: POST, a length
+known beforehand, answers of any framing. It follows no redirects and sends nothing twice.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from tokonomi import __version__
+from tokonomi.errors import BadConfig
+from tokonomi.gateway.config import Provider
+from tokonomi.gateway.upstream import Broken, Headers, Unreachable
+
+_HEAD_BYTES: Final = 64 * 1024
+_BUFFERED_BYTES: Final = 256 * 1024
+_IDLE_SECONDS: Final = 15.0
+_FIRST_FINAL_STATUS: Final = 200
+_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+
+class Connection(asyncio.Protocol):
+    """One connection, and the one exchange that is on it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._head_bytes = 0
+        self._paused = False
+        self._busy = False
+        self._until_close = False
+        self._keep = False
+        self._head_done = False
+        self._done = False
+        self._error: str | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.status = 0
+        self.idle_since = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether another exchange may begin on it."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, head: bytes, body: bytes) -> None:
+        """Sends a request; returns when the head of its answer is there.
+
+        Raises:
+            Broken: the connection failed first.
+        """
+        assert self._transport is not None, "it is connected"
+        self._busy, self._done, self._head_done = True, False, False
+        self._error = None
+        self._transport.writelines((head, body))
+        while not self._head_done:
+            await self._more()
+
+    async def piece(self) -> bytes:
+        """The bytes that have come since the last time, empty when there are no more."""
+        while not self._pieces and not self._done:
+            await self._more()
+        if not self._pieces:
+            return b""
+        pieces = self._pieces
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._buffered = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return piece
+
+    def release(self) -> bool:
+        """Whether the exchange is over and the connection can take another one; else it is cut."""
+        keep = self._done and self._keep and self.usable and not self._pieces
+        self._busy = False
+        if not keep:
+            self.abort()
+        return keep
+
+    def abort(self) -> None:
+        """Cuts the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _more(self) -> None:
+        if self._error is not None:
+            raise Broken(self._error)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if not self._busy or self._done:
+            # Nothing was asked: such an answer could be taken for that of the next request.
+            self._keep = False
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(f"its answer is not HTTP/1.1: {error}")
+        if self._buffered > _BUFFERED_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._transport = None
+        if self._done:
+            return
+        if self._head_done and self._until_close and exc is None:
+            self._done = True
+        elif self._error is None:
+            self._error = str(exc) if exc else "the connection was closed before the end"
+        self._wake()
+
+    def _fail(self, why: str) -> None:
+        self._error = why
+        self.abort()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        self.headers = []
+        self._head_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header field."""
+        self.headers.append((name.lower(), value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _HEAD_BYTES:
+            self._fail(f"the head of its answer is larger than {_HEAD_BYTES} bytes")
+
+    def on_headers_complete(self) -> None:
+        """The head of an answer is there; one below 200 announces another one."""
+        status = self._parser.get_status_code()
+        if status >= _FIRST_FINAL_STATUS:
+            self.status = status
+            self._head_done = True
+            names = {name for name, _ in self.headers}
+            self._until_close = not names & {b"content-length", b"transfer-encoding"}
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._pieces.append(body)
+        self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        """The end of an answer."""
+        if self._head_done:
+            self._done = True
+            self._keep = self._parser.should_keep_alive()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer, and the pool that its connection goes back to."""
+
+    connection: Connection
+    pool: "HttpUpstream"
+
+    @property
+    def status(self) -> int:
+        return self.connection.status
+
+    @property
+    def headers(self) -> Headers:
+        return self.connection.headers
+
+    async def piece(self) -> bytes:
+        return await self.connection.piece()
+
+    def close(self) -> None:
+        self.pool.give_back(self.connection)
+
+
+class HttpUpstream:
+    """A provider over HTTP/1.1, with or without TLS."""
+
+    def __init__(self, provider: Provider, secret: str, tls: ssl.SSLContext | None) -> None:
+        address = urlsplit(provider.base_url)
+        assert address.hostname, "the configuration was checked"
+        self._host = address.hostname
+        self._port = address.port or _PORTS[address.scheme]
+        self._tls = tls
+        self._connect_seconds = provider.timeouts.connect
+        self._idle: deque[Connection] = deque()
+        self._path = address.path.rstrip("/")
+        self._fields = _fields(address.netloc, secret)
+        self._heads: dict[str, bytes] = {}
+
+    async def post(self, path: str, body: bytes) -> _Reply:
+        """The answer, as soon as its head is there; see `Upstream.post`."""
+        head = self._heads.get(path)
+        if head is None:
+            line = f"POST {self._path}{path} HTTP/1.1\r\n".encode("ascii")
+            head = self._heads[path] = line + self._fields
+        connection = self._take() or await self._connect()
+        try:
+            await connection.exchange(b"%b%d\r\n\r\n" % (head, len(body)), body)
+        except BaseException:
+            connection.abort()
+            raise
+        return _Reply(connection, self)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keeps the connection of an exchange that is over, or cuts that of one that is not."""
+        if connection.release():
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        while self._idle:
+            self._idle.pop().abort()
+
+    def _take(self) -> Connection | None:
+        """The connection that was used last; those that were idle for long are closed.
+
+        A provider closes idle connections too, and a request that meets that moment is lost: it may
+        or may not have been read, so it is not sent again.
+        """
+        oldest = time.monotonic() - _IDLE_SECONDS
+        while self._idle and (self._idle[0].idle_since < oldest or not self._idle[0].usable):
+            self._idle.popleft().abort()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, connection = await loop.create_connection(
+                    Connection, self._host, self._port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise Unreachable(f"no connection within {self._connect_seconds:g} s") from None
+        except OSError as error:
+            raise Unreachable(str(error)) from None
+        return connection
+
+
+def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
+    """The provider, ready to be called.
+
+    Raises:
+        BadConfig: its certificates cannot be read, or its key cannot stand in a header.
+    """
+    if not (secret.isascii() and secret.isprintable()):
+        raise BadConfig(f"providers.{name}: its key has characters that no header can carry")
+    tls: ssl.SSLContext | None = None
+    if provider.base_url.startswith("https:"):
+        tls = ssl.create_default_context()
+        tls.set_alpn_protocols(["http/1.1"])
+        if provider.ca_file:
+            try:
+                tls.load_verify_locations(provider.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise BadConfig(
+                    f"providers.{name}: ca_file {provider.ca_file} cannot be read: {error}",
+                    remedy="Name a file of certificates in PEM.",
+                ) from error
+    return HttpUpstream(provider, secret, tls)
+
+
+def _fields(host: str, secret: str) -> bytes:
+    """The header fields of every request, up to where the length goes."""
+    fields = {
+        "host": host,
+        "user-agent": f"tokonomi/{__version__}",
+        "accept": "application/json, text/event-stream",
+        # What is compressed could not be read for its usage.
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        **({"authorization": f"Bearer {secret}"} if secret else {}),
+        "content-length": "",
+    }
+    text = "\r\n".join(f"{name}: {value}" for name, value in fields.items())
+    return text.encode("ascii")

@@ -1,0 +1,157 @@
+"""The gateway as a real process, with what a test wants to know of it."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import openai
+
+from tokonomi.storage import keys
+from tokonomi.storage.engine import open_store
+
+T = TypeVar("T")
+DEADLINE_SECONDS = 20.0
+ALIASES = """
+[models."gpt-4o-mini"]
+provider = "openai"
+
+[models."text-embedding-3-small"]
+provider = "openai"
+
+[models."house-model"]
+provider = "openai"
+model = "gpt-4o-mini"
+
+[models."unreachable"]
+provider = "nobody"
+
+[models."fake/*"]
+provider = "openai"
+"""
+
+
+def until(holds: Callable[[], T]) -> T:
+    """What `holds` gives as soon as it is true; fails after a deadline."""
+    end = time.monotonic() + DEADLINE_SECONDS
+    turn = threading.Event()
+    while not (found := holds()):
+        assert time.monotonic() < end, "waited in vain"
+        turn.wait(0.01)
+    return found
+
+
+def configuration(base_url: str, *, provider: str = "", more: str = "") -> str:
+    """A tokonomi.toml whose provider `openai` is at `base_url`; nobody listens at `nobody`."""
+    return f"""{more}
+[store]
+path = "tokonomi.db"
+
+[listen]
+port = 0
+
+[providers.openai]
+base_url = "{base_url}"
+api_key_file = "provider.key"
+{provider}
+
+[providers.openai.timeouts]
+first_byte = 1.0
+between_chunks = 1.0
+
+[providers.nobody]
+base_url = "http://127.0.0.1:9/v1"
+{ALIASES}"""
+
+
+@dataclass
+class GatewayProcess:
+    """A gateway in a folder. The store in it outlives the process."""
+
+    folder: Path
+    configuration: str
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "tokonomi.toml").write_text(self.configuration, encoding="utf-8")
+        (self.folder / "provider.key").write_text("sk-of-the-provider\n", encoding="ascii")
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "tokonomi.db"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "gateway.log").read_text(encoding="utf-8")
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tokonomi", "serve", "--config", "tokonomi.toml"]
+        with (self.folder / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert "listens on" in line, self.log
+        self.url = line.split()[-1]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._gone()
+
+    def stop(self) -> int:
+        """Asks it to end, and gives its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._gone()
+
+    def _gone(self) -> int:
+        code = self.process.wait(DEADLINE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def make_key(self, project: str = "tests") -> tuple[str, str]:
+        """The text and the id of a new key, which the gateway knows by now."""
+        with closing(open_store(self.store)) as connection:
+            text, key = keys.create(connection, "test", project, now=datetime.now(UTC))
+        until(lambda: self.accepts(text))
+        return text, key.id
+
+    def accepts(self, key: str) -> bool:
+        """Whether the gateway lets this key in."""
+        with self.client(key) as client:
+            try:
+                client.models.list()
+            except openai.AuthenticationError:
+                return False
+        return True
+
+    def client(self, key: str) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=20)
+
+    def rows(self, where: str = "1", *values: object) -> list[dict[str, Any]]:
+        """Settled calls, in the order of their commits."""
+        with closing(sqlite3.connect(self.store)) as connection:
+            connection.row_factory = sqlite3.Row
+            query = f"SELECT * FROM call WHERE {where} ORDER BY seq"
+            return [dict(row) for row in connection.execute(query, values)]
+
+    def row(self, request_id: str) -> dict[str, Any]:
+        """The one row of a request, as soon as it is there."""
+        until(lambda: self.rows("request_id = ?", request_id))
+        [row] = self.rows("request_id = ?", request_id)
+        return row
+
+    def in_flight(self) -> int:
+        """Attempts that are not settled."""
+        with closing(sqlite3.connect(self.store)) as connection:
+            return connection.execute("SELECT count(*) FROM attempt").fetchone()[0]
