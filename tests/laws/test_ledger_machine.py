@@ -161,8 +161,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 if posted:
                     self.database.execute(
                         "INSERT INTO wallet_grant VALUES"
-                        " (?, ?, ?, 0, 0, ?, NULL, NULL, '', 0, 'IDR', '')",
-                        (name, f"{self.prefix}{WALLET}", account, number),
+                        " (?, ?, ?, ?, 0, 0, ?, NULL, NULL, 0, 'IDR', 0, '')",
+                        (name, f"{self.prefix}{WALLET}", account, amount, number),
                     )
             assert posted is first
         with pytest.raises(Conflict), self.database.transaction():

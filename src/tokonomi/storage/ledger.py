@@ -213,7 +213,8 @@ def post(
     Raises:
         Conflict: the id was used for another transfer; nothing was written.
     """
-    body_hash = blake2b(f"{kind}|{account}|{sink}|{amount}".encode(), digest_size=16).digest()
+    body = f"{kind}|{account}|{sink}|{amount}|{note}"
+    body_hash = blake2b(body.encode(), digest_size=16).digest()
     inserted = database.execute(
         "INSERT INTO transfer (id, body_hash, kind, account, sink, amount, at_us, note)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -253,12 +254,13 @@ def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, 
     if not wallets:
         return []
     rows = database.execute(
-        f"SELECT wallet, account FROM wallet_grant WHERE wallet IN ({_marks(wallets)})"  # noqa: S608 - marks only
-        " AND closed_us IS NULL ORDER BY priority, promotional DESC,"
-        " expires_us IS NULL, expires_us, granted_us, id",
+        "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id,"
+        f" wallet, account FROM wallet_grant WHERE wallet IN ({_marks(wallets)})"  # noqa: S608 - marks only
+        " AND closed_us IS NULL",
         wallets,
     )
-    return [(row[0], row[1]) for row in rows]
+    # Sorted here, and not by the database: two databases may not agree on the order of texts.
+    return [(row[-2], row[-1]) for row in sorted(rows)]
 
 
 def _locked(database: Database, names: Collection[str], ids: Collection[int]) -> list[Row]:

@@ -50,15 +50,48 @@ CREATE TABLE wallet_grant (
   id TEXT PRIMARY KEY,
   wallet TEXT NOT NULL,
   account INTEGER NOT NULL UNIQUE REFERENCES account,
+  amount INTEGER NOT NULL CHECK (amount > 0),
   priority INTEGER NOT NULL,
   promotional INTEGER NOT NULL CHECK (promotional IN (0, 1)),
   granted_us INTEGER NOT NULL,
   expires_us INTEGER,
   closed_us INTEGER,
+  paid_amount INTEGER,
+  paid_currency TEXT,
+  rollover_cap INTEGER NOT NULL,
   package TEXT NOT NULL,
-  paid_amount INTEGER NOT NULL CHECK (paid_amount >= 0),
-  paid_currency TEXT NOT NULL,
-  rollover TEXT NOT NULL
+  CHECK ((paid_amount IS NULL) = (paid_currency IS NULL)),
+  CHECK ((paid_amount IS NULL) = (promotional = 1))
 ) STRICT;
-CREATE INDEX wallet_grant_in_burn_order
-  ON wallet_grant (wallet, priority, promotional, expires_us, granted_us, id);
+CREATE INDEX wallet_grant_by_wallet ON wallet_grant (wallet);
+
+-- What every request must pass. Definitions are the tables that people write, as JSON.
+CREATE TABLE budget (
+  id TEXT PRIMARY KEY,
+  definition TEXT NOT NULL,
+  changed_us INTEGER NOT NULL,
+  archived_us INTEGER
+) STRICT;
+CREATE TABLE wallet_rule (
+  per TEXT PRIMARY KEY,
+  definition TEXT NOT NULL,
+  changed_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE exchange_rate (
+  base TEXT NOT NULL,
+  quote TEXT NOT NULL,
+  rate TEXT NOT NULL,
+  on_date TEXT NOT NULL,
+  source TEXT NOT NULL,
+  set_us INTEGER NOT NULL,
+  PRIMARY KEY (base, quote, on_date)
+) STRICT;
+
+-- Alerts and wallet events that have fired: each once for its account and threshold.
+CREATE TABLE fired (
+  account INTEGER NOT NULL REFERENCES account,
+  event TEXT NOT NULL,
+  at_us INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (account, event)
+) STRICT;
