@@ -254,9 +254,8 @@ def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, 
     if not wallets:
         return []
     rows = database.execute(
-        "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id,"
-        f" wallet, account FROM wallet_grant WHERE wallet IN ({_marks(wallets)})"  # noqa: S608 - marks only
-        " AND closed_us IS NULL",
+        "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id, wallet,"
+        f" account FROM wallet_grant WHERE closed_us IS NULL AND wallet IN ({_marks(wallets)})",  # noqa: S608 - marks only
         wallets,
     )
     # Sorted here, and not by the database: two databases may not agree on the order of texts.
