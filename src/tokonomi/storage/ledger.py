@@ -19,6 +19,10 @@ CREDIT: Final = "CREDIT"
 """The asset of wallets, in milli-credits."""
 
 _COLUMNS: Final = "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+_GRANTS: Final = (
+    "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id, wallet,"
+    " account FROM wallet_grant WHERE closed_us IS NULL"
+)
 _UPDATE: Final = (
     "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?"
     " WHERE id = ?"
@@ -253,11 +257,7 @@ def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, 
     """Wallet and account of every open grant, in the order in which they burn."""
     if not wallets:
         return []
-    rows = database.execute(
-        "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id, wallet,"
-        f" account FROM wallet_grant WHERE closed_us IS NULL AND wallet IN ({_marks(wallets)})",  # noqa: S608 - marks only
-        wallets,
-    )
+    rows = database.execute(f"{_GRANTS} AND wallet IN ({_marks(wallets)})", wallets)
     # Sorted here, and not by the database: two databases may not agree on the order of texts.
     return [(row[-2], row[-1]) for row in sorted(rows)]
 
