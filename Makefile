@@ -52,7 +52,7 @@ docs: $(DEV) ## Write the generated pages of the reference
 	@$(BIN)/python docs/reference/write_cli.py
 
 bench: $(DEV) ## Run every benchmark and print its figures
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove the environment and the caches (never var/, where the ledger is)
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
