@@ -164,7 +164,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     `what` says it with the numbers, `remedy` says what to do.
     """
 
-    code: Literal["price_unknown", "request_too_dear"]
+    code: Literal["price_unknown", "request_too_dear", "wallet_missing"]
     budget_id: str
     what: str
     remedy: str

@@ -159,12 +159,11 @@ provider = "{name}"
 
 def demo_key(folder: DemoFolder) -> str:
     """The demo's virtual key; made once, and again when its file or its record is gone."""
-    with closing(KeyRing(folder.store)) as keys:
+    with closing(open_store(folder.store)) as store:
         if folder.key_file.exists():
             text = folder.key_file.read_text("utf-8").strip()
-            if keys.find(text.encode()):
+            if KeyRing(store).find(text.encode()):
                 return text
-    with closing(open_store(folder.store)) as store:
         text, _ = create(store, KEY_NAME, KEY_NAME, now=datetime.now(UTC))
     write_secret(folder.key_file, text)
     return text

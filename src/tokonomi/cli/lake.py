@@ -10,6 +10,7 @@ from cyclopts import App
 
 from tokonomi.errors import WrongUsage
 from tokonomi.storage.compaction import compact
+from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.lake_files import live_files, watermark
@@ -33,9 +34,9 @@ def status(*, store: Path | None = None, data: Path | None = None) -> None:
     location = locate(store, data=data)
     with closing(open_store(location.store)) as connection:
         files = live_files(connection)
-        waiting = connection.execute(
-            "SELECT count(*) FROM call WHERE seq > ?", (watermark(connection),)
-        ).fetchone()[0]
+        waiting = only_row(
+            connection, "SELECT count(*) FROM call WHERE seq > ?", (watermark(connection),)
+        )[0]
     days = sorted({file.day for file in files})
     spans = f" of {len(days)} days, {days[0]} to {days[-1]}" if days else ""
     _say(

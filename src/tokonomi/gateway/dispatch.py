@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.budgets.hold_size import Refused
 from tokonomi.calls import Call, Status
 from tokonomi.errors import StoreError
 from tokonomi.gateway import failures
+from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import (
     HeaderList,
     Receive,
@@ -21,15 +23,20 @@ from tokonomi.gateway.answer import (
     request_headers,
     send_body,
 )
+from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
+from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.settle import Ending, Exchange, settled
 from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.wire_errors import WireError, store_unavailable
+from tokonomi.ledger.hold import Held, Refusal
 from tokonomi.pricing.book import PriceBook
+from tokonomi.storage.call_groups import Outcome
 from tokonomi.storage.recorder import Recorder
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -47,6 +54,7 @@ class Dispatcher:
 
     recorder: Recorder
     book: PriceBook
+    rules: RulesInForce
     upstreams: Mapping[str, Upstream]
     metrics: Metrics
     reply_bytes: int
@@ -59,12 +67,13 @@ class Dispatcher:
         Raises:
             WireError: nothing was sent to the client yet, and this is to be its answer.
         """
-        recorded = self.recorder.begin(exchange.intent)
-        body = exchange.request.body_for(exchange.intent.model)
-        try:
-            await recorded
-        except StoreError as error:
-            raise store_unavailable(f"The call was not sent, because {error}") from None
+        allowed = allowance(self.rules.now, exchange, self.book, answers=endpoint.answers)
+        if isinstance(allowed, Refused):
+            raise refused_by_rule(allowed)
+        beginning = asyncio.ensure_future(self.recorder.begin(exchange.intent, allowed.claims))
+        body = exchange.request.body_for(exchange.intent.model, max_tokens=allowed.send_max_tokens)
+        exchange.held = await self._begun(exchange, allowed, beginning)
+        exchange.allowance = allowed
         exchange.begun_ns = time.monotonic_ns()
         watch.limit_total(exchange.target.provider.timeouts.total)
         leaving = _end_when_client_leaves(receive, watch) if exchange.request.stream else None
@@ -80,6 +89,28 @@ class Dispatcher:
                 # The gateway is being stopped, or has a defect. Either way the call has ended.
                 _, kept = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
                 asyncio.ensure_future(kept).add_done_callback(_retrieve)
+
+    async def _begun(
+        self, exchange: Exchange, allowed: Allowance, beginning: asyncio.Future[Outcome]
+    ) -> tuple[Held, ...]:
+        """The holds of a call that may leave."""
+        try:
+            outcome = await asyncio.shield(beginning)
+        except StoreError as error:
+            raise store_unavailable(f"The call was not sent, because {error}") from None
+        except asyncio.CancelledError:
+            beginning.add_done_callback(lambda _: self._never_left(exchange))
+            raise
+        if isinstance(outcome, Refusal):
+            claim = next(it for it in allowed.claims if it.source == outcome.source)
+            raise refused_by_balance(outcome, claim)
+        return outcome
+
+    def _never_left(self, exchange: Exchange) -> None:
+        """Nobody waits for this call any more: what it holds must not stay held."""
+        ending = Ending(Status.FAILED, unknown="the gateway stopped before the call was sent")
+        _, kept = self._hand_over(exchange, ending)
+        asyncio.ensure_future(kept).add_done_callback(_retrieve)
 
     async def _answer(
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, body: bytes, send: Send
@@ -187,14 +218,16 @@ class Dispatcher:
         _, kept = self._hand_over(exchange, ending)
         await self._until_kept(kept)
 
-    def _hand_over(self, exchange: Exchange, ending: Ending) -> tuple[Call, Awaitable[None]]:
+    def _hand_over(self, exchange: Exchange, ending: Ending) -> tuple[Call, Awaitable[Outcome]]:
         """The call's row, and the future of its being durable."""
         call = settled(exchange, ending, self.book)
         exchange.settled = True
+        captured = exchange.allowance.captured(exchange.held, call)
         self.metrics.count(call, exchange.target.label)
-        return call, self.recorder.settle(call)
+        self.metrics.count_overruns(captured)
+        return call, self.recorder.settle(call, captured or None)
 
-    async def _until_kept(self, kept: Awaitable[None]) -> None:
+    async def _until_kept(self, kept: Awaitable[Outcome]) -> None:
         try:
             await kept
         except StoreError as error:
@@ -219,7 +252,7 @@ async def _whole(reply: Reply, watch: Watch, *, pause_seconds: float, limit: int
         pieces.append(piece)
 
 
-def _retrieve(kept: asyncio.Future[None]) -> None:
+def _retrieve(kept: asyncio.Future[Outcome]) -> None:
     """Nobody waits for this row any more; the recorder has logged what went wrong."""
     if not kept.cancelled():
         kept.exception()

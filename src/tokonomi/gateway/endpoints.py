@@ -14,17 +14,23 @@ class Endpoint:
         path: under our `/v1`, and under a provider's `base_url`.
         dialect: how its replies are read.
         streams: whether it can answer with a stream.
+        answers: whether it produces output tokens.
         bulk: parts of a reply that carry no usage and are too large to look at.
     """
 
     path: str
     dialect: Dialect
     streams: bool
+    answers: bool = True
     bulk: frozenset[str] = frozenset()
 
 
 CHAT: Final = Endpoint("/chat/completions", Dialect.OPENAI_CHAT, streams=True)
 EMBEDDINGS: Final = Endpoint(
-    "/embeddings", Dialect.OPENAI_EMBEDDINGS, streams=False, bulk=frozenset({"data"})
+    "/embeddings",
+    Dialect.OPENAI_EMBEDDINGS,
+    streams=False,
+    answers=False,
+    bulk=frozenset({"data"}),
 )
 ENDPOINTS: Final = (CHAT, EMBEDDINGS)

@@ -20,6 +20,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from tokonomi.calls import Call
+from tokonomi.ledger.hold import Captured
 from tokonomi.money import currency_of
 from tokonomi.pricing.charge import Charge
 from tokonomi.usage import Quarantined
@@ -68,6 +69,7 @@ class Metrics(Collector):
         self._cost: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._unpriced: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._quarantined: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._overruns: defaultdict[tuple[str], int] = defaultdict(int)
         self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -92,6 +94,12 @@ class Metrics(Collector):
         else:
             self._unpriced[where] += 1
 
+    def count_overruns(self, captured: Sequence[Captured]) -> None:
+        """Takes note of holds that a call used more than."""
+        for each in captured:
+            if each.overrun:
+                self._overruns[(each.held.source.partition(" ")[0],)] += 1
+
     def exposition(self) -> bytes:
         """The text that a scrape gets."""
         return generate_latest(self._registry)
@@ -103,7 +111,7 @@ class Metrics(Collector):
         )
         yield CounterMetricFamily(
             "tokonomi_orphans",
-            "Calls that a dead gateway left in flight, found at start.",
+            "Calls that a dead gateway left in flight, found at start or later.",
             self.orphans,
         )
         yield CounterMetricFamily(
@@ -138,6 +146,12 @@ class Metrics(Collector):
             "Settled calls whose reported usage cannot be true.",
             ("model", "provider"),
             self._quarantined,
+        )
+        yield _counter(
+            "tokonomi_overruns",
+            "Holds that their calls used more than, of budgets and of wallets.",
+            ("kind",),
+            self._overruns,
         )
         yield _histogram(
             "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations

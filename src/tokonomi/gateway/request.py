@@ -12,6 +12,8 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_flag: Final = msgspec.json.Decoder(bool | None).decode
 _encode: Final = msgspec.json.Encoder().encode
 _INCLUDE_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
+OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+"""The fields that limit an answer. Every OpenAI-compatible server knows the last."""
 _TRUE: Final = msgspec.Raw(b"true")
 
 
@@ -35,16 +37,21 @@ class ParsedRequest:
     wants_usage: bool
     user: str
 
-    def body_for(self, model: str) -> bytes:
+    def body_for(self, model: str, *, max_tokens: int | None = None) -> bytes:
         """The body for the provider: its name of the model, and the usage of a stream forced.
+
+        `max_tokens` is a limit of output to send along; a hold was made for no more.
 
         When nothing changes these are the client's own bytes; else every value that we do not set
         is.
         """
         forced = self.stream and not self.wants_usage
-        if model == self.model and not forced:
+        if model == self.model and not forced and max_tokens is None:
             return self.body
         fields = {**self.fields, "model": msgspec.Raw(_encode(model))}
+        if max_tokens is not None:
+            limits = [name for name in OUTPUT_LIMITS if name in fields] or OUTPUT_LIMITS[-1:]
+            fields |= dict.fromkeys(limits, msgspec.Raw(b"%d" % max_tokens))
         if forced:
             fields["stream_options"] = _with_usage(self.fields.get("stream_options"))
         return _encode(fields)

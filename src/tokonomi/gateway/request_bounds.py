@@ -6,7 +6,7 @@ from typing import Final, TypeGuard
 import msgspec
 
 from tokonomi.budgets.hold_size import OutputLimit, output_limit
-from tokonomi.gateway.request import ParsedRequest
+from tokonomi.gateway.request import OUTPUT_LIMITS, ParsedRequest
 from tokonomi.pricing.bound import Bounds
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.listing import ModelCard
@@ -25,19 +25,27 @@ _decode_count: Final = msgspec.json.Decoder(int | None).decode
 
 
 def bounds_of(
-    request: ParsedRequest, *, input_bound: int, card: ModelCard, output_cap: int | None
+    request: ParsedRequest,
+    *,
+    input_bound: int,
+    card: ModelCard,
+    output_cap: int | None,
+    answers: bool = True,
 ) -> tuple[Bounds, OutputLimit] | Unpriced:
     """The most that a request can consume, and the limit of output to send along for it to hold.
 
     `input_bound` bounds the text of the body in tokens; images are added, at their dearest. A file
-    that the body only names has no bound.
+    that the body only names has no bound. `answers` is whether the endpoint produces output at all;
+    embeddings do not.
     """
-    asked = [_count(request, name) for name in ("max_completion_tokens", "max_tokens")]
+    asked = [_count(request, name) for name in OUTPUT_LIMITS]
     limit = output_limit(
         max((it for it in asked if it is not None), default=None),
-        model_maximum=0 if "input" in request.fields else card.max_output,
+        model_maximum=card.max_output,
         cap=output_cap,
     )
+    if not answers:
+        limit = OutputLimit(0, None)
     if isinstance(limit, Unpriced):
         return limit
     media = _media(request)

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
@@ -24,11 +23,12 @@ from tokonomi.gateway.config import Config, secret_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.rules import RulesInForce
+from tokonomi.gateway.upkeep import Upkeep
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.storage import orphans, workers
+from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.keys import KeyRing
 from tokonomi.storage.price_files import load_book
 from tokonomi.storage.recorder import Recorder
 
@@ -104,54 +104,34 @@ async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
     contract = Path(config.prices.contract) if config.prices.contract else None
     book = load_book(contract)
     metrics = Metrics()
-    store = Path(config.store.path)
-    connection = open_store(store)
-    metrics.orphans = _sweep(connection, store)
-    worker = workers.register(connection, store, now=datetime.now(UTC))
-    recorder = Recorder(store, worker.id)
-    keys = KeyRing(store)
-    refreshing = asyncio.get_running_loop().create_task(_refresh(keys))
+    store = config.store.path
+    database = open_store(store)
+    worker_id = workers.register(database, now=datetime.now(UTC))
+    recorder = Recorder(store, worker_id)
+    rules = RulesInForce()
+    upkeep = Upkeep(store, rules, metrics)
+    await asyncio.to_thread(upkeep.run_once)
+    upkeeping = asyncio.get_running_loop().create_task(upkeep.run())
     _warn(config, book)
 
     async def close() -> None:
-        refreshing.cancel()
+        upkeeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await refreshing
+            await upkeeping
         await recorder.close()
-        workers.retire(connection, worker, now=datetime.now(UTC))
-        connection.close()
-        keys.close()
+        workers.retire(database, worker_id, now=datetime.now(UTC))
+        database.close()
+        upkeep.close()
         for upstream in upstreams.values():
             upstream.close()
 
     return Gateway(
         aliases=Aliases(config.models, config.providers),
-        keys=keys,
+        keys=upkeep.keys,
         limits=config.limits,
-        dispatcher=Dispatcher(recorder, book, upstreams, metrics, config.limits.reply_bytes),
+        dispatcher=Dispatcher(recorder, book, rules, upstreams, metrics, config.limits.reply_bytes),
         close=close,
     )
-
-
-async def _refresh(keys: KeyRing) -> None:
-    """Looks for new and revoked keys, so that every process knows them within a second."""
-    while True:
-        await asyncio.sleep(KEY_REFRESH_SECONDS)
-        try:
-            await asyncio.to_thread(keys.refresh)
-        except sqlite3.Error as error:
-            _log.warning("the keys could not be read again, the known ones stay: %s", error)
-
-
-def _sweep(connection: sqlite3.Connection, store: Path) -> int:
-    swept = orphans.sweep(connection, store, now=datetime.now(UTC))
-    for orphan in swept.orphans:
-        _log.warning(
-            "call %s to %s died in flight with its gateway; it is recorded as orphaned",
-            orphan.id,
-            orphan.dimensions.provider,
-        )
-    return len(swept.orphans)
 
 
 def _warn(config: Config, book: PriceBook) -> None:

@@ -8,7 +8,9 @@ import msgspec
 
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.request import ParsedRequest
+from tokonomi.ledger.hold import Held
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.providers.adapter import Reading
@@ -33,6 +35,8 @@ class Exchange:
         http_status: the provider's status, 0 while there is none.
         first_token_ms: milliseconds to the first content.
         settled: whether its row was handed to the recorder.
+        allowance: what budgets and wallets let it claim.
+        held: what it holds on them.
     """
 
     intent: Intent
@@ -43,6 +47,8 @@ class Exchange:
     http_status: int = 0
     first_token_ms: int | None = None
     settled: bool = False
+    allowance: Allowance = ALLOWED
+    held: tuple[Held, ...] = ()
 
     @property
     def elapsed_ms(self) -> int:

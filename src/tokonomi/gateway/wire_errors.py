@@ -1,5 +1,6 @@
 """Errors as OpenAI's clients read them, with our codes and what to do next."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ AUTHENTICATION: Final = "authentication_error"
 RATE_LIMIT: Final = "rate_limit_error"
 PROVIDER: Final = "provider_error"
 GATEWAY: Final = "gateway_error"
+BILLING: Final = "billing_error"
 
 
 class WireError(Exception):
@@ -23,6 +25,7 @@ class WireError(Exception):
         kind: OpenAI's `type`.
         param: the part of the request that is wrong, when it is one.
         retry_after_seconds: when to try again; 0 when trying again does not help by itself.
+        metadata: what a program may want to know besides, such as the numbers of a refusal.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class WireError(Exception):
         kind: str = INVALID_REQUEST,
         param: str | None = None,
         retry_after_seconds: int = 0,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
         self.code = code
@@ -41,20 +45,20 @@ class WireError(Exception):
         self.kind = kind
         self.param = param
         self.retry_after_seconds = retry_after_seconds
+        self.metadata = metadata
         super().__init__(message)
 
     def body(self) -> bytes:
         """The JSON object that OpenAI's clients turn into an exception."""
-        return _encode(
-            {
-                "error": {
-                    "message": self.message,
-                    "type": self.kind,
-                    "param": self.param,
-                    "code": self.code,
-                }
-            }
-        )
+        error: dict[str, object] = {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+        }
+        if self.metadata is not None:
+            error["metadata"] = self.metadata
+        return _encode({"error": error})
 
     def event(self) -> bytes:
         """The same as one event of a stream that has begun; clients raise when they read it."""

@@ -1,6 +1,5 @@
 """The import: past calls are priced by the same law as live ones and written exactly once."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from tokonomi.ingest.quarantine import QuarantineFile
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.storage.call_rows import COLUMNS, INSERT, Value, row_of
-from tokonomi.storage.engine import transaction
+from tokonomi.storage.database import Database
 from tokonomi.storage.retention import id_digest
 from tokonomi.usage import Quarantined, Source, Usage
 
@@ -23,7 +22,7 @@ CHUNK_ROWS: Final = 5_000
 """Rows of one transaction: small, so that live calls wait a tenth of a second at most."""
 
 _INSERT_NEW: Final = f"{INSERT} ON CONFLICT (id) DO NOTHING"
-_COUNT_KNOWN: Final = "SELECT count(*) FROM call WHERE id IN (SELECT value FROM json_each(?))"
+_KNOWN: Final = "SELECT 1 FROM call WHERE id = ?"
 _ID: Final = list(COLUMNS).index("id")
 
 _encode = msgspec.json.Encoder().encode
@@ -130,38 +129,38 @@ def run(
     return outcome
 
 
-def inserting(connection: sqlite3.Connection) -> Insert:
+def inserting(database: Database) -> Insert:
     """Writes rows whose ids the store never had."""
 
     def insert(rows: Sequence[Row]) -> int:
-        with transaction(connection):
-            return connection.executemany(_INSERT_NEW, _never_seen(connection, rows)).rowcount
+        with database.transaction():
+            database.serialise("calls")
+            return database.executemany(_INSERT_NEW, _never_seen(database, rows))
 
     return insert
 
 
-def counting(connection: sqlite3.Connection | None) -> Insert:
+def counting(database: Database | None) -> Insert:
     """Writes nothing, and counts the rows whose ids the store never had; without one, all."""
 
     def count(rows: Sequence[Row]) -> int:
-        if connection is None:
+        if database is None:
             return len(rows)
-        fresh = [row[_ID] for row in _never_seen(connection, rows)]
-        known = connection.execute(_COUNT_KNOWN, (_encode(fresh).decode(),)).fetchone()[0]
-        return len(fresh) - int(known)
+        fresh = [row[_ID] for row in _never_seen(database, rows)]
+        return sum(database.execute(_KNOWN, (call_id,)).fetchone() is None for call_id in fresh)
 
     return count
 
 
-def _never_seen(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
+def _never_seen(database: Database, rows: Sequence[Row]) -> Sequence[Row]:
     """The rows whose ids retention did not remove."""
-    if connection.execute("SELECT NOT EXISTS (SELECT 1 FROM pruned_id)").fetchone()[0]:
+    if database.execute("SELECT 1 FROM pruned_id LIMIT 1").fetchone() is None:
         return rows
     look_up = "SELECT 1 FROM pruned_id WHERE digest = ?"
     return [
         row
         for row in rows
-        if connection.execute(look_up, (id_digest(str(row[_ID])),)).fetchone() is None
+        if database.execute(look_up, (id_digest(str(row[_ID])),)).fetchone() is None
     ]
 
 

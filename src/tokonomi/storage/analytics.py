@@ -4,9 +4,8 @@ The manifest, the watermark and the rows behind it are read in one snapshot of t
 export that runs meanwhile neither hides a call nor shows it twice.
 """
 
-import sqlite3
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 
 from tokonomi.errors import StoreError
 from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake_files import LakeFile, live_files, watermark
 from tokonomi.storage.lake_rows import STORED_NAME, lake_batch, schema_of
@@ -124,39 +124,34 @@ def _snapshot(
     location: Location, names: Sequence[str], period: Period, tail: Path
 ) -> tuple[list[Path], int]:
     """The lake's files and the length of the tail, which is written to `tail`."""
-    connection = open_store(location.store)
-    try:
-        connection.execute("BEGIN")
-        rows = _write_tail(connection, names, period, tail)
-        return [location.lake / file.path for file in _files(connection, period)], rows
-    finally:
-        connection.close()
+    with closing(open_store(location.store)) as database, database.snapshot():
+        rows = _write_tail(database, names, period, tail)
+        return [location.lake / file.path for file in _files(database, period)], rows
 
 
-def _files(connection: sqlite3.Connection, period: Period) -> list[LakeFile]:
+def _files(database: Database, period: Period) -> list[LakeFile]:
     return live_files(
-        connection,
+        database,
         since=period.since.date() if period.since else None,
         until=period.until.date() if period.until else None,
     )
 
 
-def _write_tail(
-    connection: sqlite3.Connection, names: Sequence[str], period: Period, tail: Path
-) -> int:
+def _write_tail(database: Database, names: Sequence[str], period: Period, tail: Path) -> int:
     """The number of rows written, only the asked columns of them, a batch at a time."""
     stored = ", ".join(STORED_NAME[name] for name in names)
-    cursor = connection.execute(
+    batches = database.batches(
         f"SELECT {stored} FROM call WHERE seq > ? AND at_us >= ? AND at_us < ?",  # noqa: S608 - our own names
         (
-            watermark(connection),
+            watermark(database),
             microseconds(period.since) if period.since else -_MAX_US,
             microseconds(period.until) if period.until else _MAX_US,
         ),
+        TAIL_ROWS,
     )
     total = 0
     with pq.ParquetWriter(tail, schema_of(names), compression="lz4") as writer:
-        while rows := cursor.fetchmany(TAIL_ROWS):
+        for rows in batches:
             writer.write_batch(lake_batch(rows, names))
             total += len(rows)
     return total

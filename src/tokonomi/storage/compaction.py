@@ -1,6 +1,5 @@
 """Compaction: the many small files of a day become one, and no reader notices."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.engine import transaction
+from tokonomi.storage.database import Database
 from tokonomi.storage.lake_files import (
     LakeFile,
     OnStep,
@@ -37,7 +36,7 @@ class Compacted:
 
 
 def compact(
-    connection: sqlite3.Connection,
+    database: Database,
     root: Path,
     *,
     now_us: int,
@@ -54,10 +53,10 @@ def compact(
         StoreError: a file of the lake is missing, or does not hold the rows that its entry says.
     """
     replaced = written = rows = 0
-    for _, files in groupby(live_files(connection), key=lambda file: file.day):
+    for _, files in groupby(live_files(database), key=lambda file: file.day):
         for group in _groups(list(files), target_bytes):
             merged = _merge(root, group, on_step)
-            if _swap(connection, root, group, merged=merged, now_us=now_us, on_step=on_step):
+            if _swap(database, root, group, merged=merged, now_us=now_us, on_step=on_step):
                 replaced, written = replaced + len(group), written + 1
                 rows += merged.rows
                 on_step("the merged file is entered")
@@ -115,7 +114,7 @@ def _with_every_column(table: pa.Table) -> pa.Table:
 
 
 def _swap(
-    connection: sqlite3.Connection,
+    database: Database,
     root: Path,
     group: Sequence[LakeFile],
     *,
@@ -124,14 +123,15 @@ def _swap(
     on_step: OnStep,
 ) -> bool:
     """Whether the merged file counts in place of its sources."""
-    with transaction(connection):
-        live = {file.path for file in live_files(connection)}
+    with database.transaction():
+        database.serialise("lake")
+        live = {file.path for file in live_files(database)}
         if not live.issuperset(file.path for file in group):
             return False
-        connection.executemany(
+        database.executemany(
             "UPDATE lake_file SET replaced_us = ? WHERE path = ?",
             [(now_us, file.path) for file in group],
         )
-        add_to_manifest(connection, root, [merged])
+        add_to_manifest(database, root, [merged])
         on_step("the swap is in an open transaction")
     return True

@@ -59,6 +59,10 @@ class Database(Protocol):
         """How many rows one statement changed, run for each row of values."""
         ...
 
+    def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """The rows of a query, at most `size` of them in memory; run it inside `snapshot`."""
+        ...
+
     def transaction(self, *, power_safe: bool = True) -> AbstractContextManager[None]:
         """A write transaction; an error inside leaves nothing behind.
 
@@ -116,3 +120,10 @@ class Database(Protocol):
     def close(self) -> None:
         """Close the connection."""
         ...
+
+
+def only_row(database: Database, sql: str, values: Sequence[Value] = ()) -> Row:
+    """The row of a query that always has one, such as a count."""
+    row = database.execute(sql, values).fetchone()
+    assert row is not None, "this query always has a row"
+    return row

@@ -4,13 +4,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database, Row
-from tokonomi.storage.engine import open_store
 
 PREFIX: Final = "tk-"
 _RANDOM_BYTES: Final = 32
@@ -112,9 +110,8 @@ class KeyRing:
     `refresh` may run in another thread than `find`: the map is replaced, never changed.
     """
 
-    def __init__(self, store: Path | str) -> None:
-        """Opens the store and reads the keys."""
-        self._database = open_store(store)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._seen: Row | None = None
         self._working: dict[Hash, Key] = {}
         self.refresh()
@@ -134,7 +131,3 @@ class KeyRing:
         self._working = {found: key for found, key in pairs if key.revoked is None}
         self._seen = seen
         return True
-
-    def close(self) -> None:
-        """Lets go of the store."""
-        self._database.close()

@@ -7,7 +7,6 @@ began at. Readers follow the manifest only. Whatever stops the process, and whoe
 the same time, a row counts either in the store's tail or in one file, never in both or neither.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from tokonomi.storage.engine import transaction
+from tokonomi.storage.database import Database
 from tokonomi.storage.lake_files import (
     DAY_US,
     LakeFile,
@@ -51,7 +50,7 @@ class Exported:
 
 
 def export(
-    connection: sqlite3.Connection,
+    database: Database,
     root: Path,
     *,
     chunk_rows: int = CHUNK_ROWS,
@@ -66,14 +65,14 @@ def export(
     """
     rows = files = 0
     while True:
-        start = watermark(connection)
-        chunk: list[Row] = connection.execute(_SELECT, (start, chunk_rows)).fetchall()
+        start = watermark(database)
+        chunk: list[Row] = database.execute(_SELECT, (start, chunk_rows)).fetchall()
         if not chunk:
             return Exported(rows, files)
         on_step("a chunk is read")
         written = _write(root, chunk, on_step)
         end = _integer(chunk[-1][_SEQ])
-        if _enter(connection, root, written, moves=(start, end), on_step=on_step):
+        if _enter(database, root, written, moves=(start, end), on_step=on_step):
             rows, files = rows + len(chunk), files + len(written)
             on_step("the chunk is entered")
 
@@ -97,7 +96,7 @@ def _write_day(root: Path, rows: Sequence[Row], on_step: OnStep) -> LakeFile:
 
 
 def _enter(
-    connection: sqlite3.Connection,
+    database: Database,
     root: Path,
     files: Sequence[LakeFile],
     *,
@@ -106,13 +105,14 @@ def _enter(
 ) -> bool:
     """Whether the files count now; not when another exporter moved the watermark first."""
     start, end = moves
-    with transaction(connection):
-        moved = connection.execute(
+    with database.transaction():
+        database.serialise("lake")
+        moved = database.execute(
             "UPDATE lake SET watermark = ? WHERE one = 1 AND watermark = ?", (end, start)
         )
         if moved.rowcount != 1:
             return False
-        add_to_manifest(connection, root, files)
+        add_to_manifest(database, root, files)
         on_step("the chunk is in an open transaction")
     return True
 

@@ -1,7 +1,6 @@
 """The lake's files and their manifest: how a file becomes durable, and which files count."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tokonomi.errors import StoreError
+from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.lake_rows import LAKE_SCHEMA
 
 ROW_GROUP_ROWS: Final = 131_072
@@ -63,10 +63,10 @@ def day_of(at_us: int) -> str:
 
 
 def live_files(
-    connection: sqlite3.Connection, *, since: date | None = None, until: date | None = None
+    database: Database, *, since: date | None = None, until: date | None = None
 ) -> list[LakeFile]:
     """The files that count, of the days from `since` to `until`, both included, in order."""
-    rows = connection.execute(
+    rows = database.execute(
         "SELECT path, day, rows, first_seq, last_seq, bytes FROM lake_file "
         "WHERE replaced_us IS NULL AND day >= ? AND day <= ? ORDER BY day, first_seq",
         ((since or date.min).isoformat(), (until or date.max).isoformat()),
@@ -74,9 +74,9 @@ def live_files(
     return [LakeFile(*row) for row in rows]
 
 
-def watermark(connection: sqlite3.Connection) -> int:
+def watermark(database: Database) -> int:
     """The last `call.seq` that the lake holds; 0 when it holds nothing."""
-    return int(connection.execute("SELECT watermark FROM lake").fetchone()[0])
+    return int(only_row(database, "SELECT watermark FROM lake")[0])
 
 
 def write_file(
@@ -107,7 +107,7 @@ def sync_folders(root: Path, paths: Sequence[str]) -> None:
         _sync(folder)
 
 
-def add_to_manifest(connection: sqlite3.Connection, root: Path, files: Sequence[LakeFile]) -> None:
+def add_to_manifest(database: Database, root: Path, files: Sequence[LakeFile]) -> None:
     """Nothing: inside the caller's transaction, the files count from its commit on.
 
     The presence of each file is checked under the write lock, which is also held by whoever
@@ -122,7 +122,7 @@ def add_to_manifest(connection: sqlite3.Connection, root: Path, files: Sequence[
                 f"the lake's file {file.path} vanished before it was entered",
                 remedy="Run the command again: nothing was lost and nothing was entered.",
             )
-    connection.executemany(
+    database.executemany(
         "INSERT INTO lake_file (path, day, rows, first_seq, last_seq, bytes) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         [(f.path, f.day, f.rows, f.first_seq, f.last_seq, f.size) for f in files],

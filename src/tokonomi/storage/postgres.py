@@ -1,7 +1,7 @@
 """PostgreSQL as the store: the same schema and the same laws, shared by several hosts."""
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Final, LiteralString, cast
@@ -64,6 +64,13 @@ class PostgresDatabase:
         with self._connection.cursor() as cursor:
             cursor.executemany(_translated(sql), rows)
             return cursor.rowcount
+
+    def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """See `Database.batches`; the server keeps the rows that were not asked for yet."""
+        with self._connection.cursor(name="tokonomi_batches") as cursor:
+            cursor.execute(_translated(sql), values)
+            while rows := cursor.fetchmany(size):
+                yield rows
 
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:

@@ -3,13 +3,13 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.database import Cursor, Dialect, StoreBusy, StoreRefused, Subject, Value
+from tokonomi.storage.database import Cursor, Dialect, Row, StoreBusy, StoreRefused, Subject, Value
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000
@@ -52,6 +52,12 @@ class SqliteDatabase:
     def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
         return self._connection.executemany(sql, rows).rowcount
+
+    def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """See `Database.batches`."""
+        cursor = self._connection.execute(sql, values)
+        while rows := cursor.fetchmany(size):
+            yield rows
 
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:

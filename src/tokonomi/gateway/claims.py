@@ -1,0 +1,203 @@
+"""What a request must claim of budgets and wallets before it leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from tokonomi.budgets.hold_size import (
+    HoldSize,
+    Refused,
+    amount_to_hold,
+    hold_size,
+    rate_between,
+)
+from tokonomi.budgets.hold_size import Target as PricedTarget
+from tokonomi.budgets.limit import Budget, account_name
+from tokonomi.budgets.scope import Route, subject_of
+from tokonomi.budgets.window import Span, span_at
+from tokonomi.credits.wallet import WalletRule, wallet_of
+from tokonomi.credits.weights import Weights, credits_bound
+from tokonomi.gateway.allowance import ALLOWED, Allowance, BudgetMeasure, WalletMeasure
+from tokonomi.gateway.request_bounds import bounds_of
+from tokonomi.gateway.settle import Exchange
+from tokonomi.money import ExchangeRate
+from tokonomi.pricing.book import PriceBook
+from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.pricing.row import PriceRow
+from tokonomi.storage.ledger import Claim, Funding
+
+NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
+
+
+@dataclass(slots=True)
+class BudgetInForce:
+    """A budget with the zone of its clocks, and the span of its window that is now."""
+
+    budget: Budget
+    zone: tzinfo
+    _span: Span | None = None
+
+    def start_of_span(self, now: datetime) -> datetime:
+        """When the window began that `now` is in; computed again only when it has ended."""
+        if self._span is None or not self._span.holds(now):
+            self._span = span_at(self.budget.window, self.zone, now)
+        return self._span.start
+
+
+@dataclass(frozen=True, slots=True)
+class WalletInForce:
+    """Who pays with credits, and what a token of each class counts."""
+
+    rule: WalletRule
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that a request must pass.
+
+    Attributes:
+        budgets: the budgets in force.
+        wallets: who pays with credits.
+        rates: dated exchange rates, the first of a pair counts.
+        output_cap: the most output tokens of a request that names no limit; it is sent upstream.
+    """
+
+    budgets: Sequence[BudgetInForce] = ()
+    wallets: Sequence[WalletInForce] = ()
+    rates: Sequence[ExchangeRate] = ()
+    output_cap: int | None = None
+
+
+def allowance(
+    rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool
+) -> Allowance | Refused:
+    """What a request claims of every budget and wallet that binds it, or why it may not go.
+
+    `answers` is whether its endpoint produces output.
+    """
+    if not rules.budgets and not rules.wallets:
+        return ALLOWED
+    bounds, send = _bounds(rules, exchange, book, answers=answers)
+    claims: list[Claim] = []
+    measures: list[BudgetMeasure | WalletMeasure] = []
+    sizes: dict[str, HoldSize | Unpriced] = {}
+    rows = _rows(exchange, book)
+    for rule in rules.budgets:
+        funding = _funding(rule, exchange)
+        if funding is None:
+            continue
+        budget = rule.budget
+        if budget.currency not in sizes:
+            sizes[budget.currency] = _size(rules, exchange, bounds, rows, currency=budget.currency)
+        amount = amount_to_hold(budget, sizes[budget.currency])
+        if isinstance(amount, Refused):
+            return amount
+        claims.append(Claim(f"budget {budget.id}", amount, funding))
+        measures.append(BudgetMeasure(_rate(rules, rows, budget.currency)))
+    for wallet in rules.wallets:
+        claim = _wallet_claim(wallet, exchange, bounds)
+        if isinstance(claim, Refused):
+            return claim
+        if claim is not None:
+            claims.append(claim)
+            measures.append(WalletMeasure(wallet.weights))
+    return Allowance(tuple(claims), tuple(measures), send)
+
+
+def _bounds(
+    rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool
+) -> tuple[Bounds | Unpriced, int | None]:
+    entry = book.find(exchange.target.price_as, exchange.intent.model)
+    if entry is None:
+        return Unpriced(f"no price source knows {exchange.intent.model}"), None
+    found = bounds_of(
+        exchange.request,
+        input_bound=exchange.intent.input_bound,
+        card=entry.card,
+        output_cap=rules.output_cap,
+        answers=answers,
+    )
+    if isinstance(found, Unpriced):
+        return found, None
+    bounds, limit = found
+    return bounds, limit.send
+
+
+def _rows(exchange: Exchange, book: PriceBook) -> tuple[PriceRow, ...]:
+    """Every row that may price the reply; the tier that serves is the reply's to say."""
+    target, at = exchange.target, exchange.intent.at
+    tiers = {"standard"}
+    if "service_tier" in exchange.request.fields:
+        entry = book.find(target.price_as, exchange.intent.model)
+        tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
+    found = (book.row_at(target.price_as, exchange.intent.model, at, tier) for tier in tiers)
+    return tuple(row for row in found if not isinstance(row, Unpriced))
+
+
+def _size(
+    rules: Rules,
+    exchange: Exchange,
+    bounds: Bounds | Unpriced,
+    rows: tuple[PriceRow, ...],
+    *,
+    currency: str,
+) -> HoldSize | Unpriced:
+    free = bool(rows) and all(row.free for row in rows)
+    if isinstance(bounds, Unpriced):
+        if not free:
+            return bounds
+        bounds = NO_BOUNDS
+    name = f"{exchange.target.name}/{exchange.intent.model}"
+    target = PricedTarget(name=name, rows=rows, bounds=bounds)
+    return hold_size([target], currency=currency, rates=rules.rates)
+
+
+def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRate | None:
+    foreign = [row.currency for row in rows if row.currency != currency]
+    return rate_between(rules.rates, foreign[0], currency) if foreign else None
+
+
+def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
+    """The account of the request's share in a budget, or None where the budget does not bind it."""
+    budget, intent = rule.budget, exchange.intent
+    route = Route(model=intent.model, provider=exchange.target.name)
+    subject = subject_of(budget.scope, intent.dimensions, route=route)
+    if subject is None:
+        return None
+    return Funding(
+        name=account_name(budget.id, subject, rule.start_of_span(intent.at)),
+        asset=budget.currency,
+        limit=0 if budget.amount is None else budget.amount.sub_units,
+        floor=budget.floor,
+    )
+
+
+def _wallet_claim(
+    wallet: WalletInForce, exchange: Exchange, bounds: Bounds | Unpriced
+) -> Claim | Refused | None:
+    rule = wallet.rule
+    name = wallet_of(rule, exchange.intent.dimensions)
+    if name is None:
+        return _nobody_pays(rule) if rule.required else None
+    if isinstance(bounds, Unpriced):
+        return Refused(
+            code="price_unknown",
+            budget_id=f"wallet {name}",
+            what=f"wallet {name} is prepaid, and what this request may use is not known:"
+            f" {bounds.reason}",
+            remedy="Send max_tokens.",
+        )
+    return Claim(f"wallet {name}", credits_bound([bounds], wallet.weights), name)
+
+
+def _nobody_pays(rule: WalletRule) -> Refused:
+    header = rule.per.partition(":")[0].replace("tag", "tags")
+    return Refused(
+        code="wallet_missing",
+        budget_id=rule.per,
+        what=f"requests are paid from the wallet of their {rule.per}, and this one names none",
+        remedy=f"Send the header x-tokonomi-{header}.",
+    )

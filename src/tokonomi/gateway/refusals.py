@@ -1,0 +1,80 @@
+"""402: what a client reads when a budget or a wallet does not let its request pass."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tokonomi.budgets.hold_size import Refused
+from tokonomi.credits.grant import credits_to_text
+from tokonomi.gateway.wire_errors import BILLING, WireError
+from tokonomi.ledger.hold import Refusal
+from tokonomi.money import Money
+from tokonomi.storage.ledger import Claim, Funding
+
+PAYMENT_REQUIRED: Final = 402
+RETRY_AFTER_SECONDS: Final = 1
+"""When calls in flight hold what is missing: by then some of them have usually ended."""
+
+
+def refused_by_rule(refused: Refused) -> WireError:
+    """The answer to a request that no balance could let pass: its cost is unknown, or too high."""
+    return WireError(
+        PAYMENT_REQUIRED,
+        refused.code,
+        f"{refused.what}. {refused.remedy}",
+        kind=BILLING,
+        metadata={"reason": refused.code, "limit_source": refused.budget_id},
+    )
+
+
+def refused_by_balance(refusal: Refusal, claim: Claim) -> WireError:
+    """The answer to a request that does not fit what is left, with every number of it.
+
+    `Retry-After` is sent only where waiting helps: where the calls in flight, should they cost
+    nothing, would leave enough.
+    """
+    wallet = isinstance(claim.on, str)
+    unit = "credits" if isinstance(claim.on, str) else claim.on.asset
+    text, exact = _in_credits() if isinstance(claim.on, str) else _in_money(claim.on)
+    numbers = {
+        "needed": refusal.needed,
+        "available": refusal.available,
+        "reserved": refusal.reserved,
+        "spent": refusal.spent,
+        "limit": refusal.limit,
+    }
+    return WireError(
+        PAYMENT_REQUIRED,
+        "credits_exhausted" if wallet else "budget_exceeded",
+        f"{refusal.source} has {text(refusal.available)} left of {text(refusal.limit)}"
+        f" ({text(refusal.spent)} spent, {text(refusal.reserved)} held by calls in flight);"
+        f" this request may cost {text(refusal.needed)}. {_remedy(refusal, wallet=wallet)}",
+        kind=BILLING,
+        retry_after_seconds=RETRY_AFTER_SECONDS if refusal.only_holds_block else 0,
+        metadata={
+            "reason": "held_by_calls_in_flight" if refusal.only_holds_block else "spent",
+            "limit_source": refusal.source,
+            "unit": unit,
+            **{name: exact(number) for name, number in numbers.items()},
+        },
+    )
+
+
+def _remedy(refusal: Refusal, *, wallet: bool) -> str:
+    if refusal.only_holds_block:
+        return "Try again when calls in flight have ended, or lower max_tokens."
+    more = "Buy credits" if wallet else "Raise the limit"
+    return f"{more}, or lower max_tokens."
+
+
+Form = Callable[[int], str]
+
+
+def _in_credits() -> tuple[Form, Form]:
+    return (lambda milli: f"{credits_to_text(milli)} credits"), credits_to_text
+
+
+def _in_money(funding: Funding) -> tuple[Form, Form]:
+    return (
+        lambda units: Money(units, funding.asset).format(),
+        lambda units: Money(units, funding.asset).decimal(),
+    )

@@ -1,0 +1,60 @@
+"""What a gateway does beside its requests: keys and rules kept fresh, dead neighbours swept."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from tokonomi.errors import StoreError
+from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.rules import RulesInForce
+from tokonomi.storage import orphans
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import KeyRing
+
+_log: Final = logging.getLogger("tokonomi.gateway")
+REFRESH_SECONDS: Final = 0.5
+SWEEP_SECONDS: Final = 5.0
+
+
+class Upkeep:
+    """The periodic work of one gateway process. It runs in a thread, never on the event loop."""
+
+    def __init__(self, store: str, rules: RulesInForce, metrics: Metrics) -> None:
+        self._database = open_store(store)
+        self.keys = KeyRing(self._database)
+        self._rules = rules
+        self._metrics = metrics
+        self._next_sweep = 0.0
+
+    async def run(self) -> None:
+        """Keeps going until it is cancelled; a store that cannot be read is tried again."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await asyncio.to_thread(self.run_once)
+            except StoreError as error:
+                _log.warning("keys and rules could not be read, the known ones stay: %s", error)
+
+    def run_once(self) -> None:
+        """One round: what is due is done."""
+        self.keys.refresh()
+        self._rules.refresh(self._database)
+        if time.monotonic() >= self._next_sweep:
+            self._sweep()
+            self._next_sweep = time.monotonic() + SWEEP_SECONDS
+
+    def close(self) -> None:
+        """Lets go of the store."""
+        self._database.close()
+
+    def _sweep(self) -> None:
+        swept = orphans.sweep(self._database, now=datetime.now(UTC))
+        self._metrics.orphans += len(swept.orphans)
+        for orphan in swept.orphans:
+            _log.warning(
+                "call %s to %s died in flight with its gateway; it is recorded as orphaned",
+                orphan.id,
+                orphan.dimensions.provider,
+            )
