@@ -28,6 +28,7 @@ COMMANDS: Final = [
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
+    ("export", "tokonomi.cli.export:export_file", "Write calls to a file, one row each."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
 """Name, import path and one line of help of each command, in the order of a user's day."""
