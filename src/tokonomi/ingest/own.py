@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -287,7 +287,8 @@ def _tags(given: object) -> dict[str, str]:
             return {}
         case str():
             return _decode_tags(given)
-        case _:
+        case list():
             # Parquet gives a map as a list of pairs.
-            pairs = dict(cast("list[tuple[str, str]]", given)) if isinstance(given, list) else given
-            return msgspec.convert(pairs, dict[str, str])
+            return dict(msgspec.convert(given, list[tuple[str, str]]))
+        case _:
+            return msgspec.convert(given, dict[str, str])
