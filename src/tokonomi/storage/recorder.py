@@ -17,18 +17,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
-import msgspec
-
 from tokonomi.calls import Call, Intent
 from tokonomi.errors import AmountTooLarge, StoreError
-from tokonomi.storage.call_rows import INSERT, row_of
+from tokonomi.storage.call_writer import CallWriter, Record
 from tokonomi.storage.engine import open_store
 
 _log: Final = logging.getLogger("tokonomi.recorder")
-
-_BEGIN: Final = "INSERT INTO attempt VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
-_SETTLE: Final = f"{INSERT} ON CONFLICT (id) DO NOTHING"
-_RESOLVE: Final = "DELETE FROM attempt WHERE id = ?"
 
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BUSY_RETRY_SECONDS: Final = 0.0002
@@ -37,8 +31,6 @@ _CHECKPOINT_PAGES: Final = 4_000
 _PRIMARY_CODE: Final = 0xFF
 _ROW_DEFECTS: Final = (sqlite3.IntegrityError, AmountTooLarge, OverflowError, ValueError, TypeError)
 """What one row's values can raise, when it is encoded, bound or checked by the schema."""
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class Limits:
 class _Entry:
     """What waits for the writer: an intent or a settled call, and who waits for it."""
 
-    record: Intent | Call
+    record: Record
     done: asyncio.Future[None]
     give_up_at: float
 
@@ -129,7 +121,7 @@ class Recorder:
             await asyncio.shield(self._room)
         await self._put(intent, self._limits.begin_seconds)
 
-    def _put(self, record: Intent | Call, patience_seconds: float) -> asyncio.Future[None]:
+    def _put(self, record: Record, patience_seconds: float) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
         if self._closing:
             done.set_exception(StoreError("the recorder is closed"))
@@ -186,14 +178,13 @@ class _Writer:
         queue: SimpleQueue[_Entry | None],
         deliver: _Deliver,
     ) -> None:
-        self._connection = open_store(store)
+        connection = open_store(store)
         # Waiting inside SQLite sleeps in growing steps; our own short retry is faster (measured).
-        self._connection.execute("PRAGMA busy_timeout=0")
-        self._connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-        self._worker_id = worker_id
+        connection.execute("PRAGMA busy_timeout=0")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        self._calls = CallWriter(connection, worker_id)
         self._queue = queue
         self._deliver = deliver
-        self._synchronous = ""
         self._stopping = False
         self._group: list[_Entry] = []
 
@@ -203,7 +194,7 @@ class _Writer:
             self._group += self._take(block=not self._group)
             if self._group:
                 self._group = self._write_group(self._group)
-        self._connection.close()
+        self._calls.connection.close()
 
     def unwritten(self) -> list[_Entry]:
         """What still waited when the writer ended."""
@@ -224,7 +215,7 @@ class _Writer:
     def _write_group(self, group: list[_Entry]) -> list[_Entry]:
         """The entries to try again, after the others were written or given up."""
         try:
-            self._commit(group)
+            self._calls.write([entry.record for entry in group])
         except _ROW_DEFECTS as error:
             return self._write_apart(group, error)
         except sqlite3.OperationalError as error:
@@ -233,37 +224,6 @@ class _Writer:
             return self._write_apart(group, error)
         self._deliver([(entry, None) for entry in group], None)
         return []
-
-    def _commit(self, group: list[_Entry]) -> None:
-        intents: list[tuple[str, int, bytes]] = []
-        rows: list[tuple[object, ...]] = []
-        settled: list[tuple[str]] = []
-        for entry in group:
-            record = entry.record
-            if isinstance(record, Intent):
-                intents.append((record.id, self._worker_id, _encode(record)))
-            else:
-                rows.append(row_of(record))
-                settled.append((record.intent.id,))
-        self._switch_synchronous("FULL" if rows else "NORMAL")
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if intents:
-                connection.executemany(_BEGIN, intents)
-            if rows:
-                connection.executemany(_SETTLE, rows)
-                connection.executemany(_RESOLVE, settled)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-    def _switch_synchronous(self, level: str) -> None:
-        if level != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous={level}")
-            self._synchronous = level
 
     def _write_apart(self, group: list[_Entry], error: Exception) -> list[_Entry]:
         """One row that the schema refuses must not take its whole group with it."""
