@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tokonomi.budgets.window import BEGINNING, Period, Span, Window, span_at
@@ -43,6 +43,8 @@ repeating = st.one_of(
 )
 windows = st.just(Window(period=Period.LIFETIME)) | repeating
 instants = st.timedeltas(timedelta(365), timedelta(130 * 365)).map(lambda since: BEGINNING + since)
+# Their clocks moved by half an hour, the second's in the middle of an hour.
+LORD_HOWE, SINGAPORE = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Singapore")
 CLOCK_CHANGES = [
     ("Africa/Cairo", datetime(2025, 4, 24, 22, tzinfo=UTC)),  # skips a midnight
     ("America/Nuuk", datetime(2025, 10, 26, 1, tzinfo=UTC)),  # goes back to the day before
@@ -80,6 +82,8 @@ def test_an_instant_of_a_span_gives_the_same_span_so_no_two_overlap(
         assert same == span.holds(other)
 
 
+@example(Window(period=Period.HOUR), (LORD_HOWE, datetime(2025, 4, 5, 15, 10, tzinfo=UTC)))
+@example(Window(period=Period.HOUR), (SINGAPORE, datetime(1981, 12, 31, 15, 40, tzinfo=UTC)))
 @given(repeating, places)
 def test_a_span_ends_where_the_next_one_begins(
     window: Window, place: tuple[tzinfo, datetime]
