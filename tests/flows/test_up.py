@@ -247,7 +247,8 @@ def test_a_taken_port_is_named_with_the_flag_that_chooses_another(tmp_path: Path
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(
         rf"start_failed: port {port} of 127.0.0.1 cannot be used: .+\. "
-        rf"Stop what listens there, or choose another: tokonomi up --port {port + 1}\n",
+        rf"Stop what listens there, or choose another: \S*tokonomi up --detach "
+        rf"--port {port + 1} --data {tmp_path}/var\n",
         refused.stderr,
     )
 

@@ -20,10 +20,11 @@ rates = st.dictionaries(
     st.builds(Rate.of, prices, per=st.just(1), currency=st.just("USD")),
     max_size=len(Meter),
 )
-INPUT_AND_OUTPUT = {
-    meter: Rate.of("1", per=1, currency="USD") for meter in (Meter.INPUT, Meter.OUTPUT)
+PRICED = {
+    meter: Rate.of("0.2", per=1, currency="USD")
+    for meter in (Meter.INPUT, Meter.OUTPUT, Meter.SEARCH)
 }
-tiers = st.lists(st.tuples(st.integers(1, 50), st.sampled_from(Comparator), rates), max_size=3).map(
+tiers = st.lists(st.tuples(st.integers(1, 30), st.sampled_from(Comparator), rates), max_size=3).map(
     lambda stated: tuple(
         sorted(
             {
@@ -42,8 +43,8 @@ rows = st.builds(
     model=st.just("model"),
     currency=st.just("USD"),
     source=st.just("a law"),
-    # Most rows price input and output, so that the law is seldom about rows without a price.
-    rates=st.one_of(rates, rates.map(lambda stated: {**INPUT_AND_OUTPUT, **stated})),
+    # Most rows price what a request needs, so that the law is seldom about unknown prices.
+    rates=st.one_of(rates, *[rates.map(lambda stated: {**PRICED, **stated})] * 4),
     context_tiers=tiers,
     search_unit=st.sampled_from(SearchUnit),
 )

@@ -160,8 +160,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 )
                 if posted:
                     self.database.execute(
-                        "INSERT INTO wallet_grant VALUES"
-                        " (?, ?, ?, ?, 0, 0, ?, NULL, NULL, 0, 'IDR', 0, '')",
+                        "INSERT INTO wallet_grant (id, wallet, account, amount, priority,"
+                        " promotional, granted_us, paid_amount, paid_currency, rollover_cap,"
+                        " package) VALUES (?, ?, ?, ?, 0, 0, ?, 0, 'IDR', 0, '')",
                         (name, f"{self.prefix}{WALLET}", account, amount, number),
                     )
             assert posted is first

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
+UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|HA" + r"CK)\b|# XX" + r"X\b")
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(work|root|home/\w+)/")
 REGISTRY_HOSTS = re.compile(
     "|".join(

@@ -102,33 +102,46 @@ def hold_size(
     """
     if not targets or billed_attempts < 1:
         raise BadInput(f"a request with {len(targets)} targets and {billed_attempts} attempts")
-    worst: list[tuple[int, str]] = []
+    worst = _worst_by_currency(targets)
+    if isinstance(worst, Unpriced):
+        return worst
+    converted: list[tuple[int, str]] = []
+    for bound, name in worst.values():
+        amount = _in_currency(bound, currency, rates)
+        if isinstance(amount, Unpriced):
+            return amount
+        converted.append((amount, name))
+    amount, name = max(converted, key=lambda each: each[0])
+    return HoldSize(
+        money=Money(checked_int64(amount * billed_attempts), currency),
+        dearest=name,
+        free=amount == 0 and all(row.free for target in targets for row in target.rows),
+    )
+
+
+def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[Money, str]] | Unpriced:
+    """The dearest bound in each currency, with its target; the first of equals."""
+    worst: dict[str, tuple[Money, str]] = {}
     for target in targets:
         if not target.rows:
             return Unpriced(f"{target.name} has no price row")
         for row in target.rows:
-            amount = _in_currency(upper_bound(row, target.bounds), row, currency, rates)
-            if isinstance(amount, Unpriced):
-                return amount
-            worst.append((amount, target.name))
-    # The first of equals, so that the name does not depend on spelling.
-    amount, name = max(worst, key=lambda each: each[0])
-    return HoldSize(
-        money=Money(checked_int64(amount * billed_attempts), currency),
-        dearest=name,
-        free=all(row.free for target in targets for row in target.rows),
-    )
+            bound = upper_bound(row, target.bounds)
+            if isinstance(bound, Unpriced):
+                return bound
+            known = worst.get(row.currency)
+            if known is None or bound > known[0].sub_units:
+                worst[row.currency] = (Money(bound, row.currency), target.name)
+    return worst
 
 
-def _in_currency(
-    bound: int | Unpriced, row: PriceRow, currency: str, rates: Sequence[ExchangeRate]
-) -> int | Unpriced:
-    if isinstance(bound, Unpriced) or row.currency == currency or not bound:
-        return bound
-    rate = rate_between(rates, row.currency, currency)
+def _in_currency(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> int | Unpriced:
+    if bound.currency == currency or not bound.sub_units:
+        return bound.sub_units
+    rate = rate_between(rates, bound.currency, currency)
     if rate is None:
-        return Unpriced(f"{row.id} is priced in {row.currency}, and no rate to {currency} is given")
-    return converted_up(Money(bound, row.currency), rate).sub_units
+        return Unpriced(f"prices are in {bound.currency}, and no rate to {currency} is given")
+    return converted_up(bound, rate).sub_units
 
 
 def rate_between(rates: Sequence[ExchangeRate], base: str, quote: str) -> ExchangeRate | None:

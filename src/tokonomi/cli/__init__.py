@@ -1,6 +1,5 @@
 """The command line: one file per command, each loaded only when it is asked for."""
 
-import difflib
 import os
 import sys
 from collections.abc import Container
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from tokonomi import __version__
 from tokonomi.errors import BadConfig, TokonomiError, WrongUsage
+from tokonomi.naming import meant
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
@@ -28,6 +28,7 @@ COMMANDS: Final = [
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
+    ("export", "tokonomi.cli.export:export_file", "Write calls to a file, one row each."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
 """Name, import path and one line of help of each command, in the order of a user's day."""
@@ -103,6 +104,4 @@ def _refuse_unknown_command(tokens: list[str]) -> None:
     names = [name for name, _, _ in COMMANDS]
     if not tokens or tokens[0].startswith("-") or tokens[0] in names:
         return
-    near = difflib.get_close_matches(tokens[0], names, n=1)
-    remedy = f"Did you mean {near[0]}?" if near else f"Commands are {', '.join(names)}."
-    raise WrongUsage(f"there is no command {tokens[0]!r}", remedy=remedy)
+    raise WrongUsage(f"there is no command {tokens[0]!r}", remedy=meant(tokens[0], names))

@@ -184,11 +184,11 @@ def free_port() -> int:
         return port
 
 
-def refuse_taken_port(port: int) -> None:
+def refuse_taken_port(port: int, *, instead: str) -> None:
     """Returns when the port is free.
 
     Raises:
-        StartError: something listens there; says what to type.
+        StartError: something listens there; says to type `instead`.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,7 +197,7 @@ def refuse_taken_port(port: int) -> None:
         except OSError as error:
             raise StartError(
                 f"port {port} of {LOOPBACK} cannot be used: {error.strerror}",
-                remedy=f"Stop what listens there, or choose another: tokonomi up --port {port + 1}",
+                remedy=f"Stop what listens there, or choose another: {instead}",
             ) from None
 
 

@@ -27,7 +27,14 @@ def ask(base_url: str, key: str) -> Answer:
     Raises:
         StartError: the gateway or the model did not answer as it should.
     """
-    client = openai.OpenAI(base_url=base_url, api_key=key, timeout=SECONDS, max_retries=0)
+    client = openai.OpenAI(
+        base_url=base_url,
+        api_key=key,
+        timeout=SECONDS,
+        max_retries=0,
+        # The call does not leave this machine, so no proxy of the environment has a part in it.
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+    )
     try:
         raw = client.chat.completions.with_raw_response.create(
             model=CHAT_MODEL,

@@ -209,7 +209,7 @@ def _say(outcome: Outcome, bad_rows: Path, *, dry: bool) -> None:
     if costs:
         lines.append(f"The file's calls cost {' and '.join(cost.format() for cost in costs)}.")
     if outcome.unpriced:
-        lines.append(f"{outcome.unpriced:,} calls have no price and are not in the cost.")
+        lines.append(f"Without a price, and not in the cost: {outcome.unpriced:,} calls.")
     if outcome.differing:
-        lines.append(f"{outcome.differing:,} calls cost another amount than the file states.")
+        lines.append(f"Cost another amount than the file states: {outcome.differing:,} calls.")
     sys.stdout.write("\n".join(lines) + "\n")

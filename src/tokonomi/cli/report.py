@@ -97,11 +97,12 @@ def report(
     """
     rate = _rate(conversion)
     for_people = output.format in FOR_PEOPLE
+    most = DEFAULT_TOP if for_people else LARGEST
     query = Query(
         by=tuple(name for name in by.split(",") if name),
         period=_period(since, until, last),
         where=tuple(condition(text) for text in where or ()),
-        top=(top or LARGEST) if not for_people else (top or DEFAULT_TOP),
+        top=top if top is not None else most,
     )
     location = locate(store, data=data)
     if for_people and not location.store.exists():

@@ -10,7 +10,6 @@ from typing import Final
 from rich.console import Console
 
 from tokonomi.cli.demo import HOSTED, DemoFolder, demo_key, refuse_taken_port
-from tokonomi.cli.first_call import QUESTION, ask
 from tokonomi.errors import StartError
 from tokonomi.providers.local_model import (
     CHAT_MODEL,
@@ -46,7 +45,9 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
         out.print(f"Stop it with: {_typed(folder, 'down')}")
         return 0
     weights_path()
-    refuse_taken_port(port)
+    flags = ["--detach"] * detach
+    another = _typed(folder, "up", *flags, "--port", str(port + 1))
+    refuse_taken_port(port, instead=another)
     folder.path.mkdir(parents=True, exist_ok=True)
     key = demo_key(folder)
     out.print("Starting the gateway and a small language model on this machine ...")
@@ -95,6 +96,9 @@ def _wait(folder: DemoFolder, port: int, process: "subprocess.Popen[bytes]") -> 
 
 
 def _show_first_call(folder: DemoFolder, port: int, key: str) -> None:
+    # The demo's packages are optional, and by now it is known that they are here.
+    from tokonomi.cli.first_call import QUESTION, ask  # noqa: PLC0415
+
     answer = ask(f"http://{LOOPBACK}:{port}/v1", key)
     out.print()
     out.print(f"  Question  {QUESTION}")

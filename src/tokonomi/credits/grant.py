@@ -103,10 +103,11 @@ def burn_order(grants: Iterable[Grant], at: datetime) -> tuple[Grant, ...]:
     first; then by id. No two grants are equal in this order, so it is the same on every machine.
     A call that needs more than one grant is one linked hold over all of them.
     """
-    return tuple(sorted((grant for grant in grants if grant.usable(at)), key=_burns_before))
+    return tuple(sorted((grant for grant in grants if grant.usable(at)), key=burns_before))
 
 
-def _burns_before(grant: Grant) -> tuple[int, bool, datetime, datetime, str]:
+def burns_before(grant: Grant) -> tuple[int, bool, datetime, datetime, str]:
+    """The place of a grant in the burn order of its wallet: grants sorted by it burn in turn."""
     return (
         grant.priority,
         not grant.promotional,

@@ -125,8 +125,19 @@ def offer_from_toml(text: str, *, name: str) -> Offer:
     ids = [package.id for package in packages]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise BadInput(f"{name} has two packages {twice[0]}", remedy="Give each an id of its own.")
-    weights = {of: _weight(text, of) for of, text in stated.credit.weights.items()}
+    weights = {of: weight_from_text(text, of) for of, text in stated.credit.weights.items()}
     return Offer(packages, Weights(stated.credit.tokens, weights))
+
+
+def weight_from_text(stated: str | int, of: str) -> Fraction:
+    """The exact weight that a text states for a class of tokens: `8`, `0.1` or `1/3`.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    if not _WEIGHT.fullmatch(str(stated)):
+        raise BadInput(f"the weight of {of} is {stated!r}", remedy='Write "8", "0.1" or "1/3".')
+    return Fraction(stated)
 
 
 def _package(stated: _Package, name: str) -> Package:
@@ -151,12 +162,6 @@ def _package(stated: _Package, name: str) -> Package:
         priority=stated.priority,
         rollover_cap=rolls * MILLI,
     )
-
-
-def _weight(stated: str | int, of: str) -> Fraction:
-    if not _WEIGHT.fullmatch(str(stated)):
-        raise BadInput(f"the weight of {of} is {stated!r}", remedy='Write "8", "0.1" or "1/3".')
-    return Fraction(stated)
 
 
 def _remedy(what: str) -> str:

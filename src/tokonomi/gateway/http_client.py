@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._until_close = False
         self._keep = False
+        self._surplus = False
         self._head_done = False
         self._done = False
         self._error: str | None = None
@@ -64,10 +65,11 @@ class Connection(asyncio.Protocol):
         """
         assert self._transport is not None, "it is connected"
         self._busy, self._done, self._head_done = True, False, False
-        self._error = None
         self._transport.writelines((head, body))
         while not self._head_done:
             await self._more()
+        if self._error is not None:
+            raise Broken(self._error)
 
     async def piece(self) -> bytes:
         """The bytes that have come since the last time, empty when there are no more."""
@@ -86,7 +88,8 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Whether the exchange is over and the connection can take another one; else it is cut."""
-        keep = self._done and self._keep and self.usable and not self._pieces
+        keep = self._done and self._keep and self.usable and not self._surplus
+        self._pieces.clear()
         self._busy = False
         if not keep:
             self.abort()
@@ -135,27 +138,32 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._transport = None
-        if self._done:
+        if self._done or self._error is not None:
             return
         if self._head_done and self._until_close and exc is None:
             self._done = True
-        elif self._error is None:
+        else:
             self._error = str(exc) if exc else "the connection was closed before the end"
         self._wake()
 
     def _fail(self, why: str) -> None:
         self._error = why
+        self._keep = False
         self.abort()
 
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        """An answer begins."""
-        self.headers = []
-        self._head_bytes = 0
+        """An answer begins; after the end of ours, one that nobody asked for."""
+        self._surplus = self._done
+        if not self._surplus:
+            self.headers = []
+            self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
+        if self._surplus:
+            return
         self.headers.append((name.lower(), value))
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > _HEAD_BYTES:
@@ -164,7 +172,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head of an answer is there; one below 200 announces another one."""
         status = self._parser.get_status_code()
-        if status >= _FIRST_FINAL_STATUS:
+        if status >= _FIRST_FINAL_STATUS and not self._surplus:
             self.status = status
             self._head_done = True
             names = {name for name, _ in self.headers}
@@ -172,6 +180,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        if self._surplus:
+            return
         self._pieces.append(body)
         self._buffered += len(body)
 
@@ -179,7 +189,7 @@ class Connection(asyncio.Protocol):
         """The end of an answer."""
         if self._head_done:
             self._done = True
-            self._keep = self._parser.should_keep_alive()
+            self._keep = self._parser.should_keep_alive() and not self._surplus
 
 
 @dataclass(frozen=True, slots=True)

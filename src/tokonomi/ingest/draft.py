@@ -84,3 +84,22 @@ class Identity:
 def rejected(line: int, reason: str, raw: bytes) -> Rejected:
     """The rejection of a row of a text file; bytes that are not text are escaped."""
     return Rejected(line, reason, raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+
+
+def reason_of(error: Exception) -> str:
+    """Why a row has the wrong shape, as a sentence about its column.
+
+    >>> try: msgspec.convert({"a": "many"}, dict[str, int | None])
+    ... except msgspec.ValidationError as error: print(reason_of(error))
+    expected int, got str
+    >>> try: msgspec.json.decode(b'{"line":"many"}', type=Rejected)
+    ... except msgspec.ValidationError as error: print(reason_of(error))
+    line: expected int, got str
+    """
+    text = str(error).replace(" | null", "").replace("`", "")
+    what, _, place = text.partition(" - at $")
+    column = place.lstrip(".") if place.startswith(".") else ""
+    if not isinstance(error, msgspec.ValidationError):
+        return text
+    sentence = what[:1].lower() + what[1:]
+    return f"{column}: {sentence}" if column else sentence

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tokonomi.ingest.azure import MOST_TOKENS
-from tokonomi.ingest.draft import Draft, Identity, Rejected, Target, rejected
+from tokonomi.ingest.draft import Draft, Identity, Rejected, Target, reason_of, rejected
 from tokonomi.ingest.lines import Lines
 from tokonomi.usage import Source, Usage
 
@@ -74,7 +74,7 @@ def read(
         try:
             line = decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield rejected(number, str(error), raw)
+            yield rejected(number, reason_of(error), raw)
             continue
         at = base_time + timedelta(milliseconds=line.timestamp)
         cached = 0

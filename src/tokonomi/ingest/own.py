@@ -4,14 +4,14 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from tokonomi.calls import Dimensions, Status
 from tokonomi.errors import BadInput, BadMoney, ImpossibleUsage
 from tokonomi.ingest.azure import MOST_TOKENS
-from tokonomi.ingest.draft import FIRST_ATTEMPT, Draft, Identity, Rejected, rejected
+from tokonomi.ingest.draft import FIRST_ATTEMPT, Draft, Identity, Rejected, reason_of, rejected
 from tokonomi.ingest.lines import Lines
 from tokonomi.money import INT64_MAX, Money, currency_of
 from tokonomi.naming import meant
@@ -119,7 +119,7 @@ def read_json_lines(lines: Lines, defaults: Dimensions) -> Iterator[Draft | Reje
         try:
             fields = _decode_object(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield rejected(number, str(error), raw)
+            yield rejected(number, reason_of(error), raw)
             continue
         yield _draft_or_reason(fields, number, raw, defaults)
 
@@ -199,7 +199,7 @@ def _draft_or_reason(
         row = msgspec.convert(given, OwnRow, strict=False)
         return _draft(row, line, raw, defaults)
     except (msgspec.ValidationError, ImpossibleUsage, BadMoney, ValueError) as error:
-        return rejected(line, str(error), raw)
+        return rejected(line, reason_of(error), raw)
 
 
 def _draft(row: OwnRow, line: int, raw: bytes, defaults: Dimensions) -> Draft:
@@ -287,7 +287,8 @@ def _tags(given: object) -> dict[str, str]:
             return {}
         case str():
             return _decode_tags(given)
-        case _:
+        case list():
             # Parquet gives a map as a list of pairs.
-            pairs = dict(cast("list[tuple[str, str]]", given)) if isinstance(given, list) else given
-            return msgspec.convert(pairs, dict[str, str])
+            return dict(msgspec.convert(given, list[tuple[str, str]]))
+        case _:
+            return msgspec.convert(given, dict[str, str])

@@ -1,6 +1,6 @@
 """The dearest that a call can be under a price row, known before the call is made."""
 
-from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -10,7 +10,8 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import Meter, PriceRow, SearchUnit
 
 _METERS: Final = tuple(Meter)
-_INDEX: Final = {meter: index for index, meter in enumerate(_METERS)}
+_SEARCH: Final = _METERS.index(Meter.SEARCH)
+_REQUEST: Final = _METERS.index(Meter.REQUEST)
 _TEXT_INPUT: Final = (Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
 _TEXT_OUTPUT: Final = (Meter.OUTPUT, Meter.REASONING)
 
@@ -82,44 +83,45 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
     for bracket in row.brackets:
         if bracket.first_tokens > bounds.input_tokens:
             continue
-        total = 0
-        for quantity, meters in quantities:
-            rates = [bracket.rates[index] for index in meters]
-            known = [rate for rate in rates if rate is not None]
-            if len(known) < len(rates):
-                return _unpriced(row, bracket.rates, quantities)
-            total += quantity * max(known)
+        rates = bracket.rates
         # A request fee is charged only where the row states one: `charge` says so.
-        total += bounds.requests * (bracket.rates[_INDEX[Meter.REQUEST]] or 0)
+        total = bounds.requests * (rates[_REQUEST] or 0)
+        for quantity, meters in quantities:
+            known = [rate for index in meters if (rate := rates[index]) is not None]
+            if len(known) < len(meters):
+                return _unpriced(row, rates, quantities)
+            total += quantity * max(known)
         dearest = max(dearest, total)
     return dearest
 
 
 def _quantities(row: PriceRow, bounds: Bounds) -> list[tuple[int, tuple[int, ...]]]:
     """What may be consumed, and the places of the meters that may price it."""
-    inputs: list[Meter] = [*_TEXT_INPUT]
-    outputs: list[Meter] = [*_TEXT_OUTPUT]
-    if bounds.audio_in:
-        inputs += [Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO]
-    if bounds.image_in:
-        inputs.append(Meter.IMAGE_IN)
-    if bounds.audio_out:
-        outputs.append(Meter.AUDIO_OUT)
-    if bounds.image_out:
-        outputs.append(Meter.IMAGE_OUT)
     searches = bounds.searches
     if row.search_unit is SearchUnit.PROMPT:
         searches = min(searches, bounds.requests)
-    possible: list[tuple[int, Iterable[Meter]]] = [
-        (bounds.input_tokens, inputs),
-        (bounds.all_output_tokens, outputs),
-        (searches, (Meter.SEARCH,)),
-    ]
-    return [
-        (quantity, tuple(_INDEX[meter] for meter in meters))
-        for quantity, meters in possible
-        if quantity
-    ]
+    possible = (
+        (bounds.input_tokens, _inputs(audio=bounds.audio_in, image=bounds.image_in)),
+        (bounds.all_output_tokens, _outputs(audio=bounds.audio_out, image=bounds.image_out)),
+        (searches, (_SEARCH,)),
+    )
+    return [(quantity, meters) for quantity, meters in possible if quantity]
+
+
+@cache
+def _inputs(*, audio: bool, image: bool) -> tuple[int, ...]:
+    spoken = (Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if audio else ()
+    return _places(*_TEXT_INPUT, *spoken, *((Meter.IMAGE_IN,) if image else ()))
+
+
+@cache
+def _outputs(*, audio: bool, image: bool) -> tuple[int, ...]:
+    spoken = (Meter.AUDIO_OUT,) if audio else ()
+    return _places(*_TEXT_OUTPUT, *spoken, *((Meter.IMAGE_OUT,) if image else ()))
+
+
+def _places(*meters: Meter) -> tuple[int, ...]:
+    return tuple(_METERS.index(meter) for meter in meters)
 
 
 def _unpriced(

@@ -122,7 +122,8 @@ def _placed(usage: Expression, counted: frozenset[str], cells: pa.Table) -> Expr
         seconds = usage.at.truncate("s").epoch_seconds().cast("float64").cast("int64")
         day = seconds // _DAY_SECONDS
         place["place_minute"] = (seconds - day * _DAY_SECONDS) // 60
-        place["place_weekday"] = ibis.literal(1, "int64") << ((day + 3) % 7)
+        # The remainder of a day before 1970 is negative on most engines, hence the second one.
+        place["place_weekday"] = ibis.literal(1, "int64") << (((day + 3) % 7 + 7) % 7)
     return usage.mutate(**place) if place else usage
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -116,7 +116,7 @@ class ContextTier:
 
     threshold: int
     comparator: Comparator
-    rates: Mapping[Meter, Rate]
+    rates: Mapping[Meter, Rate] = field(hash=False)
 
     @property
     def first_tokens(self) -> int:
@@ -216,7 +216,7 @@ class PriceRow:
     model: str
     currency: str
     source: str
-    rates: Mapping[Meter, Rate]
+    rates: Mapping[Meter, Rate] = field(hash=False)
     tier: str = STANDARD_TIER
     batch: bool = False
     valid_from: datetime = BEGINNING

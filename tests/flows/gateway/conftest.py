@@ -8,6 +8,17 @@ from fake_provider import FakeProvider
 from gateway_process import GatewayProcess, configuration
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    yield
+    for process in GatewayProcess.started:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    GatewayProcess.started.clear()
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
     fake = FakeProvider()

@@ -1,17 +1,12 @@
-"""A provider on a real socket. The model's name says how it behaves; it keeps what it received.
-
-Run as a program it prints its port and serves until its standard input closes.
-"""
+"""A provider on a real socket. The model's name says how it behaves; it keeps what it received."""
 
 import asyncio
 import contextlib
 import json
 import ssl
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 PIECES = ("Hello", " there", ",", " my", " friend", ".")
@@ -202,6 +197,14 @@ async def no_usage(request: Received) -> Answer:
     yield STREAM_END
 
 
+async def slowly(request: Received) -> Answer:
+    """The plain answer, with a pause before each part of it."""
+    async for part in plain(request):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), 0.02)
+        yield part
+
+
 async def odd_usage(_request: Received) -> Answer:
     yield whole(200, completion({**USAGE, "prompt_tokens_details": {"cached_tokens": 500}}))
 
@@ -291,6 +294,7 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "gpt-4o-mini": plain,
     "text-embedding-3-small": plain,
     "bytewise": bytewise,
+    "slowly": slowly,
     "no-usage": no_usage,
     "odd-usage": odd_usage,
     "no-done": no_done,
@@ -309,15 +313,3 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "until-close": until_close,
     "early-hints": early_hints,
 }
-
-
-def main() -> None:
-    provider = FakeProvider()
-    provider.start()
-    print(provider.port, flush=True)  # noqa: T201
-    sys.stdin.read()
-    Path(sys.argv[1]).write_text(str(len(provider.received)), encoding="ascii")
-
-
-if __name__ == "__main__":
-    main()

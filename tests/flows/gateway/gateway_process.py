@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import openai
 
@@ -49,7 +49,9 @@ def until(holds: Callable[[], T]) -> T:
     return found
 
 
-def configuration(base_url: str, *, provider: str = "", more: str = "") -> str:
+def configuration(
+    base_url: str, *, provider: str = "", more: str = "", patience_seconds: float = 1.0
+) -> str:
     """A tokonomi.toml whose provider `openai` is at `base_url`; nobody listens at `nobody`."""
     return f"""{more}
 [store]
@@ -64,8 +66,8 @@ api_key_file = "provider.key"
 {provider}
 
 [providers.openai.timeouts]
-first_byte = 1.0
-between_chunks = 1.0
+first_byte = {patience_seconds}
+between_chunks = {patience_seconds}
 
 [providers.nobody]
 base_url = "http://127.0.0.1:9/v1"
@@ -79,6 +81,8 @@ class GatewayProcess:
     folder: Path
     configuration: str
     url: str = ""
+    started: ClassVar["list[subprocess.Popen[str]]"] = []
+    """Every process that a test started, so that none is left behind by a failed one."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -99,6 +103,7 @@ class GatewayProcess:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
             )
+        self.started.append(self.process)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "listens on" in line, self.log

@@ -45,7 +45,8 @@ END;
 -- What a call in flight holds, beside its intent: a JSON list of [source, [[account, amount], ...]].
 ALTER TABLE attempt ADD COLUMN held BLOB;
 
--- Grants of wallets, each with an account of its own; a grant is closed by a row's `closed_us`.
+-- Grants of wallets, each with an account of its own. `closed_us` says that no new call may use a
+-- grant; `ended_us` that nothing of it is held any more and its rest is booked.
 CREATE TABLE wallet_grant (
   id TEXT PRIMARY KEY,
   wallet TEXT NOT NULL,
@@ -56,14 +57,17 @@ CREATE TABLE wallet_grant (
   granted_us INTEGER NOT NULL,
   expires_us INTEGER,
   closed_us INTEGER,
+  ended_us INTEGER,
   paid_amount INTEGER,
   paid_currency TEXT,
   rollover_cap INTEGER NOT NULL,
   package TEXT NOT NULL,
   CHECK ((paid_amount IS NULL) = (paid_currency IS NULL)),
-  CHECK ((paid_amount IS NULL) = (promotional = 1))
+  CHECK ((paid_amount IS NULL) = (promotional = 1)),
+  CHECK (ended_us IS NULL OR closed_us IS NOT NULL)
 ) STRICT;
 CREATE INDEX wallet_grant_by_wallet ON wallet_grant (wallet);
+CREATE INDEX wallet_grant_to_end ON wallet_grant (expires_us) WHERE ended_us IS NULL;
 
 -- What every request must pass. Definitions are the tables that people write, as JSON.
 CREATE TABLE budget (
@@ -87,6 +91,14 @@ CREATE TABLE exchange_rate (
   PRIMARY KEY (base, quote, on_date)
 ) STRICT;
 
+-- Rises with every change of a budget, a wallet rule or a rate: gateways look here for news, and the
+-- lock on the row puts the changes in line.
+CREATE TABLE rules_version (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  version INTEGER NOT NULL
+) STRICT;
+INSERT INTO rules_version VALUES (1, 0);
+
 -- Alerts and wallet events that have fired: each once for its account and threshold.
 CREATE TABLE fired (
   account INTEGER NOT NULL REFERENCES account,
@@ -94,4 +106,14 @@ CREATE TABLE fired (
   at_us INTEGER NOT NULL,
   detail TEXT NOT NULL,
   PRIMARY KEY (account, event)
+) STRICT;
+
+-- Who may use the admin API. Like keys, tokens are stored as hashes alone.
+CREATE TABLE admin_token (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  hint TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  revoked_us INTEGER
 ) STRICT;

@@ -1,1 +1,0 @@
-"""Ports: what the core asks of the world, as protocols."""

@@ -1,0 +1,208 @@
+"""Budgets in the store: their definitions, and how each of their subjects stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tokonomi.budgets.limit import Budget, account_name
+from tokonomi.budgets.table import budget_from_table, budget_to_table
+from tokonomi.budgets.window import Span, span_at
+from tokonomi.errors import BadInput, NotFound
+from tokonomi.ledger.account import Balance
+from tokonomi.naming import meant
+from tokonomi.storage.call_rows import instant, microseconds
+from tokonomi.storage.changes import Change, change_of_rules
+from tokonomi.storage.database import Database, Row, Value
+from tokonomi.storage.ledger import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBudget:
+    """A budget with the instants of its last change and of its end, in UTC."""
+
+    budget: Budget
+    changed: datetime
+    archived: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectStanding:
+    """One subject's share of a budget in the window that is now: its account and its balance."""
+
+    account: int
+    subject: str
+    span: Span
+    balance: Balance
+
+
+def create(
+    database: Database, budget: Budget, *, now: datetime, dry_run: bool = False
+) -> Change[StoredBudget]:
+    """The new budget. The same one again changes nothing; an archived one comes back to life.
+
+    Raises:
+        Conflict: a budget with this id and another definition is in force.
+        BadInput: the budget was archived with amounts in another currency.
+    """
+    with change_of_rules(database, dry_run=dry_run):
+        old = _find(database, budget.id)
+        if old is not None and old.archived is None and old.budget != budget:
+            raise Conflict(
+                f"a budget {budget.id} is in force already",
+                remedy=f"Change it with `tokonomi budget set {budget.id}`, or choose another id.",
+            )
+        return Change(old, _write(database, budget, old, now))
+
+
+def replace(
+    database: Database, budget: Budget, *, now: datetime, dry_run: bool = False
+) -> Change[StoredBudget]:
+    """The budget as it was and as it is from now on; the next request finds the new limit.
+
+    Raises:
+        NotFound: no budget has this id.
+        BadInput: its currency would change.
+    """
+    with change_of_rules(database, dry_run=dry_run):
+        old = get(database, budget.id)
+        return Change(old, _write(database, budget, old, now))
+
+
+def archive(
+    database: Database, budget_id: str, *, now: datetime, dry_run: bool = False
+) -> Change[StoredBudget]:
+    """The budget, out of force. Its accounts and their history stay.
+
+    Raises:
+        NotFound: no budget has this id.
+    """
+    with change_of_rules(database, dry_run=dry_run):
+        old = get(database, budget_id)
+        if old.archived is None:
+            database.execute(
+                "UPDATE budget SET archived_us = ?, changed_us = ? WHERE id = ?",
+                (microseconds(now), microseconds(now), budget_id),
+            )
+        return Change(old, get(database, budget_id))
+
+
+def get(database: Database, budget_id: str) -> StoredBudget:
+    """The budget with this id, archived or not.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = _find(database, budget_id)
+    if found is None:
+        known = [each.budget.id for each in every_budget(database)]
+        raise NotFound(
+            f'no budget is called "{budget_id}"',
+            remedy=meant(budget_id, known) if known else "`tokonomi budget create` makes one.",
+        )
+    return found
+
+
+def every_budget(database: Database, *, archived: bool = False) -> list[StoredBudget]:
+    """The budgets in force, in the order of their ids; with `archived` also the others."""
+    rows = database.execute("SELECT definition, changed_us, archived_us FROM budget")
+    stored = (_read(row) for row in rows)
+    kept = [each for each in stored if archived or each.archived is None]
+    return sorted(kept, key=lambda each: each.budget.id)
+
+
+def standings(database: Database, budget: Budget, now: datetime) -> list[SubjectStanding]:
+    """How every subject stands that has used the budget in the window of `now`, by subject."""
+    span = span_at(budget.window, ZoneInfo(budget.zone), now)
+    prefix = f"budget:{budget.id}:"
+    begins, values = name_begins(database, prefix)
+    end = account_name(budget.id, "", span.start).removeprefix(prefix)
+    rows = database.execute(
+        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn"  # noqa: S608 - ours
+        f" FROM account WHERE {begins} AND name LIKE ?",
+        (*values, f"%{end}"),
+    )
+    found = [
+        SubjectStanding(row[0], row[1].removeprefix(prefix).removesuffix(end), span, _balance(row))
+        for row in rows
+    ]
+    return sorted(found, key=lambda each: each.subject)
+
+
+def name_begins(database: Database, prefix: str) -> tuple[str, Sequence[Value]]:
+    """A condition on an account's name and its values: it begins with `prefix`.
+
+    SQLite orders names by their bytes, so its index answers; PostgreSQL may not, and has a
+    function.
+    """
+    if database.dialect == "postgresql":
+        return "starts_with(account.name, ?)", (prefix,)
+    return "account.name >= ? AND account.name < ?", (
+        prefix,
+        prefix[:-1] + chr(ord(prefix[-1]) + 1),
+    )
+
+
+def _find(database: Database, budget_id: str) -> StoredBudget | None:
+    row = database.execute(
+        "SELECT definition, changed_us, archived_us FROM budget WHERE id = ?", (budget_id,)
+    ).fetchone()
+    return None if row is None else _read(row)
+
+
+def _read(row: Row) -> StoredBudget:
+    stated: dict[str, object] = msgspec.json.decode(row[0], type=dict[str, object])
+    # The zone was checked when the budget was written; this machine may know fewer.
+    budget = budget_from_table(stated, zones={str(stated.get("zone", "UTC"))})
+    return StoredBudget(budget, instant(row[1]), None if row[2] is None else instant(row[2]))
+
+
+def _write(
+    database: Database, budget: Budget, old: StoredBudget | None, now: datetime
+) -> StoredBudget:
+    if old is not None and old.budget.currency != budget.currency:
+        raise BadInput(
+            f"budget {budget.id} counts in {old.budget.currency}, and would count in"
+            f" {budget.currency}",
+            remedy="Archive it, and make one with another id.",
+        )
+    definition = msgspec.json.encode(budget_to_table(budget)).decode()
+    database.execute(
+        "INSERT INTO budget (id, definition, changed_us) VALUES (?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition,"
+        " changed_us = excluded.changed_us, archived_us = NULL",
+        (budget.id, definition, microseconds(now)),
+    )
+    if old is not None and old.budget.floor != budget.floor:
+        _move_floors(database, budget)
+    return StoredBudget(budget, instant(microseconds(now)))
+
+
+def _move_floors(database: Database, budget: Budget) -> None:
+    """Limits follow a change at the next request; floors are moved here, as far as spend allows."""
+    begins, values = name_begins(database, f"budget:{budget.id}:")
+    available = "credits_posted - debits_posted - debits_pending"
+    # In order of id, as every writer takes its locks.
+    ids = database.execute(
+        f"SELECT id FROM account WHERE {begins} ORDER BY id",  # noqa: S608 - our own condition
+        values,
+    ).fetchall()
+    lowest = f"CASE WHEN {available} < ? THEN {available} ELSE ? END"
+    database.executemany(
+        f"UPDATE account SET floor = {lowest} WHERE id = ?"  # noqa: S608 - our own columns
+        if budget.floor is not None
+        else "UPDATE account SET floor = NULL WHERE id = ?",
+        [(budget.floor, budget.floor, row[0]) if budget.floor is not None else row for row in ids],
+    )
+
+
+def _balance(row: Row) -> Balance:
+    return Balance(
+        credits_posted=row[2],
+        debits_posted=row[3],
+        debits_pending=row[4],
+        floor=row[5],
+        withdrawn=row[6],
+    )

@@ -1,0 +1,59 @@
+"""Model names of clients, and where they lead."""
+
+import pytest
+
+from tokonomi.gateway.aliases import Aliases
+from tokonomi.gateway.config import Model, Provider
+from tokonomi.gateway.wire_errors import WireError
+
+A, B = Provider(base_url="https://a/v1", price_as="openai"), Provider(base_url="https://b/v1")
+ALIASES = Aliases(
+    {
+        "house": Model(provider="a", model="gpt-4o-mini"),
+        "gpt-4o": Model(provider="a"),
+        "b/*": Model(provider="b"),
+        "b/fast/*": Model(provider="a"),
+    },
+    {"a": A, "b": B},
+)
+
+
+@pytest.mark.parametrize(
+    ("alias", "provider", "model", "label", "price_as"),
+    [
+        ("house", "a", "gpt-4o-mini", "house", "openai"),
+        ("gpt-4o", "a", "gpt-4o", "gpt-4o", "openai"),
+        ("b/mistral/large", "b", "mistral/large", "b/*", "b"),
+        ("b/fast/x", "a", "x", "b/fast/*", "openai"),
+    ],
+)
+def test_a_name_leads_to_its_provider_and_its_model(
+    alias: str, provider: str, model: str, *, label: str, price_as: str
+) -> None:
+    target = ALIASES.resolve(alias)
+    assert (target.name, target.model, target.label, target.price_as) == (
+        provider,
+        model,
+        label,
+        price_as,
+    )
+
+
+@pytest.mark.parametrize("alias", ["", "gpt-4", "b/", "B/x", "*"])
+def test_a_name_that_is_not_configured_is_refused(alias: str) -> None:
+    with pytest.raises(WireError) as refused:
+        ALIASES.resolve(alias)
+    assert (refused.value.status, refused.value.code) == (404, "model_not_found")
+
+
+def test_a_refusal_names_the_nearest_and_does_not_grow_with_what_was_asked() -> None:
+    with pytest.raises(WireError, match="gpt-4o"):
+        ALIASES.resolve("gpt-4")
+    with pytest.raises(WireError) as refused:
+        ALIASES.resolve("x" * 100_000)
+    assert len(refused.value.message) < 500
+
+
+def test_without_any_alias_the_refusal_says_what_to_add() -> None:
+    with pytest.raises(WireError, match=r"\[models\]"):
+        Aliases({}, {}).resolve("x")

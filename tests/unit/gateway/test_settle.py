@@ -1,0 +1,115 @@
+"""How an ended exchange becomes a row: reported, estimated or unknown, and never mixed up."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.config import Provider
+from tokonomi.gateway.request import parse
+from tokonomi.gateway.settle import Ending, Exchange, settled
+from tokonomi.pricing.charge import Charge, Unpriced, charge
+from tokonomi.pricing.row import PriceRow
+from tokonomi.providers.registry import adapter_for
+from tokonomi.storage.price_files import load_book
+from tokonomi.usage import Quarantined, Source, Usage
+
+AT = datetime(2026, 1, 30, tzinfo=UTC)
+BOOK = load_book()
+USAGE = {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28}
+TALK = "How much is the fish? " * 50
+FINE = Ending(Status.OK)
+
+
+def exchange(reply: object, *, model: str = "gpt-4o-mini", status: int = 200) -> Exchange:
+    body: dict[str, Any] = {
+        "model": "alias",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": TALK}]},
+            {"role": "user", "content": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]},
+        ],
+    }
+    reading = adapter_for("openai_chat", "openai").stream()
+    if isinstance(reply, dict):
+        reading.observe(reply)  # pyright: ignore[reportUnknownArgumentType]
+    return Exchange(
+        intent=Intent(id="a.1", at=AT, dimensions=Dimensions(), model=model, input_bound=5_000),
+        target=Target("openai", Provider(base_url="https://a"), model, "alias"),
+        request=parse(json.dumps(body).encode()),
+        reading=reading,
+        http_status=status,
+    )
+
+
+def usage_of(call: Call) -> Usage:
+    assert isinstance(call.usage, Usage)
+    return call.usage
+
+
+def test_reported_usage_is_charged_at_the_price_of_the_model_that_served() -> None:
+    reply = {"model": "gpt-4.1-mini-2025-04-14", "usage": USAGE}
+    call = settled(exchange(reply), FINE, BOOK)
+    row = BOOK.row_at("openai", "gpt-4.1-mini-2025-04-14", AT)
+    assert isinstance(row, PriceRow)
+    assert call.cost == charge(usage_of(call), row)
+    assert (call.model_served, call.note) == ("gpt-4.1-mini-2025-04-14", "")
+
+
+def test_a_served_model_without_a_price_is_charged_as_the_one_that_was_asked_for() -> None:
+    call = settled(exchange({"model": "nobody-knows-it", "usage": USAGE}), FINE, BOOK)
+    assert isinstance(call.cost, Charge)
+    assert call.note == "no price for nobody-knows-it; priced as gpt-4o-mini, which was asked for"
+
+
+def test_a_model_that_no_source_prices_is_unpriced_and_keeps_its_usage() -> None:
+    call = settled(exchange({"model": "a-b-c", "usage": USAGE}, model="a-b-c"), FINE, BOOK)
+    assert call.cost == Unpriced("no price source knows openai/a-b-c")
+    assert usage_of(call).output == 7
+
+
+def test_a_tier_without_a_price_does_not_take_the_standard_one() -> None:
+    reply = {"model": "gpt-4o-mini", "usage": USAGE, "service_tier": "scale"}
+    call = settled(exchange(reply), FINE, BOOK)
+    assert isinstance(call.cost, Unpriced)
+
+
+def test_usage_that_cannot_be_true_is_not_charged() -> None:
+    call = settled(exchange({"usage": {**USAGE, "total_tokens": 3}}), FINE, BOOK)
+    assert isinstance(call.usage, Quarantined)
+    assert isinstance(call.cost, Unpriced)
+    assert "cannot be true" in call.cost.reason
+
+
+def test_an_answer_without_usage_is_estimated_from_its_text_and_the_requests() -> None:
+    choice = {"message": {"content": "It is four euros and ten cents."}}
+    call = settled(exchange({"choices": [choice]}), FINE, BOOK)
+    usage = usage_of(call)
+    assert usage.source is Source.ESTIMATED
+    assert 5 <= usage.output <= 12
+    assert 250 <= usage.uncached_input <= 450
+    assert isinstance(call.cost, Charge)
+    assert "estimate" in call.note
+
+
+def test_an_estimate_of_the_input_does_not_exceed_its_bound() -> None:
+    short = exchange({})
+    short.intent = Intent(id="a.1", at=AT, dimensions=Dimensions(), model="m", input_bound=10)
+    assert usage_of(settled(short, FINE, BOOK)).uncached_input == 10
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        (0, Ending(Status.FAILED, "it could not be reached")),
+        (500, Ending(Status.FAILED, "it failed")),
+        (200, Ending(Status.OK, "the reply is not JSON")),
+    ],
+)
+def test_what_cannot_be_known_is_not_charged_on_a_guess(status: int, ending: Ending) -> None:
+    call = settled(exchange(None, status=status), ending, BOOK)
+    usage = usage_of(call)
+    assert (usage.source, usage.total_tokens, usage.requests) == (Source.ABSENT, 0, 0)
+    assert call.cost == Unpriced(ending.unknown)

@@ -1,0 +1,252 @@
+"""The recorder on a real store: what is durable when, and what a failing store does to callers."""
+
+import asyncio
+import resource
+import sqlite3
+from collections.abc import Coroutine, Generator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.errors import StoreError
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.storage import workers
+from tokonomi.storage.call_writer import CallWriter
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.recorder import Limits, Recorder
+from tokonomi.usage import Usage
+
+AT = datetime(2026, 1, 30, 12, tzinfo=UTC)
+NORMAL, FULL = 1, 2
+
+
+def intent(name: str, *, attempt: str = "1") -> Intent:
+    return Intent(id=f"{name}.{attempt}", at=AT, dimensions=Dimensions(project="p"), model="m")
+
+
+def call(of: Intent, *, output: int = 7, note: str = "") -> Call:
+    return Call(
+        intent=of,
+        model_served="m",
+        usage=Usage(at=AT, uncached_input=21, output=output),
+        cost=Unpriced("no price"),
+        status=Status.OK,
+        note=note,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "tokonomi.db"
+
+
+def rows(store: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(store)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def attempts(store: Path) -> list[object]:
+    return [name for (name,) in rows(store, "SELECT id FROM attempt ORDER BY id")]
+
+
+def settled(store: Path) -> list[object]:
+    return [name for (name,) in rows(store, "SELECT id FROM call ORDER BY seq")]
+
+
+async def opened(store: Path, limits: Limits | None = None) -> Recorder:
+    with closing(open_store(store)) as connection:
+        worker = workers.register(connection, store, now=AT)
+    return Recorder(store, worker.id, limits=limits)
+
+
+def run(test: Coroutine[object, object, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await test
+
+    asyncio.run(bounded())
+
+
+@contextmanager
+def full_disk(store: Path) -> Generator[None]:
+    """No file of this process can grow: writes fail as they do on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_an_attempt_is_in_the_store_before_the_call_may_leave(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        await recorder.begin(intent("a"))
+        assert attempts(store) == ["a.1"]
+        await recorder.close()
+
+    run(test())
+
+
+def test_settling_writes_the_row_and_takes_the_attempt_away(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        await recorder.begin(intent("a"))
+        await recorder.settle(call(intent("a")))
+        assert (attempts(store), settled(store)) == ([], ["a.1"])
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_call_settled_twice_keeps_its_first_row(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        await recorder.settle(call(intent("a"), output=7))
+        await recorder.settle(call(intent("a"), output=9))
+        assert rows(store, "SELECT output FROM call") == [(7,)]
+        await recorder.close()
+
+    run(test())
+
+
+def test_only_a_group_with_a_settled_call_is_flushed_to_the_disk(store: Path) -> None:
+    with closing(open_store(store)) as connection:
+        worker = workers.register(connection, store, now=AT)
+        writer = CallWriter(connection, worker.id)
+        levels: list[int] = []
+        for name in "abc":
+            for group in ([intent(name)], [call(intent(name)), intent(f"{name}2")]):
+                writer.write(group)
+                levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+    assert levels == [NORMAL, FULL] * 3
+
+
+def test_what_waits_together_is_written_whole_whatever_its_mix(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        names = [f"{number:03}" for number in range(300)]
+        await asyncio.gather(*(recorder.begin(intent(name)) for name in names))
+        odd = [call(intent(name)) for name in names[1::2]]
+        await asyncio.gather(*(recorder.settle(each) for each in odd))
+        assert attempts(store) == [f"{name}.1" for name in names[::2]]
+        assert settled(store) == [each.intent.id for each in odd]
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_row_that_cannot_be_written_fails_alone(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        bad = [call(intent("b", attempt="first")), call(intent("c"), note="\ud800")]
+        outcomes = await asyncio.gather(
+            recorder.settle(call(intent("a"))),
+            *(recorder.settle(each) for each in bad),
+            recorder.settle(call(intent("d"))),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [
+            type(None),
+            StoreError,
+            StoreError,
+            type(None),
+        ]
+        assert settled(store) == ["a.1", "d.1"]
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_store_that_another_process_keeps_busy_is_waited_for(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        with closing(open_store(store)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = asyncio.ensure_future(recorder.begin(intent("a")))
+            settling = asyncio.ensure_future(recorder.settle(call(intent("b"))))
+            done, _ = await asyncio.wait([waiting, settling], timeout=0.1)
+            assert done == set()
+            other.execute("ROLLBACK")
+        await asyncio.gather(waiting, settling)
+        assert (attempts(store), settled(store)) == (["a.1"], ["b.1"])
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_store_that_stays_busy_too_long_refuses_the_call(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store, Limits(begin_seconds=0.05, settle_seconds=0.05))
+        with closing(open_store(store)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="database is locked"):
+                await recorder.begin(intent("a"))
+            with pytest.raises(StoreError, match="database is locked"):
+                await recorder.settle(call(intent("b")))
+            other.execute("ROLLBACK")
+        await recorder.begin(intent("c"))
+        assert (attempts(store), settled(store)) == (["c.1"], [])
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_full_disk_refuses_new_calls_at_once_and_keeps_trying_to_settle(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        await recorder.begin(intent("a"))
+        with full_disk(store):
+            settling = asyncio.ensure_future(recorder.settle(call(intent("a"))))
+            with pytest.raises(StoreError, match="cannot be written"):
+                await recorder.begin(intent("b"))
+            assert recorder.failure is not None
+            assert not settling.done()
+        await settling
+        assert recorder.failure is None
+        assert (attempts(store), settled(store)) == ([], ["a.1"])
+        await recorder.close()
+
+    run(test())
+
+
+def test_a_call_that_could_not_be_settled_stays_an_attempt(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store, Limits(settle_seconds=0.2))
+        await recorder.begin(intent("a"))
+        with full_disk(store), pytest.raises(StoreError, match="cannot be written"):
+            await recorder.settle(call(intent("a")))
+        assert (attempts(store), settled(store)) == (["a.1"], [])
+        await recorder.close()
+
+    run(test())
+
+
+def test_closing_writes_what_waits_and_takes_nothing_more(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store)
+        waiting = [recorder.settle(call(intent(f"{number:03}"))) for number in range(50)]
+        await recorder.close()
+        await recorder.close()
+        await asyncio.gather(*waiting)
+        assert len(settled(store)) == 50
+        with pytest.raises(StoreError, match="the recorder is closed"):
+            await recorder.begin(intent("late"))
+
+    run(test())
+
+
+def test_intents_beyond_the_limit_wait_for_room_and_are_all_written(store: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(store, Limits(waiting=2))
+        names = [f"{number:02}" for number in range(40)]
+        await asyncio.gather(*(recorder.begin(intent(name)) for name in names))
+        assert attempts(store) == [f"{name}.1" for name in names]
+        await recorder.close()
+
+    run(test())
