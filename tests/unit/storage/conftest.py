@@ -1,0 +1,22 @@
+"""An empty store on each database, and calls in it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ledger_calls import Calls, calls_in
+
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+
+
+@pytest.fixture
+def database(new_store: Callable[[], Path | str]) -> Iterator[Database]:
+    with contextlib.closing(open_store(new_store())) as opened:
+        yield opened
+
+
+@pytest.fixture
+def calls(database: Database) -> Calls:
+    return calls_in(database)

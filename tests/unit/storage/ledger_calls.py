@@ -1,0 +1,69 @@
+"""Calls that use wallets and budgets of a store, without a gateway."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from uuid import uuid4
+
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.ledger.hold import Held, Refusal, capture
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.storage.call_groups import Begin, Settle, write_group
+from tokonomi.storage.database import Database
+from tokonomi.storage.ledger import Claim, Funding
+from tokonomi.usage import Source, Usage
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def calls_in(database: Database) -> "Calls":
+    """Calls of a new worker."""
+    row = database.execute(
+        "INSERT INTO worker (host, pid, process_start, started_us) VALUES ('h', 1, 's', 0)"
+        " RETURNING id"
+    ).fetchone()
+    assert row is not None
+    return Calls(database, int(row[0]), f"call-{uuid4().hex[:8]}")
+
+
+@dataclass
+class Calls:
+    """Calls of one worker, each with one claim."""
+
+    database: Database
+    worker: int
+    prefix: str
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    open: dict[str, tuple[Held, ...]] = field(default_factory=dict[str, tuple[Held, ...]])
+
+    def begin(self, on: Funding | str, amount: int) -> str | None:
+        """The id of the call, or None when it was refused."""
+        call = f"{self.prefix}-{next(self.numbers)}.1"
+        source = f"wallet {on}" if isinstance(on, str) else "budget"
+        intent = Intent(id=call, at=NOW, dimensions=Dimensions(), model="m")
+        begin = Begin(intent, (Claim(source, amount, on),))
+        outcome = write_group(self.database, self.worker, [begin], at_us=1)[0]
+        if isinstance(outcome, Refusal):
+            return None
+        self.open[call] = outcome
+        return call
+
+    def end(self, call: str, used: int) -> None:
+        captured = tuple(capture(held, used) for held in self.open.pop(call))
+        settled = Call(
+            intent=Intent(id=call, at=NOW, dimensions=Dimensions(), model="m"),
+            model_served="m",
+            usage=Usage(at=NOW, source=Source.ABSENT),
+            cost=Unpriced("a call of a test"),
+            status=Status.OK,
+        )
+        write_group(self.database, self.worker, [Settle(settled, captured)], at_us=2)
+
+    def use(self, on: Funding | str, amount: int) -> bool:
+        """Whether a call could use this much; it did."""
+        call = self.begin(on, amount)
+        if call is None:
+            return False
+        self.end(call, amount)
+        return True

@@ -1,0 +1,93 @@
+"""Alerts and notices fire once, for all processes and over restarts."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+from ledger_calls import Calls, calls_in
+
+from tokonomi.budgets.limit import Budget, account_name
+from tokonomi.budgets.window import Period, Window
+from tokonomi.credits.wallet import WalletRule
+from tokonomi.money import Money
+from tokonomi.storage import budget_store
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.fired_events import fire_events
+from tokonomi.storage.ledger import Funding
+from tokonomi.storage.package_files import load_offer
+from tokonomi.storage.wallet_rules import StoredRule, set_rule
+from tokonomi.storage.wallet_store import buy
+
+NOW = datetime(2026, 11, 10, tzinfo=UTC)
+MONTH = datetime(2026, 11, 1, tzinfo=UTC)
+NEXT = datetime(2026, 12, 1, tzinfo=UTC)
+ANI = "user:ani"
+SMALL = load_offer().package("extension-s")
+TEAM = Budget(
+    id="team",
+    window=Window(period=Period.MONTH),
+    currency="USD",
+    amount=Money.parse("10", "USD"),
+    alerts=(Fraction(1, 2), Fraction(4, 5)),
+    forecast_alerts=(Fraction(1),),
+)
+
+
+def spend(calls: Calls, amount: int, start: datetime = MONTH) -> bool:
+    funding = Funding(account_name("team", "all", start), "USD", 10**13)
+    return calls.use(funding, amount * 10**12)
+
+
+def test_a_share_of_a_budget_is_told_once_in_each_window(database: Database, calls: Calls) -> None:
+    budget_store.create(database, TEAM, now=NOW)
+    assert spend(calls, 2)
+    assert fire_events(database, NOW) == []
+    assert spend(calls, 4)
+    told = fire_events(database, NOW)
+    assert [each.event for each in told] == ["spent 50%", "forecast 100%"]
+    assert told[0].text == ("budget team (all) reached 50%: $6.00 of $10.00 was spent, $4.00 left")
+    assert fire_events(database, NOW) == []
+    assert spend(calls, 3)
+    assert [each.event for each in fire_events(database, NOW)] == ["spent 80%"]
+    assert spend(calls, 6, NEXT)
+    assert [each.event for each in fire_events(database, NEXT)] == ["spent 50%"]
+
+
+def test_what_fired_stays_fired_after_a_restart(new_store: Callable[[], Path | str]) -> None:
+    store = new_store()
+    with contextlib.closing(open_store(store)) as first:
+        budget_store.create(first, TEAM, now=NOW)
+        assert spend(calls_in(first), 5)
+        assert len(fire_events(first, MONTH + timedelta(days=1))) == 1
+    with contextlib.closing(open_store(store)) as second:
+        assert fire_events(second, MONTH + timedelta(days=1)) == []
+
+
+def test_a_wallet_is_told_low_then_exhausted_and_anew_after_a_top_up(
+    database: Database, calls: Calls
+) -> None:
+    set_rule(database, StoredRule(WalletRule(per="user"), low_at=10_000), now=NOW)
+    buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
+    assert fire_events(database, NOW) == []
+    assert calls.use(ANI, 41_000)
+    (low,) = fire_events(database, NOW)
+    assert (low.event, low.text) == ("credits_low", "wallet user:ani has 9 credits left")
+    assert calls.use(ANI, 9_000)
+    assert [each.event for each in fire_events(database, NOW)] == ["credits_exhausted"]
+    assert fire_events(database, NOW) == []
+    buy(database, SMALL, wallet=ANI, payment_id="p-2", now=NOW)
+    assert calls.use(ANI, 50_000)
+    assert [each.event for each in fire_events(database, NOW)] == ["credits_exhausted"]
+
+
+def test_a_wallet_that_a_request_was_refused_for_is_exhausted(database: Database) -> None:
+    buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
+    assert fire_events(database, NOW) == []
+    told = fire_events(database, NOW, refused={ANI})
+    assert [(each.subject, each.event) for each in told] == [
+        ("wallet user:ani", "credits_exhausted")
+    ]
+    assert fire_events(database, NOW, refused={ANI}) == []
