@@ -20,9 +20,15 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Store(Section, frozen=True):
-    """`[store]`: where calls are written. A relative path counts from the file's folder."""
+    """`[store]`: where calls are written.
+
+    Attributes:
+        path: the embedded store's file; a relative path counts from the file's folder.
+        dsn_env: environment variable with the DSN of a PostgreSQL database, which is used instead.
+    """
 
     path: str = str(DEFAULT_STORE)
+    dsn_env: str = ""
 
 
 class Prices(Section, frozen=True):
@@ -155,7 +161,7 @@ def load(path: Path = CONFIG_FILE) -> Config:
         )
         for name, provider in config.providers.items()
     }
-    store = Store(path=_inside(folder, config.store.path))
+    store = msgspec.structs.replace(config.store, path=_inside(folder, config.store.path))
     prices = Prices(contract=_inside(folder, config.prices.contract))
     return msgspec.structs.replace(config, store=store, prices=prices, providers=providers)
 
@@ -179,6 +185,22 @@ def parse(text: str, *, name: str = CONFIG_FILE.name) -> Config:
         dotted = ".".join(wrong.place)
         raise BadConfig(f"{where}: {dotted}: {wrong.what}", remedy=wrong.remedy) from None
     return config
+
+
+def store_of(store: Store, environ: Mapping[str, str]) -> str:
+    """Where the store is, as `open_store` takes it.
+
+    Raises:
+        BadConfig: the variable that should hold the DSN is not set.
+    """
+    if not store.dsn_env:
+        return store.path
+    if not (dsn := environ.get(store.dsn_env, "")):
+        raise BadConfig(
+            f"[store] dsn_env names {store.dsn_env}, which is not set",
+            remedy=f"export {store.dsn_env}=postgresql://user@host/tokonomi",
+        )
+    return dsn
 
 
 def secret_of(name: str, provider: Provider, environ: Mapping[str, str] = os.environ) -> str:

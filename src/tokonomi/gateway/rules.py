@@ -1,14 +1,35 @@
 """The budgets, wallets and rates in force, in memory, and their refresh when they change."""
 
-from tokonomi.gateway.claims import Rules
+from zoneinfo import ZoneInfo
+
+from tokonomi.gateway.claims import BudgetInForce, Rules, WalletInForce
 from tokonomi.storage.database import Database
+from tokonomi.storage.rules_in_force import StoredRules, load_rules, rules_version
 
 
 class RulesInForce:
-    """What every request must pass. It is replaced, never changed, so any thread may read it."""
+    """What every request must pass. `now` is replaced, never changed, so any thread may read it."""
 
-    def __init__(self, rules: Rules | None = None) -> None:
-        self.now = rules or Rules()
+    def __init__(self, *, output_cap: int | None = None) -> None:
+        self.now = Rules(output_cap=output_cap)
+        self._output_cap = output_cap
+        self._version = 0
 
-    def refresh(self, database: Database) -> None:
-        """Reads the rules again when they have changed."""
+    def refresh(self, database: Database) -> bool:
+        """Whether the rules had changed in the store; if so, they are in force now."""
+        if rules_version(database) == self._version:
+            return False
+        stored = load_rules(database)
+        self.now = rules_of(stored, output_cap=self._output_cap)
+        self._version = stored.version
+        return True
+
+
+def rules_of(stored: StoredRules, *, output_cap: int | None) -> Rules:
+    """The rules of the store, with the clocks of their time zones."""
+    return Rules(
+        budgets=tuple(BudgetInForce(budget, ZoneInfo(budget.zone)) for budget in stored.budgets),
+        wallets=tuple(WalletInForce(each.rule, each.weights) for each in stored.wallets),
+        rates=stored.rates,
+        output_cap=output_cap,
+    )

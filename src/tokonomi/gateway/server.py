@@ -19,7 +19,7 @@ import uvicorn
 from tokonomi.errors import StartError
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Gateway
-from tokonomi.gateway.config import Config, secret_of
+from tokonomi.gateway.config import Config, secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.metrics import Metrics
@@ -104,7 +104,7 @@ async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
     contract = Path(config.prices.contract) if config.prices.contract else None
     book = load_book(contract)
     metrics = Metrics()
-    store = config.store.path
+    store = store_of(config.store, environ)
     database = open_store(store)
     worker_id = workers.register(database, now=datetime.now(UTC))
     recorder = Recorder(store, worker_id)
