@@ -1,0 +1,193 @@
+"""`kill -9` at each named point of a call's life, with a budget and a wallet on its path."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import available_timezones
+
+import pytest
+from crashing_gateway import POINTS
+from fake_provider import FakeProvider
+from gateway_process import DEADLINE_SECONDS, GatewayProcess, configuration, until
+
+from tokonomi.budgets.table import budget_from_table
+from tokonomi.credits.grant import Grant
+from tokonomi.storage import budget_store, keys, orphans, wallet_rules, wallet_store
+from tokonomi.storage.database import Database, only_row
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger_check import verify
+
+ROUNDS: Final = int(os.environ.get("TOKONOMI_KILLS_PER_POINT", "1"))
+"""How often each point is killed at, on each database; 7 make more than 100 kills in all."""
+CLIENTS: Final = 8
+CREDITS_OF_A_CALL: Final = 28
+"""Milli-credits of the provider's answer: one a token."""
+NOW: Final = datetime.now(UTC)
+CONTRACT: Final = """
+[[model]]
+provider = "openai"
+id = "slowly"
+max_output = 1_000
+source = "a price for the tests"
+
+[[model.price]]
+source = "a price for the tests"
+rates = { input = "0.15", cache_read = "0.075", output = "0.60" }
+"""
+
+NewStore = Callable[[], Path | str]
+
+
+@dataclass
+class CrashingGateway(GatewayProcess):
+    """A gateway that kills itself at a point when it is reached for the nth time."""
+
+    point: str = "C1"
+    nth: int = 1
+    environ: dict[str, str] = field(default_factory=dict[str, str])
+
+    def start(self) -> None:
+        script = Path(__file__).with_name("crashing_gateway.py")
+        command = [sys.executable, str(script), self.point, str(self.nth)]
+        with (self.folder / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=os.environ | self.environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.started.append(self.process)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        assert self.url.startswith("http"), self.log
+
+    def died(self) -> None:
+        self.process.wait(DEADLINE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+async def call_until_dead(url: str, key: str) -> list[str]:
+    """Request ids of the streams that arrived whole."""
+    whole: list[str] = []
+    await asyncio.gather(*(_client(url, key, whole) for _ in range(CLIENTS)))
+    return whole
+
+
+async def _client(url: str, key: str, whole: list[str]) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    body = json.dumps({"model": "fake/slowly", "stream": True, "max_tokens": 50, "messages": []})
+    request = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+    try:
+        reader, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
+        while True:
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            assert " 200 " in head.splitlines()[0], head
+            answer = await reader.readuntil(b"0\r\n\r\n")
+            assert b"data: [DONE]" in answer
+            whole.append(head.split("x-tokonomi-request-id: ")[1].splitlines()[0])
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[FakeProvider]:
+    fake = FakeProvider()
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+def _prepared(location: Path | str) -> str:
+    """The text of a key; a hard budget and a wallet are on every call's path."""
+    with closing(open_store(location)) as database:
+        text, _ = keys.create(database, "crash", "tests", now=NOW)
+        stated = {"id": "all", "window": "lifetime", "currency": "USD", "amount": "5"}
+        budget = budget_from_table(stated, zones=available_timezones())
+        budget_store.create(database, budget, now=NOW)
+        wallet_rules.set_rule(database, wallet_rules.rule_from_table({"per": "project"}), now=NOW)
+        grant = Grant(
+            id="promotion/1",
+            wallet="project:tests",
+            amount=10**9,
+            granted_at=NOW,
+            promotional=True,
+        )
+        wallet_store.promote(database, grant)
+    return text
+
+
+def _check(database: Database, whole: set[str], calls_before: int) -> int:
+    """How many calls there are, when every law holds."""
+    orphans.sweep(database, now=datetime.now(UTC))
+    assert only_row(database, "SELECT count(*) FROM attempt")[0] == 0
+    assert verify(database).imbalances == ()
+    assert only_row(database, "SELECT sum(debits_pending) FROM account")[0] == 0
+    settled = {
+        row[0] for row in database.execute("SELECT request_id FROM call WHERE status = 'ok'")
+    }
+    assert whole - settled == set()
+    spent = only_row(database, "SELECT sum(amount) FROM transfer WHERE sink = 'spent'")[0] or 0
+    billed = only_row(database, "SELECT sum(amount) FROM call")[0] or 0
+    burned = only_row(database, "SELECT sum(amount) FROM transfer WHERE sink = 'revenue'")[0] or 0
+    assert int(spent) == int(billed)
+    assert int(burned) == CREDITS_OF_A_CALL * len(settled)
+    calls, requests = only_row(database, "SELECT count(*), count(DISTINCT request_id) FROM call")
+    assert calls == requests >= calls_before
+    return int(calls)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_point_loses_no_use_and_captures_none_twice(
+    point: str, provider: FakeProvider, tmp_path: Path, new_store: NewStore
+) -> None:
+    location = new_store()
+    key = _prepared(location)
+    dsn = "://" in str(location)
+    settings = configuration(
+        provider.base_url, patience_seconds=60.0, more='[prices]\ncontract = "contract.toml"\n'
+    ).replace('path = "tokonomi.db"', 'dsn_env = "TEST_DSN"' if dsn else f'path = "{location}"')
+    calls = 0
+    whole: set[str] = set()
+    for number in range(ROUNDS):
+        gateway = CrashingGateway(tmp_path / "gateway", settings, point=point[:2], nth=9 + number)
+        gateway.environ["TEST_DSN"] = str(location)
+        (gateway.folder / "contract.toml").write_text(CONTRACT, encoding="utf-8")
+        gateway.start()
+        if point.startswith("C3"):
+            seen = len(provider.received)
+            whole |= set(asyncio.run(_killed_when_sent(gateway, key, provider, seen + 9)))
+        else:
+            whole |= set(asyncio.run(call_until_dead(gateway.url, key)))
+        gateway.died()
+        assert gateway.process.returncode == -9, gateway.log
+        with closing(open_store(location)) as database:
+            calls = _check(database, whole, calls)
+    assert calls >= CLIENTS
+
+
+async def _killed_when_sent(
+    gateway: GatewayProcess, key: str, provider: FakeProvider, count: int
+) -> list[str]:
+    calling = asyncio.create_task(call_until_dead(gateway.url, key))
+    await asyncio.to_thread(until, lambda: len(provider.received) >= count)
+    gateway.process.kill()
+    return await calling
