@@ -14,7 +14,7 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage.analytics import Calls, fetch, open_calls
 from tokonomi.storage.call_rows import INSERT, row_of
 from tokonomi.storage.compaction import compact
-from tokonomi.storage.engine import open_store, transaction
+from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import Exported, export
 from tokonomi.storage.lake_files import live_files
 from tokonomi.storage.location import Location
@@ -39,7 +39,7 @@ def settle(connection: sqlite3.Connection, ids: range) -> None:
         for n in ids
         for at in [START + timedelta(days=n % 2)]
     ]
-    with transaction(connection):
+    with connection.transaction():
         connection.executemany(INSERT, [row_of(call) for call in calls])
 
 

@@ -53,6 +53,8 @@ class Limits(Section, frozen=True):
         concurrent: requests in flight; further ones are answered 429 at once.
         body_seconds: how long a client may take to send its body.
         drain_seconds: how long calls in flight may go on after SIGTERM.
+        output_tokens: the most output of a request that names no limit of its own and that a
+            budget or a wallet binds; it is sent upstream. 0 leaves it to the model's maximum.
     """
 
     body_bytes: int = 20 * 1024 * 1024
@@ -60,6 +62,7 @@ class Limits(Section, frozen=True):
     concurrent: int = 1_000
     body_seconds: float = 30.0
     drain_seconds: float = 30.0
+    output_tokens: int = 0
 
 
 class Timeouts(Section, frozen=True):

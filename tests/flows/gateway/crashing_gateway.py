@@ -81,7 +81,12 @@ def main(point: str, nth: int) -> None:
             around_streams(countdown, lambda _, piece: b'"finish_reason": "stop"' in piece)
         case _:
             pass  # C3 is killed from outside, when the provider has the request.
-    server.run(config.load(Path("tokonomi.toml")), announce=lambda url: print(url, flush=True))
+    server.run(config.load(Path("tokonomi.toml")), announce=_say)
+
+
+def _say(url: str) -> None:
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
