@@ -15,6 +15,7 @@ from tokonomi.naming import meant
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 WRONG_CONFIG: Final = 3
+UNBALANCED: Final = 5
 INTERRUPTED: Final = 130
 TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 """Set this variable to see where an error came from."""
@@ -24,6 +25,10 @@ COMMANDS: Final = [
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
     ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
     ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
+    ("budget", "tokonomi.cli.budget:app", "Make, show and change budgets and exchange rates."),
+    ("credits", "tokonomi.cli.credits:app", "Sell, grant, pay back and explain prepaid credits."),
+    ("ledger", "tokonomi.cli.ledger:app", "Check that the ledger balances, and open its entries."),
+    ("admin", "tokonomi.cli.admin:app", "Make, list and revoke the tokens of the admin API."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
@@ -55,7 +60,8 @@ def application(described: Container[str] = ()) -> App:
 def main(tokens: list[str] | None = None) -> NoReturn:
     """Never returns: runs the command that the arguments name and exits with its code.
 
-    Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 130 interrupted.
+    Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 5 the ledger
+    does not balance, 130 interrupted.
     """
     tokens = sys.argv[1:] if tokens is None else tokens
     try:

@@ -87,7 +87,7 @@ def _text(cell: Cell) -> str:
 
 
 def _as_text(table: Table, width: int | None) -> str:
-    grid = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
+    grid = RichTable(box=None, pad_edge=False)
     places = _shown(table)
     for place in places:
         heading = table.headings[place]
@@ -97,6 +97,7 @@ def _as_text(table: Table, width: int | None) -> str:
         grid.add_row(*(_text(row[place]) for place in places))
     lines = StringIO()
     console = Console(file=lines, width=width or WIDE, highlight=False, markup=False)
+    console.print(table.title)
     console.print(grid)
     for note in table.notes:
         console.print(note)

@@ -50,6 +50,39 @@ def locate(
     return Location(configured or config.parent / DEFAULT_STORE, contract)
 
 
+def locate_store(
+    store: str = "", *, data: Path | None = None, config: Path = CONFIG_FILE
+) -> Path | str:
+    """Where the store alone lies, for `open_store`: as `locate` says, or a PostgreSQL DSN.
+
+    A `store`, or the path of the configuration, that begins like `postgresql://` is a DSN.
+
+    Raises:
+        BadConfig: as `locate` does.
+    """
+    if _is_dsn(store):
+        return store
+    if not store and data is None and config.exists():
+        table = _settings(config).get("store", {})
+        stated = cast("Mapping[str, object]", table).get("path") if isinstance(table, dict) else ""
+        if isinstance(stated, str) and _is_dsn(stated):
+            return stated
+    return locate(Path(store) if store else None, data=data, config=config).store
+
+
+def locate_packages(config: Path = CONFIG_FILE) -> Path | None:
+    """The file of own credit packages that `[credits] packages` names, if it names one.
+
+    Raises:
+        BadConfig: the configuration is not TOML, or the path is not a text.
+    """
+    return _path(_settings(config), "credits", "packages", config) if config.exists() else None
+
+
+def _is_dsn(text: str) -> bool:
+    return "://" in text
+
+
 def _settings(config: Path) -> Mapping[str, object]:
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))

@@ -1,0 +1,120 @@
+"""The admin API as one ASGI application. Nothing of it answers without a token."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+import msgspec
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import LifeSpanScope, Receive, Scope, Send
+
+from tokonomi import __version__
+from tokonomi.admin import budget_routes, credit_routes, failures, ledger_routes
+from tokonomi.admin.stores import Stores, stored_in
+from tokonomi.errors import TokonomiError
+from tokonomi.storage.admin_tokens import works
+from tokonomi.storage.database import Database
+
+PATH: Final = "/admin"
+_BEARER: Final = b"bearer "
+_REFUSED: Final = msgspec.json.encode(
+    {
+        "error": {
+            "code": "unauthorised",
+            "message": "this needs an admin token",
+            "remedy": "Make one with `tokonomi admin token create`, and send it as"
+            " Authorization: Bearer.",
+        }
+    }
+)
+
+Authorise = Callable[[Database, str], bool]
+
+
+def routes(stores: Stores) -> Litestar:
+    """The routes under `/admin`, without the guard that `admin_app` puts before them."""
+    return Litestar(
+        path=PATH,
+        route_handlers=[*budget_routes.ROUTES, *credit_routes.ROUTES, *ledger_routes.ROUTES],
+        state=stored_in(stores),
+        exception_handlers={
+            TokonomiError: failures.told,
+            HTTPException: failures.told_by_http,
+            Exception: failures.told_as_defect,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Tokonomi admin API",
+            version=__version__,
+            path="/",
+            render_plugins=[JsonRenderPlugin()],
+            components=Components(
+                security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
+            ),
+            security=[{"token": []}],
+        ),
+        logging_config=None,
+    )
+
+
+class AdminApp:
+    """Asks for a token before anything is looked at, unknown paths and the description included."""
+
+    def __init__(self, stores: Stores, authorise: Authorise) -> None:
+        self._stores = stores
+        self._authorise = authorise
+        self._routes = routes(stores)
+
+    async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
+        """Nothing: the answer is sent."""
+        if scope["type"] == "lifespan":
+            await self._routes(cast("Scope", scope), receive, send)
+            return
+        if scope["type"] != "http" or not await self._is_allowed(scope["headers"]):
+            await _refuse(scope, send)
+            return
+        await self._routes(scope, receive, send)
+
+    async def _is_allowed(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        stated = next((value for name, value in headers if name == b"authorization"), b"")
+        if not stated.lower().startswith(_BEARER):
+            return False
+        text = stated[len(_BEARER) :].strip().decode("latin-1")
+        return await asyncio.to_thread(self._asks, text)
+
+    def _asks(self, text: str) -> bool:
+        with self._stores.opened() as database:
+            return self._authorise(database, text)
+
+
+def admin_app(
+    open_database: Callable[[], Database],
+    authorise: Authorise = works,
+    *,
+    packages: Path | None = None,
+) -> AdminApp:
+    """The admin API, for any ASGI server or to be mounted: it answers the paths under `/admin`.
+
+    Args:
+        open_database: makes a connection; called once a request, in the thread that uses it.
+        authorise: whether a token may do everything; by default one that is stored and works.
+        packages: the user's own file of packages.
+    """
+    return AdminApp(Stores(open_database, packages), authorise)
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] != "http":
+        await send({"type": "websocket.close", "code": 1008, "reason": "no websockets here"})
+        return
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(_REFUSED)).encode()),
+        (b"www-authenticate", b"Bearer"),
+    ]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": _REFUSED, "more_body": False})

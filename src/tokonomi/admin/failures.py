@@ -1,0 +1,64 @@
+"""Errors of the admin API: `{"error": {"code", "message", "remedy"}}` and a fitting status."""
+
+import logging
+from typing import Any, Final, cast
+
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+
+from tokonomi.errors import BadInput, NotFound, StoreError, TokonomiError
+from tokonomi.storage.database import StoreRefused
+from tokonomi.storage.ledger import Conflict
+
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_BROKEN: Final = 500
+_UNAVAILABLE: Final = 503
+_log = logging.getLogger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+Failure = Response[dict[str, dict[str, str]]]
+
+
+def status_of(error: TokonomiError) -> int:
+    """The HTTP status of one of our errors."""
+    match error:
+        case NotFound():
+            return _NOT_FOUND
+        case Conflict():
+            return _CONFLICT
+        case BadInput():
+            return _BAD_REQUEST
+        case StoreRefused():
+            return _BROKEN
+        case StoreError():
+            return _UNAVAILABLE
+        case _:
+            return _BROKEN
+
+
+def told(_: AnyRequest, error: TokonomiError) -> Failure:
+    """One of our errors, which says itself what to do."""
+    return failure(status_of(error), error.code, error.what, error.remedy)
+
+
+def told_by_http(_: AnyRequest, error: HTTPException) -> Failure:
+    """An error of HTTP itself: an unknown path, a wrong method, a body of another shape."""
+    code = {_NOT_FOUND: NotFound.code}.get(error.status_code, BadInput.code)
+    found = cast("list[dict[str, str]]", error.extra if isinstance(error.extra, list) else [])
+    named = [" ".join(filter(None, (each.get("key"), each.get("message")))) for each in found]
+    message = "; ".join(named) or error.detail
+    return failure(error.status_code, code, message, "The description is at /admin/openapi.json.")
+
+
+def told_as_defect(_: AnyRequest, error: Exception) -> Failure:
+    """A defect of ours, logged here once; the client learns no more than that."""
+    _log.error("the admin API failed", exc_info=error)
+    return failure(_BROKEN, "internal_error", "this is a defect of Tokonomi", "See its log.")
+
+
+def failure(status: int, code: str, message: str, remedy: str) -> Failure:
+    """The answer that tells an error."""
+    content = {"error": {"code": code, "message": message, "remedy": remedy}}
+    return Response(content, status_code=status, media_type=MediaType.JSON)

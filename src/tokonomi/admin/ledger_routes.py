@@ -1,0 +1,42 @@
+"""The ledger over HTTP."""
+
+from typing import Final
+
+from litestar import get
+from litestar.datastructures import State
+
+from tokonomi.admin.shapes import (
+    AccountView,
+    OpenedView,
+    VerifiedView,
+    account_view,
+    opened_view,
+    verified_view,
+)
+from tokonomi.admin.stores import stores_of
+from tokonomi.storage.ledger_check import verify
+from tokonomi.storage.ledger_history import accounts, opened
+
+
+@get("/ledger/verification", sync_to_thread=True, tags=["ledger"], operation_id="verify_ledger")
+def verify_ledger(state: State) -> VerifiedView:
+    """Every stored balance compared with the rows that it is made of."""
+    with stores_of(state).opened() as database:
+        return verified_view(verify(database))
+
+
+@get("/ledger/accounts", sync_to_thread=True, tags=["ledger"], operation_id="list_accounts")
+def list_accounts(state: State, *, prefix: str = "") -> list[AccountView]:
+    """The accounts whose names begin with `prefix`."""
+    with stores_of(state).opened() as database:
+        return [account_view(each) for each in accounts(database, prefix=prefix)]
+
+
+@get("/ledger/entries", sync_to_thread=True, tags=["ledger"], operation_id="explain_entry")
+def explain_entry(state: State, name: str) -> OpenedView:
+    """A call, a request, a transfer or an account of this name, opened."""
+    with stores_of(state).opened() as database:
+        return opened_view(opened(database, name))
+
+
+ROUTES: Final = (verify_ledger, list_accounts, explain_entry)

@@ -1,0 +1,99 @@
+"""Options that commands on the store share: where it is, how answers are written, rehearsals."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cyclopts import Parameter
+
+from tokonomi.cli.printing import Listing, print_table
+from tokonomi.errors import WrongUsage
+from tokonomi.money import Locale
+from tokonomi.reports.amounts import Wording
+from tokonomi.reports.forms import Form
+from tokonomi.reports.tables import Table
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.location import locate_store
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which store is meant.
+
+    Attributes:
+        store: path of the store, or the DSN of a PostgreSQL database.
+        data: folder of the store and its lake.
+    """
+
+    store: str = ""
+    data: Path | None = None
+
+    @contextmanager
+    def opened(self) -> Generator[Database]:
+        """A connection to the store, closed at the end."""
+        with closing(open_store(locate_store(self.store, data=self.data))) as database:
+            yield database
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How an answer is written.
+
+    Attributes:
+        format: the form.
+        locale: whose way of writing amounts: en or id.
+        output: a file to write to instead of the terminal.
+    """
+
+    format: Form = "table"
+    locale: Locale = "en"
+    output: Path | None = None
+
+    @property
+    def words(self) -> Wording:
+        """How its amounts are written."""
+        return Wording(self.format, self.locale)
+
+    def print(self, table: Table, *, dry_run: bool = False) -> None:
+        """Nothing: the table is written, and says when it was a rehearsal."""
+        if dry_run:
+            said = "A rehearsal (--dry-run): nothing was written."
+            table = replace(table, notes=(*table.notes, said))
+        print_table(table, Listing(format=self.format, output=self.output))
+
+
+DEFAULT_STORE: Final = Place()
+PLAIN: Final = Answer()
+
+
+def utc_now() -> datetime:
+    """This instant, in UTC."""
+    return datetime.now(UTC)
+
+
+def in_utc(at: datetime | None) -> datetime | None:
+    """The instant in UTC; a time without a zone is meant in UTC."""
+    if at is None:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """The names and values of texts like `feature=growth`.
+
+    Raises:
+        WrongUsage: a text has no `=`.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise WrongUsage(f"{option} {text!r} has no =", remedy="Write NAME=VALUE.")
+        found[name] = value
+    return found

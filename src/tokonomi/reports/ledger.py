@@ -1,0 +1,102 @@
+"""Tables about the ledger: its accounts, whether it balances, and one entry opened."""
+
+from collections.abc import Iterable
+from itertools import starmap
+
+from tokonomi.reports.amounts import Wording, instant_text
+from tokonomi.reports.tables import Cell, Heading, Table
+from tokonomi.storage.ledger_check import Imbalance, Verified
+from tokonomi.storage.ledger_history import Account, Moved, Opened
+
+
+def accounts_table(accounts: Iterable[Account], words: Wording) -> Table:
+    """One line per account: funded, spent, held and available."""
+    headings = (
+        Heading("account"),
+        Heading("asset"),
+        Heading("limit", numeric=True),
+        Heading("spent", numeric=True),
+        Heading("held", numeric=True),
+        Heading("available", numeric=True, optional=True),
+    )
+    rows = tuple(_account(each, words) for each in accounts)
+    notes = () if rows else ("There are no accounts: no budget or wallet was used yet.",)
+    return Table("Accounts", headings, rows, notes)
+
+
+def _account(account: Account, words: Wording) -> tuple[Cell, ...]:
+    balance, asset = account.balance, account.asset
+    available = balance.available
+    return (
+        account.name,
+        asset,
+        words.units(balance.limit, asset),
+        words.units(balance.spent, asset),
+        words.units(balance.debits_pending, asset),
+        None if available is None else words.units(available, asset),
+    )
+
+
+def verified_table(verified: Verified) -> Table:
+    """One line per figure that its rows contradict; none when all balances."""
+    headings = (
+        Heading("law"),
+        Heading("account"),
+        Heading("stored", numeric=True),
+        Heading("rebuilt", numeric=True),
+    )
+
+    def line(found: Imbalance) -> tuple[Cell, ...]:
+        return (found.law, found.account, found.stored, found.rebuilt)
+
+    rows = tuple(line(found) for found in verified.imbalances)
+    counted = (
+        f"{verified.accounts:,} accounts, {verified.transfers:,} transfers,"
+        f" {verified.open_holds:,} open holds"
+    )
+    said = f"{len(rows)} figures do not balance" if rows else "all balances"
+    return Table("Ledger", headings, rows, (f"{counted}: {said}.",))
+
+
+def opened_table(opened: Opened, words: Wording) -> Table:
+    """One line per hold and transfer of what was opened, with the accounts below."""
+    headings = (
+        Heading("kind"),
+        Heading("account"),
+        Heading("sink", optional=True),
+        Heading("amount", numeric=True),
+        Heading("asset"),
+        Heading("call", optional=True),
+        Heading("transfer", optional=True),
+        Heading("at", optional=True),
+    )
+
+    def line(moved: Moved) -> tuple[Cell, ...]:
+        return (
+            moved.kind,
+            moved.account,
+            moved.sink,
+            words.units(moved.amount, moved.asset),
+            moved.asset,
+            moved.call,
+            moved.id,
+            instant_text(moved.at),
+        )
+
+    ended = starmap("Call {}: {}.".format, opened.calls.items())
+    stand = (_stands(account, words) for account in opened.accounts)
+    nothing = () if opened.moved else ("It held and moved nothing.",)
+    title = f"{opened.what.capitalize()} {opened.name}"
+    rows = tuple(line(moved) for moved in opened.moved)
+    return Table(title, headings, rows, (*ended, *nothing, *stand))
+
+
+def _stands(account: Account, words: Wording) -> str:
+    balance, asset = account.balance, account.asset
+    free = balance.available
+    left = "without a floor" if free is None else f"{words.units(free, asset)} available"
+    return (
+        f"{account.name}: limit {words.units(balance.limit, asset)},"
+        f" spent {words.units(balance.spent, asset)},"
+        f" held {words.units(balance.debits_pending, asset)}, {left}."
+    )

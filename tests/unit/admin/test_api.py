@@ -1,0 +1,237 @@
+"""The admin API: denied without a token, the same operations as the commands, each money move once."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from litestar.testing import TestClient
+from litestar.types import ASGIApp
+from openapi_spec_validator import validate
+
+from tokonomi.admin.app import admin_app, routes
+from tokonomi.admin.stores import Stores
+from tokonomi.storage.admin_tokens import create, revoke
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger_check import verify
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+PAPER = {"package": "paper"}
+GROWTH = {
+    "id": "growth",
+    "window": "month",
+    "currency": "IDR",
+    "amount": "500000",
+    "each": ["user"],
+    "scope": {"feature": "growth"},
+    "alerts": ["80%"],
+}
+
+
+class Api:
+    """A client with a token, and the store below."""
+
+    def __init__(self, client: TestClient[ASGIApp], database: Database) -> None:
+        self.client = client
+        self.database = database
+        text, self.token = create(database, "tests", now=NOW)
+        self.headers = {"Authorization": f"Bearer {text}"}
+
+    def ask(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, Any]:
+        headers = {**self.headers, **({"Idempotency-Key": key} if key else {})}
+        answer = self.client.request(method, f"/admin{path}", json=body, headers=headers)
+        return answer.status_code, answer.json()
+
+    def error(self, method: str, path: str, body: object = None, key: str = "") -> tuple[int, str]:
+        status, content = self.ask(method, path, body, key)
+        assert set(content["error"]) == {"code", "message", "remedy"}
+        return status, content["error"]["code"]
+
+
+@pytest.fixture
+def api(new_store: Callable[[], Path | str]) -> Iterator[Api]:
+    store = new_store()
+    app = cast("ASGIApp", admin_app(lambda: open_store(store)))
+    with contextlib.closing(open_store(store)) as database:
+        yield Api(TestClient(app), database)
+
+
+def every_route() -> list[tuple[str, str]]:
+    app = routes(Stores(lambda: pytest.fail("no route is asked for a list")))
+    return [
+        (method, re.sub(r"\{\w+:\w+\}", "x", route.path))
+        for route in app.routes
+        for method in sorted(getattr(route, "methods", ()))
+    ]
+
+
+def test_every_route_refuses_who_has_no_working_token(api: Api) -> None:
+    text, old = create(api.database, "old", now=NOW)
+    revoke(api.database, old.id, now=NOW)
+    asked = every_route()
+    assert len(asked) > 20
+    stated: list[dict[str, str]] = [
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {text}"},
+        {"Authorization": f"Basic {api.headers['Authorization'].partition(' ')[2]}"},
+    ]
+    answers = {
+        (method, path, api.client.request(method, path, headers=headers).status_code)
+        for method, path in [*asked, ("GET", "/admin/unknown"), ("GET", "/")]
+        for headers in stated
+    }
+    assert {status for _, _, status in answers} == {401}
+
+
+def test_the_description_is_valid_and_names_every_route(api: Api) -> None:
+    status, described = api.ask("GET", "/openapi.json")
+    assert status == 200
+    validate(described)
+    named = {
+        (method.upper(), re.sub(r"\{\w+\}", "x", path))
+        for path, methods in described["paths"].items()
+        for method in methods
+    }
+    served = {
+        (method, path)
+        for method, path in every_route()
+        if method not in {"OPTIONS", "HEAD"}
+        and path not in {"/admin", "/admin/openapi.json", "/admin/x"}
+    }
+    assert named == served
+    assert described["security"] == [{"token": []}]
+
+
+def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
+    first = api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    again = api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    assert first == again
+    assert (first[0], first[1]["grant"], first[1]["paid"]) == (
+        201,
+        "payment/p-1",
+        {"amount": "80000", "currency": "IDR"},
+    )
+    for path, body in (
+        ("/wallets/user:budi/purchases", PAPER),
+        ("/wallets/user:ani/purchases", {"package": "extension-s"}),
+    ):
+        assert api.error("POST", path, body, "p-1") == (409, "conflict")
+    assert api.ask("GET", "/wallets")[1] == [
+        {
+            "wallet": "user:ani",
+            "balance": "300",
+            "held": "0",
+            "available": "300",
+            "grants": 1,
+            "overrun": "0",
+        }
+    ]
+
+
+def test_gifts_and_refunds_are_known_by_their_keys_too(api: Api) -> None:
+    api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    gift = {"credits": "10", "days": 30}
+    given = api.ask("POST", "/wallets/user:ani/grants", gift, "welcome")
+    assert given == api.ask("POST", "/wallets/user:ani/grants", gift, "welcome")
+    more = {"credits": "11", "days": 30}
+    assert api.error("POST", "/wallets/user:ani/grants", more, "welcome") == (409, "conflict")
+    back = {"grant": "payment/p-1", "credits": "150"}
+    refunded = api.ask("POST", "/refunds", back, "r-1")
+    assert refunded == api.ask("POST", "/refunds", back, "r-1")
+    assert refunded[1]["paid_back"] == {"amount": "40000", "currency": "IDR"}
+    assert api.error("POST", "/refunds", {**back, "credits": "1"}, "r-1") == (409, "conflict")
+    assert api.error("POST", "/refunds", back | {"credits": "151"}, "r-2") == (400, "bad_input")
+    statement = api.ask("GET", "/wallets/user:ani/statement")[1]
+    assert (statement["opening"], statement["closing"]) == ("0", "160")
+    assert [each["kind"] for each in statement["entries"]] == ["purchase", "promotion", "refund"]
+    grants = api.ask("GET", "/wallets/user:ani/grants")[1]
+    assert [each["grant"]["grant"] for each in grants] == ["promotion/welcome", "payment/p-1"]
+    assert verify(api.database).imbalances == ()
+
+
+def test_a_money_move_without_a_key_is_refused(api: Api) -> None:
+    assert api.error("POST", "/wallets/user:ani/purchases", PAPER) == (400, "bad_input")
+    assert api.error("POST", "/refunds", {"grant": "payment/p-1"}) == (400, "bad_input")
+
+
+def test_a_rehearsal_over_http_writes_nothing(api: Api) -> None:
+    path = "/wallets/user:ani/purchases?dry_run=true"
+    assert api.ask("POST", path, PAPER, "p-1")[0] == 201
+    assert api.ask("GET", "/wallets") == (200, [])
+
+
+def test_budgets_are_made_changed_shown_and_archived(api: Api) -> None:
+    status, made = api.ask("POST", "/budgets", GROWTH)
+    assert (status, made["old"], made["new"]["budget"]["amount"]) == (201, None, "500000")
+    assert api.error("POST", "/budgets", GROWTH | {"amount": "1"}) == (409, "conflict")
+    changed = api.ask("PUT", "/budgets/growth", GROWTH | {"amount": "600000"})[1]
+    assert changed["old"]["budget"]["amount"] == "500000"
+    assert api.ask("GET", "/budgets/growth")[1]["budget"]["amount"] == "600000"
+    assert api.ask("GET", "/budgets/growth/standings") == (200, [])
+    assert api.ask("DELETE", "/budgets/growth")[1]["new"]["archived"] is not None
+    assert api.ask("GET", "/budgets") == (200, [])
+    assert len(api.ask("GET", "/budgets?archived=true")[1]) == 1
+
+
+def test_rules_and_rates_tell_what_they_replace(api: Api) -> None:
+    rate = {"base": "USD", "quote": "IDR", "rate": "16000", "on": "2026-01-30", "source": "seed"}
+    assert api.ask("PUT", "/rates", rate)[1] == {"old": None, "new": rate}
+    assert api.ask("PUT", "/rates", rate | {"rate": "16001"})[1]["old"] == rate
+    assert [each["rate"] for each in api.ask("GET", "/rates")[1]] == ["16001"]
+    rule = {"per": "user", "weights": {"output": "8"}, "low_at": "10"}
+    whole = rule | {"required": True, "tokens": 1000}
+    assert api.ask("PUT", "/wallet-rules", rule)[1] == {"old": None, "new": whole}
+    assert api.ask("GET", "/wallet-rules")[1] == [whole]
+    assert api.ask("DELETE", "/wallet-rules/user")[1] == {"old": whole, "new": None}
+
+
+def test_the_ledger_is_verified_listed_and_opened(api: Api) -> None:
+    api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    verified = api.ask("GET", "/ledger/verification")[1]
+    assert (verified["balances"], verified["transfers"]) == (True, 1)
+    name = "wallet:user:ani:grant:payment/p-1"
+    assert [each["account"] for each in api.ask("GET", "/ledger/accounts?prefix=wallet")[1]] == [
+        name
+    ]
+    opened = api.ask("GET", "/ledger/entries?name=payment/p-1")[1]
+    assert [(each["kind"], each["amount"]) for each in opened["moved"]] == [
+        ("fund", {"amount": "300", "currency": "CREDIT"})
+    ]
+    assert api.error("GET", "/ledger/entries?name=x") == (404, "not_found")
+    assert api.ask("POST", "/expiries") == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "told"),
+    [
+        ("GET", "/unknown", None, (404, "not_found")),
+        ("GET", "/budgets/none", None, (404, "not_found")),
+        ("POST", "/wallets/colour:red/purchases", PAPER, (400, "bad_input")),
+        ("POST", "/wallets/user:ani/purchases", {"package": "x"}, (404, "not_found")),
+        ("POST", "/wallets/user:ani/purchases", {"pakage": "paper"}, (400, "bad_input")),
+        ("POST", "/budgets", GROWTH | {"amount": "ten"}, (400, "bad_money")),
+        ("POST", "/budgets", GROWTH | {"zone": "Asia/Jakrta"}, (400, "bad_input")),
+        ("PUT", "/budgets/other", GROWTH, (400, "bad_input")),
+        ("PATCH", "/budgets", None, (405, "bad_input")),
+        ("GET", "/wallets/user:ani/statement?since=2026-01-30T00:00:00", None, (400, "bad_input")),
+    ],
+)
+def test_what_is_wrong_is_told_with_a_code(
+    api: Api, method: str, path: str, body: object, told: tuple[int, str]
+) -> None:
+    assert api.error(method, path, body, "key-1") == told
+
+
+def test_a_token_works_until_it_is_revoked_and_is_nowhere_stored(api: Api) -> None:
+    assert api.ask("GET", "/wallets")[0] == 200
+    text = api.headers["Authorization"].partition(" ")[2]
+    rows = api.database.execute("SELECT * FROM admin_token").fetchall()
+    assert all(text.encode() not in repr(row).encode() for row in rows)
+    revoke(api.database, api.token.id, now=NOW)
+    assert api.error("GET", "/wallets") == (401, "unauthorised")
