@@ -56,7 +56,7 @@ def test_the_end_of_a_stream_is_not_released_before_its_row_is_in_the_store(
     gateway: GatewayProcess, client: openai.OpenAI
 ) -> None:
     stream = client.chat.completions.create(
-        model="fake/slowly",
+        model="fake/slowly:100",
         messages=HELLO,
         stream=True,
         stream_options={"include_usage": True},
