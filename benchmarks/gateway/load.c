@@ -4,7 +4,8 @@
  *
  * Prints one line of JSON. Times are microseconds from sending a request to the first byte of the
  * answer's body and to its last byte. After the time is over the calls in flight are finished, so
- * that the number of answers is exactly the number of requests.
+ * that the number of answers is exactly the number of requests. A connection that is closed in the
+ * middle is a failed answer.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +23,7 @@
 enum { CALLERS = 1024, HEAD_BYTES = 16384, MOST_ANSWERS = 4000000 };
 
 struct caller {
-    int socket, in_flight, ok;
+    int socket, waiting, ok;
     double asked_us, first_us;
     char head[HEAD_BYTES + 1];
     size_t head_length;
@@ -35,6 +36,8 @@ static float *whole_us, *first_us;
 static size_t answers, failures;
 static char *request;
 static size_t request_length;
+static struct sockaddr_in address;
+static int poll;
 
 static double now_us(void) {
     struct timespec now;
@@ -47,17 +50,27 @@ static void fail(const char *why) {
     exit(1);
 }
 
+static void connect_again(struct caller *caller) {
+    int yes = 1;
+    if (caller->socket) close(caller->socket);
+    caller->socket = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(caller->socket, (struct sockaddr *)&address, sizeof address)) fail("no connection");
+    setsockopt(caller->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    struct epoll_event wanted = {.events = EPOLLIN, .data.u32 = (uint32_t)(caller - callers)};
+    epoll_ctl(poll, EPOLL_CTL_ADD, caller->socket, &wanted);
+}
+
 static void ask(struct caller *caller) {
     size_t sent = 0;
     caller->head_length = 0;
     caller->left = -2;
     caller->first_us = 0;
-    caller->in_flight = 1;
+    caller->waiting = 1;
     caller->asked_us = now_us();
     while (sent < request_length) {
         ssize_t more = send(caller->socket, request + sent, request_length - sent, MSG_NOSIGNAL);
-        if (more < 0 && errno != EAGAIN) fail("the gateway closed a connection");
         if (more > 0) sent += (size_t)more;
+        if (more < 0 && errno != EAGAIN) { connect_again(caller); sent = 0; }
     }
 }
 
@@ -116,20 +129,15 @@ static void read_request(const char *path) {
 
 int main(int count, char **words) {
     if (count != 5 || atoi(words[2]) > CALLERS) return 2;
-    int asking = atoi(words[2]), poll = epoll_create1(0), yes = 1, in_flight = 0;
+    int asking = atoi(words[2]), in_flight = 0;
+    poll = epoll_create1(0);
     read_request(words[4]);
     whole_us = malloc(MOST_ANSWERS * sizeof *whole_us);
     first_us = malloc(MOST_ANSWERS * sizeof *first_us);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(words[1]))};
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)atoi(words[1]));
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    for (int number = 0; number < asking; number++) {
-        struct caller *caller = &callers[number];
-        caller->socket = socket(AF_INET, SOCK_STREAM, 0);
-        if (connect(caller->socket, (struct sockaddr *)&address, sizeof address)) fail("no connection");
-        setsockopt(caller->socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-        struct epoll_event wanted = {.events = EPOLLIN, .data.u32 = (uint32_t)number};
-        epoll_ctl(poll, EPOLL_CTL_ADD, caller->socket, &wanted);
-    }
+    for (int number = 0; number < asking; number++) connect_again(&callers[number]);
     double begun = now_us(), end = begun + atof(words[3]) * 1e3, last = begun;
     for (int number = 0; number < asking; number++, in_flight++) ask(&callers[number]);
     static char bytes[1 << 16];
@@ -141,14 +149,15 @@ int main(int count, char **words) {
             struct caller *caller = &callers[ready[event].data.u32];
             ssize_t got = recv(caller->socket, bytes, sizeof bytes, MSG_DONTWAIT);
             if (got < 0 && errno == EAGAIN) continue;
-            if (got <= 0) fail("the gateway closed a connection");
-            take(caller, bytes, (size_t)got);
-            if (!is_over(caller)) continue;
+            int closed = got <= 0;
+            if (closed) connect_again(caller);
+            else take(caller, bytes, (size_t)got);
+            if (!caller->waiting || (!closed && !is_over(caller))) continue;
+            caller->waiting = 0;
             last = now_us();
-            failures += (size_t)!caller->ok;
+            failures += (size_t)(closed || !caller->ok);
             whole_us[answers] = (float)(last - caller->asked_us);
             first_us[answers++] = (float)(caller->first_us - caller->asked_us);
-            caller->in_flight = 0;
             in_flight--;
             if (last < end && answers < MOST_ANSWERS) { ask(caller); in_flight++; }
         }
