@@ -69,9 +69,7 @@ def synthetic_book() -> PriceBook:
     dates = ("2025-01-01", "2025-05-01", "2025-09-01", "2026-01-01")
     parts = ['about = "made up"']
     for model in range(MODELS):
-        parts.append(
-            f'[[model]]\nprovider = "synthetic"\nid = "model-{model}"\nsource = "made up"'
-        )
+        parts.append(f'[[model]]\nprovider = "synthetic"\nid = "model-{model}"\nsource = "made up"')
         for step in range(3):
             base = 100 + 7 * model + step
             rates = {
@@ -122,8 +120,8 @@ def check_sample(book: PriceBook, priced: Any) -> None:
 def total_in_python(backend: Any, book: PriceBook) -> int:
     """The same total from token sums per model, price and tier, multiplied in Python."""
     sums = backend.raw_sql(
-        f"""SELECT model, CASE WHEN "at" < '2025-05-01' THEN 1 WHEN "at" < '2025-09-01' THEN 5 ELSE 9
-        END, uncached_input + cache_read + cache_write_5m > 200000,
+        f"""SELECT model, CASE WHEN "at" < '2025-05-01' THEN 1 WHEN "at" < '2025-09-01' THEN 5
+        ELSE 9 END, uncached_input + cache_read + cache_write_5m > 200000,
         {", ".join(f"sum({name})" for name in COUNTS)} FROM usage GROUP BY ALL"""
     ).fetchall()
     total = 0

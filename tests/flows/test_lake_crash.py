@@ -4,6 +4,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -137,3 +139,26 @@ def test_a_report_that_began_before_a_compaction_keeps_its_files(location: Locat
         compact(connection, location.lake, now_us=0)
         sweep(connection, location.lake, now_us=1)
         assert numbers(calls) == list(range(4))
+
+
+def test_readers_see_every_call_once_while_an_export_and_a_compaction_run(
+    location: Location,
+) -> None:
+    connection = open_store(location.store)
+    settle(connection, range(40))
+    connection.close()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(export_and_compact, location)
+        reads = 0
+        while not running.done() or reads == 0:
+            assert seen(location) == list(range(40))
+            reads += 1
+        running.result()
+    assert seen(location) == list(range(40))
+
+
+def export_and_compact(location: Location) -> None:
+    with closing(open_store(location.store)) as connection:
+        export(connection, location.lake, chunk_rows=2)
+        compact(connection, location.lake, now_us=0)
+        sweep(connection, location.lake, now_us=1, grace_us=FAR_US)

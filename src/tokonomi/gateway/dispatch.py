@@ -41,6 +41,7 @@ from tokonomi.storage.recorder import Recorder
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, object]).decode
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
 _TAIL_SECONDS: Final = 2.0
@@ -282,14 +283,16 @@ async def _read_tail(reply: Reply, watch: Watch) -> None:
 def _observe(endpoint: Endpoint, exchange: Exchange, body: bytes) -> Ending:
     """Reads a whole reply for its usage; how it is to be recorded."""
     try:
-        fields = _decode_fields(body)
-        reply: dict[str, object] = {
-            name: _decode(raw) for name, raw in fields.items() if name not in endpoint.bulk
-        }
+        reply = _decode_object(body) if not endpoint.bulk else _without(endpoint.bulk, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Ending(Status.OK, unknown="the provider's reply is not JSON and names no usage")
     exchange.reading.observe(reply)
     return _FINE
+
+
+def _without(bulk: frozenset[str], body: bytes) -> dict[str, object]:
+    fields = _decode_fields(body).items()
+    return {name: _decode(raw) for name, raw in fields if name not in bulk}
 
 
 def _is_event_stream(reply: Reply) -> bool:

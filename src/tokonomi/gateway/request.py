@@ -1,6 +1,5 @@
 """A request's body, parsed once: what we must know is decoded, all else passes untouched."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -17,8 +16,7 @@ OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
 _TRUE: Final = msgspec.Raw(b"true")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRequest:
+class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request's body.
 
     Attributes:

@@ -18,10 +18,21 @@ class StreamRelay:
     and nothing else is held back, and dropped when the client did not ask for it; so is `[DONE]`.
     """
 
-    __slots__ = ("_reading", "_splitter", "_wants_usage", "done", "error", "held", "usage_seen")
+    __slots__ = (
+        "_plain",
+        "_reading",
+        "_splitter",
+        "_wants_usage",
+        "done",
+        "error",
+        "held",
+        "usage_seen",
+    )
 
-    def __init__(self, reading: Reading, *, wants_usage: bool) -> None:
+    def __init__(self, reading: Reading, *, wants_usage: bool, plain: bool = True) -> None:
+        """Reads into `reading`; `plain` takes the short way for events of plain text."""
         self._reading = reading
+        self._plain = plain
         self._splitter = EventSplitter()
         self._wants_usage = wants_usage
         self.held = b""
@@ -62,7 +73,7 @@ class StreamRelay:
 
     def _is_last(self, data: bytes) -> bool:
         """Whether an event carries the usage and no content; takes note of any event."""
-        if not data:
+        if not data or (self._plain and self._took_plain_content(data)):
             return False
         try:
             event: object = _decode(data)
@@ -78,7 +89,52 @@ class StreamRelay:
         self.usage_seen = True
         return not event.get("choices")
 
+    def _took_plain_content(self, data: bytes) -> bool:
+        """Whether an event was a piece of plain text and nothing else, and has been noted.
 
+        Nearly all events are. Reading them by their type takes a third of the time of the general
+        reading, which all others still get; a law holds both to the same result.
+        """
+        try:
+            chunk = _decode_plain(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        if len(chunk.choices) != 1:
+            return False
+        seen = self._reading.seen
+        seen.model = chunk.model or seen.model
+        seen.request_id = chunk.id or seen.request_id
+        if content := chunk.choices[0].delta.content:
+            seen.relayed.pieces.append(content)
+        return True
+
+
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    content: str
+    role: str | None = None
+    refusal: None = None
+
+
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainChunk(msgspec.Struct, forbid_unknown_fields=True):
+    choices: list[_PlainChoice]
+    id: str = ""
+    object: str = ""
+    created: int = 0
+    model: str = ""
+    system_fingerprint: str | None = None
+    obfuscation: str | None = None
+    service_tier: None = None
+    usage: None = None
+
+
+_decode_plain: Final = msgspec.json.Decoder(_PlainChunk).decode
 _LONGEST_MESSAGE: Final = 200
 
 

@@ -198,7 +198,7 @@ def _draft_or_reason(
     try:
         row = msgspec.convert(given, OwnRow, strict=False)
         return _draft(row, line, raw, defaults)
-    except (msgspec.ValidationError, ImpossibleUsage, BadMoney, ValueError) as error:
+    except (ImpossibleUsage, BadMoney, ValueError, OverflowError) as error:
         return rejected(line, reason_of(error), raw)
 
 

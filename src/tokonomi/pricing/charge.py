@@ -7,7 +7,7 @@ import msgspec
 
 from tokonomi.money import Money
 from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
-from tokonomi.usage import Usage
+from tokonomi.usage import INPUT_BUCKETS, Usage
 
 _counts_of = attrgetter(
     "uncached_input",
@@ -24,6 +24,7 @@ _counts_of = attrgetter(
     "searches",
     "requests",
 )
+_INPUTS: Final = len(INPUT_BUCKETS)
 _METERS: Final = tuple(Meter)
 _OUTPUT: Final = _METERS.index(Meter.OUTPUT)
 _REASONING: Final = _METERS.index(Meter.REASONING)
@@ -88,9 +89,11 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
     '$0.00088'
     """
     counts = list(_counts_of(usage))
-    bracket = row.brackets[-1]
-    if row.context_tiers:
-        bracket = bracket_of(row, usage.tier_basis)
+    brackets = row.brackets
+    bracket = brackets[-1]
+    if len(brackets) > 1:
+        basis = usage.context_basis
+        bracket = bracket_of(row, sum(counts[:_INPUTS]) if basis is None else basis)
     rates = bracket.rates
     if rates[_REQUEST] is None:
         counts[_REQUEST] = 0
@@ -103,13 +106,14 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
             counts[_OUTPUT] -= counts[_REASONING]
     total = 0
     lines: list[ChargeLine] = []
-    for meter, quantity, rate in zip(_METERS, counts, rates, strict=True):
+    for index, quantity in enumerate(counts):
         if quantity:
+            rate = rates[index]
             if rate is None:
                 return _unpriced(counts, rates, row)
             amount = quantity * rate
             total += amount
-            lines.append(ChargeLine(meter, quantity, rate, amount))
+            lines.append(ChargeLine(_METERS[index], quantity, rate, amount))
     return Charge(row.id, row.currency, total, tuple(lines), bracket.first_tokens)
 
 

@@ -58,7 +58,8 @@ def charged(usage: ir.Table, cells: pa.Table, *, lines: bool = False) -> ir.Tabl
     conditions = _matches(table, prices, frozenset(usage.columns))
     joined = table.left_join(prices, conditions, rname="price_{name}")
     quantities = _quantities(joined, frozenset(usage.columns), cells)
-    unpriced = joined.row_id.isnull()
+    # A number says as much as the row's name, and costs the join less to carry.
+    unpriced = joined.ctx_from.isnull()
     amounts: dict[Meter, Expression] = {}
     for meter, quantity in quantities.items():
         rate = joined[RATE_COLUMN[meter]]

@@ -198,10 +198,11 @@ async def no_usage(request: Received) -> Answer:
 
 
 async def slowly(request: Received) -> Answer:
-    """The plain answer, with a pause before each part of it."""
+    """The plain answer, with a pause before each part of it: `slowly:500` is half a second."""
+    pause_ms = int(request.fields["model"].partition(":")[2] or 20)
     async for part in plain(request):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.Event().wait(), 0.02)
+            await asyncio.wait_for(asyncio.Event().wait(), pause_ms / 1_000)
         yield part
 
 

@@ -283,3 +283,8 @@ def test_the_metrics_count_calls_tokens_and_cost(gateway: GatewayProcess) -> Non
     assert 'model="fake/*"' in text
     assert "bytewise" not in text
     assert "tokonomi_requests_in_flight 0.0" in text
+
+
+def test_the_log_names_the_aliases_that_have_no_price(gateway: GatewayProcess) -> None:
+    assert "calls of 'unreachable' will have no cost" in gateway.log
+    assert "calls of 'gpt-4o-mini'" not in gateway.log

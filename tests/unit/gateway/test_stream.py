@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,3 +120,49 @@ def test_events_that_are_not_understood_pass_as_they_are(odd: bytes) -> None:
 
 def test_data_may_stand_on_several_lines_and_without_a_space() -> None:
     assert data_of(b'event: message\ndata:{"a":\ndata: 1}\nid: 7\n\n') == b'{"a":\n1}'
+
+
+Anything = st.SearchStrategy[Any]
+
+
+def some_of(**fields: Anything) -> st.SearchStrategy[dict[str, object]]:
+    """Objects with any of these fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+TEXTS = st.none() | st.text(max_size=8)
+DELTAS = some_of(
+    content=TEXTS,
+    role=st.sampled_from(["assistant", None]),
+    refusal=TEXTS,
+    reasoning_content=TEXTS,
+    annotations=st.just([{"type": "url_citation"}]),
+    tool_calls=st.just([{"function": {"name": "f", "arguments": "{}"}}]),
+)
+CHOICES = some_of(
+    delta=DELTAS, finish_reason=st.sampled_from([None, "stop"]), text=TEXTS, index=st.integers()
+)
+CHUNKS = some_of(
+    choices=st.lists(CHOICES, max_size=2),
+    id=TEXTS,
+    model=TEXTS,
+    service_tier=st.sampled_from([None, "flex"]),
+    usage=st.sampled_from([None, USAGE, {}]),
+    x_groq=st.just({"usage": USAGE}),
+    error=st.sampled_from([None, {"code": "c"}]),
+    obfuscation=TEXTS,
+)
+
+
+@given(st.lists(CHUNKS, max_size=6))
+def test_the_short_way_reads_the_same_as_the_general_one(chunks: list[dict[str, object]]) -> None:
+    results: list[object] = []
+    for plain in (True, False):
+        reading = adapter_for("openai_chat").stream()
+        relay = StreamRelay(reading, wants_usage=True, plain=plain)
+        passed = [relay.feed(event(chunk)) for chunk in chunks]
+        seen = reading.seen
+        said = (seen.model, seen.request_id, seen.finish_reason, seen.service_tier)
+        told = (seen.relayed.text, reading.usage(AT), relay.error, relay.usage_seen)
+        results.append((passed, relay.held, said, told))
+    assert results[0] == results[1]

@@ -75,6 +75,8 @@ def test_an_instant_of_another_zone_is_the_same_instant_in_utc(tmp_path: Path) -
     [
         ({"at": "2026-01-30T09:00:00"}, "the instant 2026-01-30T09:00:00 has no zone"),
         ({"at": None}, "no instant"),
+        ({"at": None, "at_us": 2**62}, "date value out of range"),
+        ({"at": "0001-01-01T00:00:00+07:00"}, "date value out of range"),
         ({"model": ""}, "no model"),
         ({"output": None}, "no token counts"),
         ({"output": -1}, "output: expected int >= 0"),

@@ -1,0 +1,54 @@
+"""Plain tables in five forms."""
+
+import json
+from io import BytesIO
+
+import pyarrow.parquet as pq
+
+from tokonomi.reports.tables import Heading, Table, tabulated
+
+TABLE = Table(
+    "Things",
+    (Heading("name"), Heading("count", numeric=True), Heading("odd"), Heading("x", optional=True)),
+    (("a|b", 1_234, True, None), ("c", None, False, "")),
+    ("A note.",),
+)
+
+
+def test_a_table_for_people_groups_digits_and_leaves_empty_columns_out() -> None:
+    assert tabulated(TABLE, "table").decode().splitlines() == [
+        "Things",
+        "name  count  odd",
+        "a|b   1,234  yes",
+        "c            no",
+        "A note.",
+    ]
+
+
+def test_a_narrow_terminal_folds_and_never_cuts() -> None:
+    long = Table("T", (Heading("name"),), (("abcdefghij" * 3,),))
+    lines = tabulated(long, "table", width=10).decode().splitlines()
+    assert "".join(lines[2:]) == "abcdefghij" * 3
+
+
+def test_markdown_escapes_the_bars_in_its_cells() -> None:
+    assert tabulated(TABLE, "markdown").decode() == (
+        "**Things**\n\n| name | count | odd |\n| --- | ---: | --- |\n"
+        "| a\\|b | 1,234 | yes |\n| c |  | no |\n\nA note.\n"
+    )
+
+
+def test_machines_get_every_column_and_plain_values() -> None:
+    told = json.loads(tabulated(TABLE, "json"))
+    assert told == {
+        "version": 1,
+        "title": "Things",
+        "notes": ["A note."],
+        "rows": [
+            {"name": "a|b", "count": 1_234, "odd": True, "x": None},
+            {"name": "c", "count": None, "odd": False, "x": ""},
+        ],
+    }
+    assert tabulated(TABLE, "csv").decode() == "name,count,odd,x\na|b,1234,True,\nc,,False,\n"
+    table = pq.read_table(BytesIO(tabulated(TABLE, "parquet")))  # pyright: ignore[reportUnknownMemberType]
+    assert table.column("count").to_pylist() == [1_234, None]
