@@ -1,12 +1,14 @@
 """`tokonomi serve`: the gateway, as its configuration file says."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
 import msgspec
 
-from tokonomi.gateway.config import load
+from tokonomi.cli.admin_mount import AdminMount
+from tokonomi.gateway.config import Config, load, store_of
 from tokonomi.gateway.server import run
 from tokonomi.storage.location import CONFIG_FILE
 
@@ -30,7 +32,16 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
         host=host or settings.listen.host,
         port=settings.listen.port if port is None else port,
     )
-    run(msgspec.structs.replace(settings, listen=listen), announce=_announce)
+    run(
+        msgspec.structs.replace(settings, listen=listen),
+        announce=_announce,
+        beside=applications(settings),
+    )
+
+
+def applications(settings: Config) -> dict[str, AdminMount]:
+    """What is served beside the data plane: the admin API."""
+    return {"/admin": AdminMount(store_of(settings.store, os.environ), packages=None)}
 
 
 def _announce(url: str) -> None:

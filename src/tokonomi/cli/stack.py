@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tokonomi.cli.demo import DemoFolder, prepare
+from tokonomi.cli.serve import applications
 from tokonomi.errors import TokonomiError
 from tokonomi.gateway.config import load
 from tokonomi.gateway.server import run
@@ -49,7 +50,8 @@ def main() -> None:
         with folder.hold(chosen.port):
             model = prepare(folder, chosen.port, os.environ)
             with _model_running(model):
-                run(load(folder.config))
+                settings = load(folder.config)
+                run(settings, beside=applications(settings))
     except TokonomiError as error:
         sys.exit(str(error))
 

@@ -34,6 +34,8 @@ _RANDOM_BITS: Final = 80
 
 Scope = Mapping[str, Any]
 _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application that is served beside the data plane, under a path of its own."""
 
 
 class Gateway:
@@ -47,6 +49,7 @@ class Gateway:
         limits: Limits,
         dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
+        beside: Mapping[str, Application] | None = None,
     ) -> None:
         self._aliases = aliases
         self._keys = keys
@@ -55,6 +58,7 @@ class Gateway:
         self._metrics: Metrics = dispatcher.metrics
         self._watchdog = Watchdog()
         self._close = close
+        self._beside = dict(beside or {})
         # Ids must be unique, not secret, and the system's source costs a call of the kernel each.
         self._randomness = random.Random(os.urandom(32))  # noqa: S311
         self.routes: Mapping[tuple[str, str], _Handler] = {
@@ -72,11 +76,17 @@ class Gateway:
         try:
             handler = self.routes.get((scope["method"], scope["path"]))
             if handler is None:
+                handler = self._application_at(scope["path"])
+            if handler is None:
                 raise _no_route(scope)
             await handler(scope, receive, send)
         except WireError as error:
             self._metrics.refused[error.code] += 1
             await send_error(send, error)
+
+    def _application_at(self, path: str) -> Application | None:
+        """The application beside the data plane that answers a path. It reaches no provider."""
+        return self._beside.get(f"/{path[1:].partition('/')[0]}")
 
     def _calls(self, endpoint: Endpoint) -> _Handler:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:

@@ -104,6 +104,8 @@ class Dispatcher:
             raise
         if isinstance(outcome, Refusal):
             claim = next(it for it in allowed.claims if it.source == outcome.source)
+            if isinstance(claim.on, str):
+                self.rules.refused(claim.on)
             raise refused_by_balance(outcome, claim)
         return outcome
 

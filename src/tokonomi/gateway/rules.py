@@ -14,6 +14,16 @@ class RulesInForce:
         self.now = Rules(output_cap=output_cap)
         self._output_cap = output_cap
         self._version = 0
+        self._refused: set[str] = set()
+
+    def refused(self, wallet: str) -> None:
+        """Takes note of a wallet that could not pay for a request."""
+        self._refused.add(wallet)
+
+    def wallets_refused(self) -> frozenset[str]:
+        """The wallets that could not pay since the last time that this was asked."""
+        refused, self._refused = self._refused, set()
+        return frozenset(refused)
 
     def refresh(self, database: Database) -> bool:
         """Whether the rules had changed in the store; if so, they are in force now."""

@@ -18,7 +18,7 @@ import uvicorn
 
 from tokonomi.errors import StartError
 from tokonomi.gateway.aliases import Aliases
-from tokonomi.gateway.app import Gateway
+from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.config import Config, secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
@@ -43,10 +43,12 @@ def run(
     *,
     environ: Mapping[str, str] = os.environ,
     announce: Callable[[str], None] = _log.info,
+    beside: Mapping[str, Application] | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; then finishes the calls in flight and returns.
 
-    `announce` is called once with the URL, when requests are accepted.
+    `announce` is called once with the URL, when requests are accepted. `beside` are applications
+    that answer the paths under their names, such as the admin API under `/admin`.
 
     Raises:
         BadConfig: a provider's key or certificates are missing.
@@ -55,7 +57,7 @@ def run(
     """
     listener = _listen(config.listen.host, config.listen.port)
     with listener, _stop_signals_return(), asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(config, listener, environ, announce))
+        runner.run(_serve(config, listener, environ, announce, beside=beside))
 
 
 def unpriced_aliases(config: Config, book: PriceBook, *, at: datetime) -> dict[str, str]:
@@ -72,9 +74,11 @@ async def _serve(
     listener: socket.socket,
     environ: Mapping[str, str],
     announce: Callable[[str], None],
+    *,
+    beside: Mapping[str, Application] | None,
 ) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    gateway = await open_gateway(config, environ)
+    gateway = await open_gateway(config, environ, beside=beside)
     server = uvicorn.Server(
         uvicorn.Config(
             gateway,
@@ -95,7 +99,12 @@ async def _serve(
     await server.serve(sockets=[listener])
 
 
-async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
+async def open_gateway(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    beside: Mapping[str, Application] | None = None,
+) -> Gateway:
     """The application with everything open behind it. It closes all when the server ends."""
     upstreams = {
         name: open_upstream(name, provider, secret_of(name, provider, environ))
@@ -131,6 +140,7 @@ async def open_gateway(config: Config, environ: Mapping[str, str]) -> Gateway:
         limits=config.limits,
         dispatcher=Dispatcher(recorder, book, rules, upstreams, metrics, config.limits.reply_bytes),
         close=close,
+        beside=beside,
     )
 
 

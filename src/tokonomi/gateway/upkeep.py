@@ -1,4 +1,4 @@
-"""What a gateway does beside its requests: keys and rules kept fresh, dead neighbours swept."""
+"""What a gateway does beside its requests: it keeps rules fresh, sweeps the dead, tells events."""
 
 import asyncio
 import logging
@@ -11,7 +11,9 @@ from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.storage import orphans
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.keys import KeyRing
+from tokonomi.storage.wallet_endings import end_grants
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 REFRESH_SECONDS: Final = 0.5
@@ -43,7 +45,15 @@ class Upkeep:
         self._rules.refresh(self._database)
         if time.monotonic() >= self._next_sweep:
             self._sweep()
+            self._tell()
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
+
+    def _tell(self) -> None:
+        """Ends grants whose time is over, and tells what is due, once for all gateways."""
+        now = datetime.now(UTC)
+        end_grants(self._database, now=now)
+        for event in fire_events(self._database, now, refused=self._rules.wallets_refused()):
+            _log.warning("%s: %s", event.event, event.text)
 
     def close(self) -> None:
         """Lets go of the store."""
