@@ -50,8 +50,8 @@ def routes(stores: Stores) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Tokonomi admin API",
             version=__version__,
-            path="/",
-            render_plugins=[JsonRenderPlugin()],
+            path="/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(
                 security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
             ),

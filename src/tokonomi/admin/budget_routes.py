@@ -4,8 +4,9 @@ from typing import Final
 from zoneinfo import available_timezones
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import get, post, put
 from litestar.datastructures import State
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from tokonomi.admin.shapes import (
     BudgetChange,
@@ -29,7 +30,7 @@ from tokonomi.storage.rate_store import every_rate, rate_from_text, set_rate
 
 
 @get("/budgets", sync_to_thread=True, tags=["budgets"], operation_id="list_budgets")
-def list_budgets(state: State, *, archived: bool = False) -> list[BudgetView]:
+def list_budgets(state: State, *, archived: FromQuery[bool] = False) -> list[BudgetView]:
     """The budgets in force; with `archived` also the others."""
     with stores_of(state).opened() as database:
         return [
@@ -38,7 +39,9 @@ def list_budgets(state: State, *, archived: bool = False) -> list[BudgetView]:
 
 
 @post("/budgets", sync_to_thread=True, tags=["budgets"], operation_id="create_budget")
-def create_budget(state: State, data: BudgetTable, *, dry_run: DryRun = False) -> BudgetChange:
+def create_budget(
+    state: State, data: JSONBody[BudgetTable], *, dry_run: DryRun = False
+) -> BudgetChange:
     """The new budget; the same one again changes nothing."""
     with stores_of(state).opened() as database:
         return _changed(
@@ -47,7 +50,7 @@ def create_budget(state: State, data: BudgetTable, *, dry_run: DryRun = False) -
 
 
 @get("/budgets/{budget_id:str}", sync_to_thread=True, tags=["budgets"], operation_id="show_budget")
-def show_budget(state: State, budget_id: str) -> BudgetView:
+def show_budget(state: State, budget_id: FromPath[str]) -> BudgetView:
     """One budget, archived or not."""
     with stores_of(state).opened() as database:
         return budget_view(budget_store.get(database, budget_id))
@@ -57,7 +60,7 @@ def show_budget(state: State, budget_id: str) -> BudgetView:
     "/budgets/{budget_id:str}", sync_to_thread=True, tags=["budgets"], operation_id="replace_budget"
 )
 def replace_budget(
-    state: State, budget_id: str, data: BudgetTable, *, dry_run: DryRun = False
+    state: State, budget_id: FromPath[str], data: JSONBody[BudgetTable], *, dry_run: DryRun = False
 ) -> BudgetChange:
     """The budget before and after all its terms were stated anew."""
     if data.id != budget_id:
@@ -68,14 +71,16 @@ def replace_budget(
         )
 
 
-@delete(
-    "/budgets/{budget_id:str}",
+@post(
+    "/budgets/{budget_id:str}/archive",
     sync_to_thread=True,
     tags=["budgets"],
     operation_id="archive_budget",
     status_code=200,
 )
-def archive_budget(state: State, budget_id: str, *, dry_run: DryRun = False) -> BudgetChange:
+def archive_budget(
+    state: State, budget_id: FromPath[str], *, dry_run: DryRun = False
+) -> BudgetChange:
     """The budget, out of force; its history stays."""
     with stores_of(state).opened() as database:
         return _changed(budget_store.archive(database, budget_id, now=utc_now(), dry_run=dry_run))
@@ -87,7 +92,7 @@ def archive_budget(state: State, budget_id: str, *, dry_run: DryRun = False) -> 
     tags=["budgets"],
     operation_id="budget_standings",
 )
-def budget_standings(state: State, budget_id: str) -> list[StandingView]:
+def budget_standings(state: State, budget_id: FromPath[str]) -> list[StandingView]:
     """What each subject has spent, holds and has left in the window that is now."""
     with stores_of(state).opened() as database:
         budget = budget_store.get(database, budget_id).budget
@@ -103,7 +108,9 @@ def list_rates(state: State) -> list[RateTable]:
 
 
 @put("/rates", sync_to_thread=True, tags=["rates"], operation_id="set_rate")
-def set_rate_of_day(state: State, data: RateTable, *, dry_run: DryRun = False) -> RateChange:
+def set_rate_of_day(
+    state: State, data: JSONBody[RateTable], *, dry_run: DryRun = False
+) -> RateChange:
     """The exchange rate of a day, and the one that it replaces."""
     rate = rate_from_text(data.base, data.quote, data.rate, on=data.on, source=data.source)
     with stores_of(state).opened() as database:

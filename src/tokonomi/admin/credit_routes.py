@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from litestar import delete, get, post, put
 from litestar.datastructures import State
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from tokonomi.admin.shapes import (
     EndedView,
@@ -65,7 +66,9 @@ def list_rules(state: State) -> list[RuleTable]:
 
 
 @put("/wallet-rules", sync_to_thread=True, tags=["credits"], operation_id="set_wallet_rule")
-def set_wallet_rule(state: State, data: RuleTable, *, dry_run: DryRun = False) -> RuleChange:
+def set_wallet_rule(
+    state: State, data: JSONBody[RuleTable], *, dry_run: DryRun = False
+) -> RuleChange:
     """The rule of its dimension, and the one that it replaces."""
     rule = rule_from_table(msgspec.structs.asdict(data))
     with stores_of(state).opened() as database:
@@ -79,7 +82,7 @@ def set_wallet_rule(state: State, data: RuleTable, *, dry_run: DryRun = False) -
     operation_id="remove_wallet_rule",
     status_code=200,
 )
-def remove_wallet_rule(state: State, per: str, *, dry_run: DryRun = False) -> RuleChange:
+def remove_wallet_rule(state: State, per: FromPath[str], *, dry_run: DryRun = False) -> RuleChange:
     """The rule that is no more; wallets stay."""
     with stores_of(state).opened() as database:
         return _changed(remove_rule(database, per, dry_run=dry_run))
@@ -98,7 +101,9 @@ def list_wallets(state: State) -> list[WalletView]:
     tags=["credits"],
     operation_id="list_grants",
 )
-def list_grants(state: State, wallet: str, *, ended: bool = False) -> list[GrantStanding]:
+def list_grants(
+    state: State, wallet: FromPath[str], *, ended: FromQuery[bool] = False
+) -> list[GrantStanding]:
     """The grants of a wallet in the order in which they burn; with `ended` also the others."""
     with stores_of(state).opened() as database:
         return [
@@ -113,7 +118,11 @@ def list_grants(state: State, wallet: str, *, ended: bool = False) -> list[Grant
     operation_id="wallet_statement",
 )
 def wallet_statement(
-    state: State, wallet: str, *, since: datetime | None = None, until: datetime | None = None
+    state: State,
+    wallet: FromPath[str],
+    *,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
 ) -> StatementView:
     """Every movement of a wallet from `since` to before `until`, with the money that was paid."""
     first, last = in_utc(since) or BEGINNING, in_utc(until) or utc_now()
@@ -129,8 +138,8 @@ def wallet_statement(
 )
 def purchase(
     state: State,
-    wallet: str,
-    data: PurchaseRequest,
+    wallet: FromPath[str],
+    data: JSONBody[PurchaseRequest],
     idempotency_key: IdempotencyKey,
     *,
     dry_run: DryRun = False,
@@ -157,8 +166,8 @@ def purchase(
 )
 def grant_credits(
     state: State,
-    wallet: str,
-    data: PromotionRequest,
+    wallet: FromPath[str],
+    data: JSONBody[PromotionRequest],
     idempotency_key: IdempotencyKey,
     *,
     dry_run: DryRun = False,
@@ -181,7 +190,11 @@ def grant_credits(
 
 @post("/refunds", sync_to_thread=True, tags=["credits"], operation_id="refund_credits")
 def refund_credits(
-    state: State, data: RefundRequest, idempotency_key: IdempotencyKey, *, dry_run: DryRun = False
+    state: State,
+    data: JSONBody[RefundRequest],
+    idempotency_key: IdempotencyKey,
+    *,
+    dry_run: DryRun = False,
 ) -> RefundView:
     """Unused credits of a grant taken back, and the money that is to be paid for them."""
     amount = None if data.credits is None else credits_from_text(data.credits)

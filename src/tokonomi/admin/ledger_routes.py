@@ -4,6 +4,7 @@ from typing import Final
 
 from litestar import get
 from litestar.datastructures import State
+from litestar.params import FromQuery
 
 from tokonomi.admin.shapes import (
     AccountView,
@@ -26,14 +27,14 @@ def verify_ledger(state: State) -> VerifiedView:
 
 
 @get("/ledger/accounts", sync_to_thread=True, tags=["ledger"], operation_id="list_accounts")
-def list_accounts(state: State, *, prefix: str = "") -> list[AccountView]:
+def list_accounts(state: State, *, prefix: FromQuery[str] = "") -> list[AccountView]:
     """The accounts whose names begin with `prefix`."""
     with stores_of(state).opened() as database:
         return [account_view(each) for each in accounts(database, prefix=prefix)]
 
 
 @get("/ledger/entries", sync_to_thread=True, tags=["ledger"], operation_id="explain_entry")
-def explain_entry(state: State, name: str) -> OpenedView:
+def explain_entry(state: State, name: FromQuery[str]) -> OpenedView:
     """A call, a request, a transfer or an account of this name, opened."""
     with stores_of(state).opened() as database:
         return opened_view(opened(database, name))

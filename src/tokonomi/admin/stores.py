@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Annotated, Final, cast
 
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from tokonomi.credits.package import Offer
 from tokonomi.errors import BadInput
 from tokonomi.storage.database import Database
 from tokonomi.storage.package_files import load_offer
 
-DryRun = Annotated[bool, Parameter(description="Answer what would happen, and write nothing.")]
+DryRun = Annotated[bool, QueryParameter(description="Answer what would happen, and write nothing.")]
 IdempotencyKey = Annotated[
     str,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         description="The id of the payment, gift or refund, the same in every retry.",
     ),
 ]
