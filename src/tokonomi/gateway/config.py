@@ -54,7 +54,7 @@ class Limits(Section, frozen=True):
         body_seconds: how long a client may take to send its body.
         drain_seconds: how long calls in flight may go on after SIGTERM.
         output_tokens: the most output of a request that names no limit of its own and that a
-            budget or a wallet binds; it is sent upstream. 0 leaves it to the model's maximum.
+            budget or a wallet binds; it is sent upstream. Left out, the model's maximum bounds it.
     """
 
     body_bytes: int = 20 * 1024 * 1024
@@ -62,7 +62,7 @@ class Limits(Section, frozen=True):
     concurrent: int = 1_000
     body_seconds: float = 30.0
     drain_seconds: float = 30.0
-    output_tokens: int = 0
+    output_tokens: int | None = None
 
 
 class Timeouts(Section, frozen=True):
@@ -299,7 +299,8 @@ def _check(config: Config) -> None:
     if not 0 <= config.listen.port <= _HIGHEST_PORT:
         raise _WrongAt(("listen", "port"), f"{config.listen.port} is not a port")
     for name, value in msgspec.structs.asdict(config.limits).items():
-        _positive(("limits", name), value)
+        if value is not None:
+            _positive(("limits", name), value)
     for name, provider in config.providers.items():
         _check_provider(("providers", name), provider)
     for alias, model in config.models.items():

@@ -117,7 +117,7 @@ async def open_gateway(
     database = open_store(store)
     worker_id = workers.register(database, now=datetime.now(UTC))
     recorder = Recorder(store, worker_id)
-    rules = RulesInForce(output_cap=config.limits.output_tokens or None)
+    rules = RulesInForce(output_cap=config.limits.output_tokens)
     upkeep = Upkeep(store, rules, metrics)
     await asyncio.to_thread(upkeep.run_once)
     upkeeping = asyncio.get_running_loop().create_task(upkeep.run())
