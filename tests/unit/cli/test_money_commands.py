@@ -1,0 +1,146 @@
+"""The commands on budgets, credits and the ledger, on both databases, as they are typed."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tokonomi.cli import main
+from tokonomi.storage.engine import open_store
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def store(new_store: Callable[[], Path | str]) -> str:
+    return str(new_store())
+
+
+@pytest.fixture
+def typed(store: str, capfdbinary: pytest.CaptureFixture[bytes]) -> Typed:
+    """Types a command: its exit code, what it printed, and what it said beside."""
+
+    def type_command(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--store", store])
+        out, err = capfdbinary.readouterr()
+        return cast("int", ended.value.code), out.decode(), err.decode()
+
+    return type_command
+
+
+def rows(printed: tuple[int, str, str]) -> list[dict[str, Any]]:
+    code, out, err = printed
+    assert (code, err) == (0, "")
+    return json.loads(out)["rows"]
+
+
+def test_the_packages_of_the_seed_are_sold_used_and_paid_back_exactly(typed: Typed) -> None:
+    bought = typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    again = typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    assert bought == again
+    back = ("credits", "refund", "payment/p-1", "--format", "json")
+    paid_back = [
+        rows(typed(*back, "--refund", f"r-{part}", "--amount", "100"))[0]["paid_back"]
+        for part in range(3)
+    ]
+    assert paid_back == ["26666.66666666", "26666.66666667", "26666.66666667"]
+    code, out, _ = typed("credits", "statement", "user=ani", "--locale", "id")
+    assert (code, out.splitlines()[-2:]) == (0, ["Paid: Rp 80.000.", "Paid back: Rp 80.000."])
+    assert typed("ledger", "verify")[0] == 0
+
+
+def test_a_payment_for_another_wallet_is_told_in_one_line(typed: Typed) -> None:
+    typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    told = typed("credits", "purchase", "paper", "--wallet", "user=budi", "--payment", "p-1")
+    what = "conflict: payment/p-1 granted 300 credits to user:ani."
+    assert told == (1, "", f"{what} Send that again unchanged, or use a new id.\n")
+
+
+def test_a_rehearsal_says_so_and_writes_nothing(typed: Typed) -> None:
+    buy = ("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    code, out, _ = typed(*buy, "--dry-run")
+    assert (code, out.splitlines()[-1]) == (0, "A rehearsal (--dry-run): nothing was written.")
+    assert rows(typed("credits", "wallets", "--format", "json")) == []
+
+
+def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
+    typed("credits", "purchase", "extension-s", "--wallet", "user=ani", "--payment", "p-1")
+    typed("credits", "grant", "10", "--wallet", "user=ani", "--promotion", "hi", "--days", "30")
+    shown = rows(typed("credits", "show", "user=ani", "--format", "json"))
+    assert [(each["grant"], each["credits"]) for each in shown] == [
+        ("promotion/hi", "10"),
+        ("payment/p-1", "50"),
+    ]
+    typed("credits", "rule", "user", "--weight", "output=8", "--low-at", "10")
+    (rule,) = rows(typed("credits", "rule", "--format", "json"))
+    assert (rule["per"], rule["weights"], rule["low_at"]) == ("user", "output=8", "10")
+    assert typed("credits", "rule", "user", "--remove")[0] == 0
+    assert rows(typed("credits", "expire", "--format", "json")) == []
+
+
+def test_a_budget_is_made_changed_and_archived(typed: Typed, tmp_path: Path) -> None:
+    made = typed("budget", "create", "growth", "--amount", "500000", "--currency", "IDR")
+    assert made[0] == 0
+    changed = rows(typed("budget", "set", "growth", "--amount", "600000", "--format", "json"))
+    assert changed == [{"field": "amount", "old": "500000", "new": "600000"}]
+    file = tmp_path / "budgets.toml"
+    file.write_text(
+        '[[budget]]\nid = "a"\nwindow = "day"\ncurrency = "USD"\namount = "5"\n'
+        '[[budget]]\nid = "b"\nwindow = "week"\ncurrency = "USD"\neach = ["user"]\n'
+    )
+    assert typed("budget", "create", "--file", str(file))[0] == 0
+    listed = rows(typed("budget", "list", "--format", "json"))
+    assert [each["id"] for each in listed] == ["a", "b", "growth"]
+    typed("budget", "archive", "growth")
+    assert len(rows(typed("budget", "list", "--format", "json"))) == 2
+    code, out, _ = typed("budget", "show", "a")
+    assert (code, out.splitlines()[0]) == (0, "Budget a: $5.00, day, hard")
+    assert typed("budget", "set", "a", "--amount", "none")[0] == 0
+
+
+def test_rates_are_set_with_their_source_and_listed(typed: Typed) -> None:
+    set_one = ("budget", "rate", "USD", "IDR", "16000", "--on", "2026-01-30")
+    code, _, err = typed(*set_one)
+    assert (code, err.split(":")[0]) == (1, "bad_input")
+    assert typed(*set_one, "--source", "seed 001")[0] == 0
+    listed = rows(typed("budget", "rate", "--format", "json"))
+    assert [(each["rate"], each["on"]) for each in listed] == [("16000", "2026-01-30")]
+
+
+def test_a_ledger_that_does_not_balance_exits_with_5_after_the_report(
+    typed: Typed, store: str
+) -> None:
+    typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    with contextlib.closing(open_store(store)) as database:
+        database.execute("UPDATE account SET credits_posted = credits_posted + 1")
+    code, out, err = typed("ledger", "verify", "--format", "json")
+    assert (code, err) == (5, "")
+    assert [(each["law"], each["stored"]) for each in json.loads(out)["rows"]] == [
+        ("fold", 300_001)
+    ]
+
+
+def test_a_grant_and_its_account_are_opened(typed: Typed) -> None:
+    typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    typed("credits", "refund", "payment/p-1", "--refund", "r-1", "--amount", "1")
+    accounts = rows(typed("ledger", "accounts", "wallet:", "--format", "json"))
+    (account,) = [each["account"] for each in accounts]
+    opened = rows(typed("ledger", "explain", account, "--format", "json"))
+    assert [(each["kind"], each["amount"]) for each in opened] == [
+        ("fund", "300"),
+        ("withdraw", "1"),
+    ]
+    assert typed("ledger", "explain", "payment/p-1")[0] == 0
+    assert typed("ledger", "explain", "nothing")[0] == 1
+
+
+def test_tokens_are_made_listed_and_revoked(typed: Typed) -> None:
+    code, text, _ = typed("admin", "token", "create", "--name", "ops")
+    assert (code, text[:4]) == (0, "tka-")
+    (listed,) = rows(typed("admin", "token", "list", "--format", "json"))
+    assert text.strip() not in str(listed)
+    assert typed("admin", "token", "revoke", listed["id"])[0] == 0
