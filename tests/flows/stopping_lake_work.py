@@ -1,6 +1,7 @@
 """A process that works on a lake and dies, as by `kill -9`, after a given number of steps.
 
-Arguments: the work ("export" or "compact"), the store's path, the steps until its death.
+Arguments: the work ("export" or "compact"), the store's path or DSN, the lake's folder, the steps
+until its death.
 It exits with 0 when the work ended first, else with 9.
 """
 
@@ -11,7 +12,6 @@ from pathlib import Path
 from tokonomi.storage.compaction import compact
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
-from tokonomi.storage.location import Location
 
 
 class Death:
@@ -26,9 +26,9 @@ class Death:
             os._exit(9)
 
 
-def main(work: str, store: Path, steps: int) -> None:
+def main(work: str, store: str, lake: Path, steps: int) -> None:
     """Nothing: the work is done, or the process is dead."""
-    connection, lake = open_store(store), Location(store).lake
+    connection = open_store(store)
     if work == "export":
         export(connection, lake, chunk_rows=4, on_step=Death(steps))
     else:
@@ -36,4 +36,4 @@ def main(work: str, store: Path, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.location import Location
@@ -33,7 +34,7 @@ def trace(folder: Path, lines: int, *, bad: str = "") -> Path:
 
 def stored(folder: Path) -> int:
     with closing(open_store(folder / "tokonomi.db")) as connection:
-        return int(connection.execute("SELECT count(*) FROM call").fetchone()[0])
+        return int(only_row(connection, "SELECT count(*) FROM call")[0])
 
 
 def test_a_file_imported_twice_adds_nothing_and_a_longer_one_its_new_lines(tmp_path: Path) -> None:

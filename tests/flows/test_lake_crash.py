@@ -1,9 +1,8 @@
 """The exporter and the compactor die at every step; each call still counts exactly once."""
 
-import shutil
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage.analytics import Calls, fetch, open_calls
 from tokonomi.storage.call_rows import INSERT, row_of
 from tokonomi.storage.compaction import compact
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import Exported, export
 from tokonomi.storage.lake_files import live_files
@@ -23,13 +23,15 @@ from tokonomi.storage.location import Location
 from tokonomi.storage.retention import sweep
 from tokonomi.usage import Usage
 
+NewLocation = Callable[[], Location]
+
 WORKER = Path(__file__).with_name("stopping_lake_work.py")
 START = datetime(2026, 1, 30, tzinfo=UTC)
 DIED, DONE = 9, 0
 FAR_US = 2**52
 
 
-def settle(connection: sqlite3.Connection, ids: range) -> None:
+def settle(connection: Database, ids: range) -> None:
     calls = [
         Call(
             intent=Intent(id=f"{n}.1", at=at, dimensions=Dimensions(), model="m"),
@@ -60,65 +62,78 @@ def on_disk(location: Location) -> set[str]:
 
 
 def work(name: str, location: Location, steps: int) -> int:
-    command = [sys.executable, str(WORKER), name, str(location.store), str(steps)]
+    command = [
+        sys.executable,
+        str(WORKER),
+        name,
+        str(location.address),
+        str(location.lake),
+        str(steps),
+    ]
     return subprocess.run(command, check=False, timeout=60).returncode
 
 
 @pytest.fixture
-def location(tmp_path: Path) -> Location:
-    return Location(tmp_path / "data" / "calls.db")
+def location(new_location: NewLocation) -> Location:
+    return new_location()
 
 
-def test_an_export_that_dies_at_any_step_loses_and_doubles_nothing(location: Location) -> None:
-    connection = open_store(location.store)
-    settle(connection, range(6))
-    connection.close()
-    untouched = location.store.parent.with_name("untouched")
-    shutil.copytree(location.store.parent, untouched)
-    steps = 1
-    while work("export", location, steps) == DIED:
-        assert seen(location) == list(range(6)), f"after dying at step {steps}"
-        connection = open_store(location.store)
-        settle(connection, range(6, 9))
-        export(connection, location.lake)
+def killed_at_each_step(
+    new_location: NewLocation, name: str, prepare: Callable[[Database, Location], None]
+) -> Iterator[tuple[int, int, Location, Database]]:
+    """A prepared store for each step, and the exit code of the work that was to die there."""
+    outcome, steps = DIED, 0
+    while outcome == DIED:
+        steps += 1
+        location = new_location()
+        with closing(open_store(location.address)) as database:
+            prepare(database, location)
+            outcome = work(name, location, steps)
+            yield outcome, steps, location, database
+
+
+def test_an_export_that_dies_at_any_step_loses_and_doubles_nothing(
+    new_location: NewLocation,
+) -> None:
+    def prepare(database: Database, _: Location) -> None:
+        settle(database, range(6))
+
+    steps = 0
+    for outcome, steps, location, database in killed_at_each_step(new_location, "export", prepare):
+        assert seen(location) == list(range(6)), f"after step {steps}"
+        if outcome == DONE:
+            break
+        settle(database, range(6, 9))
+        export(database, location.lake)
         assert seen(location) == list(range(9)), f"after recovering from step {steps}"
-        sweep(connection, location.lake, now_us=FAR_US)
-        assert on_disk(location) == {file.path for file in live_files(connection)}
-        connection.close()
-        shutil.rmtree(location.store.parent)
-        shutil.copytree(untouched, location.store.parent)
-        steps += 1
+        sweep(database, location.lake, now_us=FAR_US)
+        assert on_disk(location) == {file.path for file in live_files(database)}
     assert steps > 15
-    assert seen(location) == list(range(6))
 
 
-def test_a_compaction_that_dies_at_any_step_loses_and_doubles_nothing(location: Location) -> None:
-    connection = open_store(location.store)
-    settle(connection, range(6))
-    export(connection, location.lake, chunk_rows=2)
-    connection.close()
-    untouched = location.store.parent.with_name("untouched")
-    shutil.copytree(location.store.parent, untouched)
-    steps = 1
-    while work("compact", location, steps) == DIED:
-        assert seen(location) == list(range(6)), f"after dying at step {steps}"
-        connection = open_store(location.store)
-        compact(connection, location.lake, now_us=0)
+def test_a_compaction_that_dies_at_any_step_loses_and_doubles_nothing(
+    new_location: NewLocation,
+) -> None:
+    def prepare(database: Database, location: Location) -> None:
+        settle(database, range(6))
+        export(database, location.lake, chunk_rows=2)
+
+    steps = 0
+    for outcome, steps, location, database in killed_at_each_step(new_location, "compact", prepare):
+        assert seen(location) == list(range(6)), f"after step {steps}"
+        if outcome == DONE:
+            break
+        compact(database, location.lake, now_us=0)
         assert seen(location) == list(range(6)), f"after recovering from step {steps}"
-        assert len(live_files(connection)) == 2
-        sweep(connection, location.lake, now_us=FAR_US)
-        assert on_disk(location) == {file.path for file in live_files(connection)}
+        assert len(live_files(database)) == 2
+        sweep(database, location.lake, now_us=FAR_US)
+        assert on_disk(location) == {file.path for file in live_files(database)}
         assert seen(location) == list(range(6)), f"after the sweep that followed step {steps}"
-        connection.close()
-        shutil.rmtree(location.store.parent)
-        shutil.copytree(untouched, location.store.parent)
-        steps += 1
     assert steps > 10
-    assert seen(location) == list(range(6))
 
 
 def test_two_exporters_of_the_same_chunk_enter_it_once(location: Location) -> None:
-    first, second = open_store(location.store), open_store(location.store)
+    first, second = open_store(location.address), open_store(location.address)
     settle(first, range(4))
     others: list[Exported] = []
 
@@ -129,10 +144,16 @@ def test_two_exporters_of_the_same_chunk_enter_it_once(location: Location) -> No
     assert export(first, location.lake, on_step=let_the_other_win) == Exported(rows=0, files=0)
     assert others == [Exported(rows=4, files=2)]
     assert seen(location) == list(range(4))
+    first.close()
+    second.close()
 
 
 def test_a_report_that_began_before_a_compaction_keeps_its_files(location: Location) -> None:
-    connection = open_store(location.store)
+    with closing(open_store(location.address)) as connection:
+        _a_report_during_a_compaction(location, connection)
+
+
+def _a_report_during_a_compaction(location: Location, connection: Database) -> None:
     settle(connection, range(4))
     export(connection, location.lake, chunk_rows=2)
     with open_calls(location, ["output"]) as calls:
@@ -144,7 +165,7 @@ def test_a_report_that_began_before_a_compaction_keeps_its_files(location: Locat
 def test_readers_see_every_call_once_while_an_export_and_a_compaction_run(
     location: Location,
 ) -> None:
-    connection = open_store(location.store)
+    connection = open_store(location.address)
     settle(connection, range(40))
     connection.close()
     with ThreadPoolExecutor(1) as thread:
@@ -158,7 +179,7 @@ def test_readers_see_every_call_once_while_an_export_and_a_compaction_run(
 
 
 def export_and_compact(location: Location) -> None:
-    with closing(open_store(location.store)) as connection:
+    with closing(open_store(location.address)) as connection:
         export(connection, location.lake, chunk_rows=2)
         compact(connection, location.lake, now_us=0)
         sweep(connection, location.lake, now_us=1, grace_us=FAR_US)

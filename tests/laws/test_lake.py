@@ -1,12 +1,9 @@
 """Laws of the lake: whatever is exported, compacted, pruned and swept, each call counts once."""
 
-import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from hypothesis import given, settings
@@ -18,11 +15,14 @@ from tokonomi.pricing.row import Meter
 from tokonomi.storage.analytics import exact_sum, fetch, open_calls
 from tokonomi.storage.call_rows import INSERT, row_of
 from tokonomi.storage.compaction import compact
-from tokonomi.storage.engine import open_store, transaction
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.location import Location
 from tokonomi.storage.retention import prune, sweep
 from tokonomi.usage import Usage
+
+NewLocation = Callable[[], Location]
 
 START = datetime(2026, 1, 30, 23, 30, tzinfo=UTC)
 LATER_US = 2**52
@@ -61,14 +61,10 @@ def settled(number: int, amount: int | None, named: dict[str, str]) -> Call:
 
 
 @contextmanager
-def fresh_store() -> Generator[tuple[Location, sqlite3.Connection]]:
-    with TemporaryDirectory() as folder:
-        location = Location(Path(folder) / "calls.db")
-        connection = open_store(location.store)
-        try:
-            yield location, connection
-        finally:
-            connection.close()
+def fresh_store(new_location: NewLocation) -> Generator[tuple[Location, Database]]:
+    location = new_location()
+    with closing(open_store(location.address)) as database:
+        yield location, database
 
 
 def seen(location: Location) -> list[dict[str, Any]]:
@@ -96,12 +92,12 @@ def row_seen(call: Call) -> dict[str, Any]:
 
 
 @settings(max_examples=15, deadline=None)
-@given(steps, st.data())
+@given(taken=steps, data=st.data())
 def test_every_settled_call_is_seen_exactly_once_after_every_step(
-    taken: list[Step], data: st.DataObject
+    new_location: NewLocation, taken: list[Step], data: st.DataObject
 ) -> None:
     calls: list[Call] = []
-    with fresh_store() as (location, connection):
+    with fresh_store(new_location) as (location, database):
         for step, size in taken:
             match step:
                 case "settle":
@@ -109,29 +105,31 @@ def test_every_settled_call_is_seen_exactly_once_after_every_step(
                         settled(len(calls) + n, data.draw(amounts), data.draw(tags))
                         for n in range(size)
                     ]
-                    with transaction(connection):
-                        connection.executemany(INSERT, [row_of(call) for call in new])
+                    with database.transaction():
+                        database.executemany(INSERT, [row_of(call) for call in new])
                     calls += new
                 case "export":
-                    export(connection, location.lake, chunk_rows=size)
+                    export(database, location.lake, chunk_rows=size)
                 case "compact":
-                    compact(connection, location.lake, now_us=0)
+                    compact(database, location.lake, now_us=0)
                 case "prune":
-                    prune(connection, before_us=LATER_US, chunk_rows=size)
-                    sweep(connection, location.lake, now_us=LATER_US)
+                    prune(database, before_us=LATER_US, chunk_rows=size)
+                    sweep(database, location.lake, now_us=LATER_US)
             assert seen(location) == sorted(map(row_seen, calls), key=itemgetter("id"))
 
 
 @settings(max_examples=5, deadline=None)
-@given(st.lists(st.integers(2**62, 2**63 - 1), min_size=3, max_size=8))
-def test_a_sum_of_amounts_that_leaves_64_bits_is_exact(amounts: list[int]) -> None:
-    with fresh_store() as (location, connection):
+@given(amounts=st.lists(st.integers(2**62, 2**63 - 1), min_size=3, max_size=8))
+def test_a_sum_of_amounts_that_leaves_64_bits_is_exact(
+    new_location: NewLocation, amounts: list[int]
+) -> None:
+    with fresh_store(new_location) as (location, database):
         calls = [settled(number, amount, {}) for number, amount in enumerate(amounts)]
-        with transaction(connection):
-            connection.executemany(INSERT, [row_of(call) for call in calls[::2]])
-        export(connection, location.lake)
-        with transaction(connection):
-            connection.executemany(INSERT, [row_of(call) for call in calls[1::2]])
+        with database.transaction():
+            database.executemany(INSERT, [row_of(call) for call in calls[::2]])
+        export(database, location.lake)
+        with database.transaction():
+            database.executemany(INSERT, [row_of(call) for call in calls[1::2]])
         with open_calls(location, ["amount"]) as view:
             totals = fetch(view.table.aggregate(total=exact_sum(view.table["amount"])))
     assert totals == [{"total": sum(amounts)}]

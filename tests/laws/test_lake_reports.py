@@ -3,12 +3,10 @@
 # Ibis leaves some of its parameters without types.
 # pyright: reportUnknownMemberType=false
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import ibis
 from hypothesis import given, settings
@@ -23,11 +21,13 @@ from tokonomi.reports.query import Query, groups, selected, totals
 from tokonomi.reports.spend import spend
 from tokonomi.reports.statement import Statement
 from tokonomi.storage.call_rows import INSERT, row_of
-from tokonomi.storage.engine import open_store, transaction
+from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.lake_rows import LAKE_SCHEMA
 from tokonomi.storage.location import Location
 from tokonomi.usage import Source, Usage
+
+NewLocation = Callable[[], Location]
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 BY = ("model", "feature", "day", "tag:team")
@@ -70,16 +70,15 @@ calls_of_a_store = st.integers(0, 12).flatmap(
 
 
 @contextmanager
-def store_of(calls: Sequence[Call]) -> Generator[Location]:
+def store_of(new_location: NewLocation, calls: Sequence[Call]) -> Generator[Location]:
     """A store with half of the calls in the lake and half behind its watermark."""
-    with TemporaryDirectory() as folder:
-        location = Location(Path(folder) / "calls.db")
-        with closing(open_store(location.store)) as connection:
-            for part in (calls[::2], calls[1::2]):
-                export(connection, location.lake)
-                with transaction(connection):
-                    connection.executemany(INSERT, [row_of(call) for call in part])
-        yield location
+    location = new_location()
+    with closing(open_store(location.address)) as database:
+        for part in (calls[::2], calls[1::2]):
+            export(database, location.lake)
+            with database.transaction():
+                database.executemany(INSERT, [row_of(call) for call in part])
+    yield location
 
 
 def value_of(call: Call, name: str) -> str:
@@ -118,9 +117,13 @@ def whole(cell: object) -> Fraction:
 
 
 @settings(max_examples=15, deadline=None)
-@given(calls_of_a_store, st.lists(st.sampled_from(BY), unique=True, min_size=1, max_size=3))
-def test_a_report_says_what_the_calls_add_up_to(calls: tuple[Call, ...], by: list[str]) -> None:
-    with store_of(calls) as location:
+@given(
+    calls=calls_of_a_store, by=st.lists(st.sampled_from(BY), unique=True, min_size=1, max_size=3)
+)
+def test_a_report_says_what_the_calls_add_up_to(
+    new_location: NewLocation, calls: tuple[Call, ...], by: list[str]
+) -> None:
+    with store_of(new_location, calls) as location:
         statement = spend(location, Query(by=tuple(by)))
     rows = [tuple(map(str, row[: len(by)])) for row in statement.rows]
     usd, idr = column(statement, "cost_usd"), column(statement, "cost_idr")
@@ -133,11 +136,11 @@ def test_a_report_says_what_the_calls_add_up_to(calls: tuple[Call, ...], by: lis
 
 
 @settings(max_examples=15, deadline=None)
-@given(calls_of_a_store, st.integers(1, 4), st.sampled_from([*BY, "meter"]))
+@given(calls=calls_of_a_store, top=st.integers(1, 4), by=st.sampled_from([*BY, "meter"]))
 def test_the_shown_rows_and_the_others_make_the_total(
-    calls: tuple[Call, ...], top: int, by: str
+    new_location: NewLocation, calls: tuple[Call, ...], top: int, by: str
 ) -> None:
-    with store_of(calls) as location:
+    with store_of(new_location, calls) as location:
         statement = spend(location, Query(by=(by,), top=top))
     assert len(statement.rows) <= top
     for place, each in enumerate(statement.columns):
@@ -147,12 +150,12 @@ def test_the_shown_rows_and_the_others_make_the_total(
 
 
 @settings(max_examples=10, deadline=None)
-@given(calls_of_a_store, st.decimals("0.01", "20000", places=4))
+@given(calls=calls_of_a_store, figure=st.decimals("0.01", "20000", places=4))
 def test_a_converted_report_is_the_exact_sum_at_the_rate(
-    calls: tuple[Call, ...], figure: object
+    new_location: NewLocation, calls: tuple[Call, ...], figure: object
 ) -> None:
     rate = ExchangeRate("USD", "IDR", Fraction(str(figure)), date(2026, 1, 30), "a law")
-    with store_of(calls) as location:
+    with store_of(new_location, calls) as location:
         statement = spend(location, Query(), rate=rate)
     priced = [call.cost for call in calls if isinstance(call.cost, Charge)]
     exact = sum(
@@ -177,7 +180,7 @@ def test_every_report_compiles_for_spark_as_it_does_for_duckdb() -> None:
             assert "DOUBLE" not in str(spark).upper()
 
 
-def test_a_call_whose_usage_is_absent_is_not_called_unpriced() -> None:
+def test_a_call_whose_usage_is_absent_is_not_called_unpriced(new_location: NewLocation) -> None:
     at = START
     intent = Intent(id="1.1", at=at, dimensions=Dimensions(), model="m")
     usage = Usage(at=at, source=Source.ABSENT, requests=0)
@@ -188,6 +191,6 @@ def test_a_call_whose_usage_is_absent_is_not_called_unpriced() -> None:
         cost=Unpriced("no usage"),
         status=Status.ORPHANED,
     )
-    with store_of([call]) as location:
+    with store_of(new_location, [call]) as location:
         statement = spend(location, Query())
     assert [note.code for note in statement.notes] == ["absent", "orphaned"]

@@ -52,7 +52,11 @@ class Database(Protocol):
         ...
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
-        """The cursor of one statement; outside a `transaction` it commits by itself."""
+        """The cursor of one statement; outside a `transaction` it commits by itself.
+
+        Raises:
+            StoreError: as `transaction` does.
+        """
         ...
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:

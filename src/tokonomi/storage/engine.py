@@ -24,7 +24,11 @@ def open_store(location: Path | str) -> Database:
         StoreError: the store cannot be opened, or was made by a newer Tokonomi.
     """
     database = _connect(location)
-    _migrate(database, str(location) if database.dialect == "sqlite" else "in PostgreSQL")
+    try:
+        _migrate(database, str(location) if database.dialect == "sqlite" else "in PostgreSQL")
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

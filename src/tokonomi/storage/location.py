@@ -19,10 +19,18 @@ class Location:
     Attributes:
         store: the embedded store.
         contract: the file of own prices that the configuration names, if it names one.
+        dsn: the PostgreSQL database that is the store in place of the file, if one is; the lake
+            lies where it lies for a file.
     """
 
     store: Path
     contract: Path | None = None
+    dsn: str | None = None
+
+    @property
+    def address(self) -> Path | str:
+        """The store, as `open_store` takes it."""
+        return self.dsn or self.store
 
     @property
     def lake(self) -> Path:

@@ -35,6 +35,8 @@ _BUSY: Final = (
     psycopg.errors.LockNotAvailable,
 )
 _VERSION: Final = "tokonomi schema "
+_LOCK_TIMEOUT_MS: Final = 1_000
+"""How long an impatient connection waits in line: a host that froze must not stop all others."""
 
 _REFUSE: Final = """
 CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -48,6 +50,9 @@ class PostgresDatabase:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._lives: set[int] = set()
+        self._impatient = False
+        self._in_block = False
         self._connection = self._connect()
 
     @property
@@ -57,17 +62,18 @@ class PostgresDatabase:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
-        return self._connection.execute(_translated(sql), values)
+        with self._meant():
+            return self._connected().execute(_translated(sql), values)
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
-        with self._connection.cursor() as cursor:
+        with self._meant(), self._connected().cursor() as cursor:
             cursor.executemany(_translated(sql), rows)
             return cursor.rowcount
 
     def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """See `Database.batches`; the server keeps the rows that were not asked for yet."""
-        with self._connection.cursor(name="tokonomi_batches") as cursor:
+        with self._meant(), self._connection.cursor(name="tokonomi_batches") as cursor:
             cursor.execute(_translated(sql), values)
             while rows := cursor.fetchmany(size):
                 yield rows
@@ -75,39 +81,54 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:
         """See `Database.transaction`."""
-        if self._connection.closed:
-            self._connection = self._connect()
-        try:
-            with self._connection.transaction():
-                if not power_safe:
-                    self._connection.execute("SET LOCAL synchronous_commit = off")
-                yield
-        except psycopg.Error as error:
-            raise _meaning(error) from error
+        with self._block() as connection:
+            if not power_safe:
+                connection.execute("SET LOCAL synchronous_commit = off")
+            yield
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
         """See `Database.snapshot`."""
-        with self._connection.transaction():
-            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with self._block() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield
+
+    @contextmanager
+    def _block(self) -> Generator[psycopg.Connection[Row]]:
+        connection = self._connected()
+        self._in_block = True
+        try:
+            with self._meant(), connection.transaction():
+                yield connection
+        finally:
+            self._in_block = False
+
+    @contextmanager
+    def _meant(self) -> Generator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _meaning(error) from error
 
     def serialise(self, subject: Subject) -> None:
         """See `Database.serialise`."""
-        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCKS[subject],))
+        self.execute("SELECT pg_advisory_xact_lock(?)", (LOCKS[subject],))
 
     def impatient(self) -> None:
-        """Nothing to do: writers wait in line here, and the server tells deadlocks at once."""
+        """See `Database.impatient`: writers wait in line here, but not for ever."""
+        self._impatient = True
+        self._prepare(self._connection)
 
     def live(self, worker_id: int) -> None:
         """See `Database.live`: an advisory lock of this connection, which the server drops."""
-        self._connection.execute("SELECT pg_advisory_lock(%s, %s)", (WORKER_LOCKS, worker_id))
+        self._lives.add(worker_id)
+        self.execute("SELECT pg_advisory_lock(?, ?)", (WORKER_LOCKS, worker_id))
 
     def is_alive(self, worker_id: int) -> bool:
         """See `Database.is_alive`."""
-        row = self._connection.execute(
+        row = self.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND classid = %s AND objid = %s"
+            " AND classid = ? AND objid = ?"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
             (WORKER_LOCKS, worker_id),
         ).fetchone()
@@ -115,8 +136,9 @@ class PostgresDatabase:
 
     def die(self, worker_id: int) -> None:
         """See `Database.die`."""
-        if self.is_alive(worker_id):
-            self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (WORKER_LOCKS, worker_id))
+        if worker_id in self._lives:
+            self._lives.discard(worker_id)
+            self.execute("SELECT pg_advisory_unlock(?, ?)", (WORKER_LOCKS, worker_id))
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""
@@ -124,9 +146,14 @@ class PostgresDatabase:
         self._connection.execute(cast("LiteralString", postgres_schema(statement)))
 
     def schema_version(self) -> int:
-        """See `Database.schema_version`."""
-        row = self._connection.execute(
-            "SELECT obj_description(to_regclass('call'), 'pg_class')"
+        """See `Database.schema_version`.
+
+        It scans the catalogue: a look-up by name may answer from a cache that does not know yet
+        what another process made while this one waited for the lock.
+        """
+        row = self.execute(
+            "SELECT obj_description(oid, 'pg_class') FROM pg_class"
+            " WHERE relname = 'call' AND relnamespace = current_schema()::regnamespace"
         ).fetchone()
         return int(row[0].removeprefix(_VERSION)) if row is not None and row[0] else 0
 
@@ -140,14 +167,29 @@ class PostgresDatabase:
         """Close the connection."""
         self._connection.close()
 
+    def _connected(self) -> psycopg.Connection[Row]:
+        """The connection; a lost one is made anew, but never in the middle of a transaction."""
+        if self._connection.closed and not self._in_block:
+            self._connection = self._connect()
+        return self._connection
+
+    def _prepare(self, connection: psycopg.Connection[Row]) -> None:
+        if self._impatient:
+            connection.execute(cast("LiteralString", f"SET lock_timeout = {_LOCK_TIMEOUT_MS}"))
+        for worker_id in self._lives:
+            # The server may not have noticed yet that the lost connection, which holds it, is gone.
+            connection.execute("SELECT pg_advisory_lock(%s, %s)", (WORKER_LOCKS, worker_id))
+
     def _connect(self) -> psycopg.Connection[Row]:
         try:
-            return psycopg.connect(self._dsn, autocommit=True)
+            connection = psycopg.connect(self._dsn, autocommit=True)
+            self._prepare(connection)
         except psycopg.Error as error:
             raise StoreError(
                 f"the database cannot be reached: {error}",
                 remedy="Check the DSN in [store] and that the server runs.",
             ) from error
+        return connection
 
 
 def _meaning(error: psycopg.Error) -> StoreError:

@@ -47,23 +47,26 @@ class SqliteDatabase:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
-        return self._connection.execute(sql, values)
+        with _meant():
+            return self._connection.execute(sql, values)
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
-        return self._connection.executemany(sql, rows).rowcount
+        with _meant():
+            return self._connection.executemany(sql, rows).rowcount
 
     def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """See `Database.batches`."""
-        cursor = self._connection.execute(sql, values)
-        while rows := cursor.fetchmany(size):
-            yield rows
+        with _meant():
+            cursor = self._connection.execute(sql, values)
+            while rows := cursor.fetchmany(size):
+                yield rows
 
     @contextmanager
     def transaction(self, *, power_safe: bool = True) -> Generator[None]:
         """See `Database.transaction`; the only write lock there is is taken at once."""
         connection = self._connection
-        try:
+        with _meant():
             if power_safe is not self._power_safe:
                 connection.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
                 self._power_safe = power_safe
@@ -75,17 +78,16 @@ class SqliteDatabase:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise _meaning(error) from error
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
         """See `Database.snapshot`."""
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("ROLLBACK")
+        with _meant():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def serialise(self, subject: Subject) -> None:
         """Nothing to do: there is one write transaction at a time."""
@@ -149,6 +151,14 @@ def _take(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+@contextmanager
+def _meant() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _meaning(error) from error
 
 
 def _meaning(error: sqlite3.Error) -> StoreError:

@@ -12,8 +12,13 @@ from tokonomi.storage.engine import open_store
 
 
 @pytest.fixture
-def database(new_store: Callable[[], Path | str]) -> Iterator[Database]:
-    with contextlib.closing(open_store(new_store())) as opened:
+def store(new_store: Callable[[], Path | str]) -> Path | str:
+    return new_store()
+
+
+@pytest.fixture
+def database(store: Path | str) -> Iterator[Database]:
+    with contextlib.closing(open_store(store)) as opened:
         yield opened
 
 

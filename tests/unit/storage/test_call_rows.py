@@ -1,11 +1,7 @@
 """Settled calls as rows: every column says what the call says."""
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +13,7 @@ from tokonomi.money import INT64_MAX, Money
 from tokonomi.pricing.charge import Charge, ChargeLine, Unpriced
 from tokonomi.pricing.row import Meter
 from tokonomi.storage.call_rows import COLUMNS, INSERT, instant, microseconds, row_of
-from tokonomi.storage.engine import open_store
+from tokonomi.storage.database import Database, StoreRefused
 from tokonomi.usage import Quarantined, Usage
 
 AT = datetime(2026, 1, 30, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -39,12 +35,6 @@ def a_call(**changes: Any) -> Call:
         "http_status": 200,
     }
     return Call(**{**given, **changes})
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(open_store(tmp_path / "tokonomi.db")) as ready:
-        yield ready
 
 
 def as_columns(call: Call) -> dict[str, Any]:
@@ -84,7 +74,7 @@ def test_an_amount_that_fits_no_column_is_unpriced_with_its_figure() -> None:
     assert str(INT64_MAX + 1) in row["unpriced"]
 
 
-def test_the_store_takes_every_kind_of_row(connection: sqlite3.Connection) -> None:
+def test_the_store_takes_every_kind_of_row(database: Database) -> None:
     kinds = [
         a_call(),
         a_call(cost=Unpriced("x")),
@@ -92,14 +82,14 @@ def test_the_store_takes_every_kind_of_row(connection: sqlite3.Connection) -> No
         a_call(cost=Charge("row-1", "USD", INT64_MAX, ())),
     ]
     for number, call in enumerate(kinds):
-        connection.execute(INSERT, (f"{number}.1", *row_of(call)[1:]))
-    assert connection.execute("SELECT count(*) FROM call").fetchone() == (4,)
+        database.execute(INSERT, (f"{number}.1", *row_of(call)[1:]))
+    assert database.execute("SELECT count(*) FROM call").fetchone() == (4,)
 
 
-def test_a_settled_call_is_never_changed(connection: sqlite3.Connection) -> None:
-    connection.execute(INSERT, row_of(a_call()))
-    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
-        connection.execute("UPDATE call SET amount = 0")
+def test_a_settled_call_is_never_changed(database: Database) -> None:
+    database.execute(INSERT, row_of(a_call()))
+    with pytest.raises(StoreRefused, match="never changed"):
+        database.execute("UPDATE call SET amount = 0")
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))  # noqa: DTZ001

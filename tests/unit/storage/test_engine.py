@@ -1,4 +1,4 @@
-"""The embedded store: made, migrated and shared."""
+"""Stores: made, migrated and shared."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.engine import migrations, open_store, transaction
+from tokonomi.storage.database import Database, StoreRefused, only_row
+from tokonomi.storage.engine import migrations, open_store
 
 
 def version(store: Path) -> int:
@@ -16,10 +17,10 @@ def version(store: Path) -> int:
         return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
-def test_a_new_store_has_the_newest_schema_and_survives_power_cuts(tmp_path: Path) -> None:
-    with closing(open_store(tmp_path / "new" / "tokonomi.db")) as connection:
+def test_a_new_file_of_sqlite_has_the_newest_schema_and_survives_power_cuts(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path / "new" / "tokonomi.db")) as database:
         pragmas = [
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            only_row(database, f"PRAGMA {name}")[0]
             for name in ("journal_mode", "synchronous", "foreign_keys", "user_version")
         ]
     assert pragmas == ["wal", 2, 1, migrations()[-1][0]]
@@ -30,7 +31,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_a_store_of_any_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_file_of_any_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     newest = migrations()[-1][0]
     for number, _ in migrations():
         store = tmp_path / f"{number}.db"
@@ -44,7 +45,7 @@ def test_a_store_of_any_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> 
         assert version(store) == newest
 
 
-def test_a_store_of_a_newer_tokonomi_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_tokonomi_is_left_alone(tmp_path: Path) -> None:
     store = tmp_path / "tokonomi.db"
     open_store(store).close()
     with closing(sqlite3.connect(store)) as connection:
@@ -60,17 +61,26 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         open_store(file)
 
 
-def test_many_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    store = tmp_path / "tokonomi.db"
+def test_a_store_of_a_newer_tokonomi_is_left_alone_on_both_databases(store: Path | str) -> None:
+    with closing(open_store(store)) as database:
+        database.set_schema_version(99)
+    with pytest.raises(StoreError, match="schema 99"):
+        open_store(store)
+
+
+def test_many_may_open_a_new_store_at_once(store: Path | str) -> None:
+    newest = migrations()[-1][0]
     with ThreadPoolExecutor(8) as pool:
-        for connection in pool.map(open_store, [store] * 24):
-            connection.close()
-    assert version(store) == migrations()[-1][0]
+        for database in pool.map(open_store, [store] * 24):
+            assert database.schema_version() == newest
+            database.close()
 
 
-def test_a_transaction_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    with closing(open_store(tmp_path / "tokonomi.db")) as connection:
-        with pytest.raises(sqlite3.IntegrityError), transaction(connection):
-            connection.executemany("INSERT INTO worker VALUES (1, 'h', 1, 's', 1, NULL)", [(), ()])
-        assert not connection.in_transaction
-        assert connection.execute("SELECT count(*) FROM worker").fetchone() == (0,)
+def test_a_transaction_that_fails_leaves_nothing_behind(database: Database) -> None:
+    insert = "INSERT INTO worker VALUES (1, 'h', 1, 's', 1, NULL)"
+    with pytest.raises(StoreRefused), database.transaction():
+        database.executemany(insert, [(), ()])
+    assert only_row(database, "SELECT count(*) FROM worker") == (0,)
+    with database.transaction():
+        database.execute(insert)
+    assert only_row(database, "SELECT count(*) FROM worker") == (1,)

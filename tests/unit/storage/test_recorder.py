@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-import sqlite3
 from collections.abc import Coroutine, Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -14,7 +13,8 @@ from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.errors import StoreError
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
-from tokonomi.storage.call_writer import CallWriter
+from tokonomi.storage.call_groups import Begin, Settle, write_group
+from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.recorder import Limits, Recorder
 from tokonomi.usage import Usage
@@ -39,27 +39,28 @@ def call(of: Intent, *, output: int = 7, note: str = "") -> Call:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
+def file(tmp_path: Path) -> Path:
+    """A store in a file, for what only SQLite does."""
     return tmp_path / "tokonomi.db"
 
 
-def rows(store: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(store)) as connection:
-        return connection.execute(query).fetchall()
+def rows(store: Path | str, query: str) -> list[tuple[object, ...]]:
+    with closing(open_store(store)) as database:
+        return database.execute(query).fetchall()
 
 
-def attempts(store: Path) -> list[object]:
+def attempts(store: Path | str) -> list[object]:
     return [name for (name,) in rows(store, "SELECT id FROM attempt ORDER BY id")]
 
 
-def settled(store: Path) -> list[object]:
+def settled(store: Path | str) -> list[object]:
     return [name for (name,) in rows(store, "SELECT id FROM call ORDER BY seq")]
 
 
-async def opened(store: Path, limits: Limits | None = None) -> Recorder:
-    with closing(open_store(store)) as connection:
-        worker = workers.register(connection, store, now=AT)
-    return Recorder(store, worker.id, limits=limits)
+async def opened(store: Path | str, limits: Limits | None = None) -> Recorder:
+    with closing(open_store(store)) as database:
+        worker = workers.register(database, now=AT)
+    return Recorder(store, worker, limits=limits)
 
 
 def run(test: Coroutine[object, object, None]) -> None:
@@ -74,8 +75,8 @@ def run(test: Coroutine[object, object, None]) -> None:
 def full_disk(store: Path) -> Generator[None]:
     """No file of this process can grow: writes fail as they do on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with closing(sqlite3.connect(store)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(open_store(store)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
         yield
@@ -83,7 +84,7 @@ def full_disk(store: Path) -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_an_attempt_is_in_the_store_before_the_call_may_leave(store: Path) -> None:
+def test_an_attempt_is_in_the_store_before_the_call_may_leave(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         await recorder.begin(intent("a"))
@@ -93,7 +94,7 @@ def test_an_attempt_is_in_the_store_before_the_call_may_leave(store: Path) -> No
     run(test())
 
 
-def test_settling_writes_the_row_and_takes_the_attempt_away(store: Path) -> None:
+def test_settling_writes_the_row_and_takes_the_attempt_away(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         await recorder.begin(intent("a"))
@@ -104,7 +105,7 @@ def test_settling_writes_the_row_and_takes_the_attempt_away(store: Path) -> None
     run(test())
 
 
-def test_a_call_settled_twice_keeps_its_first_row(store: Path) -> None:
+def test_a_call_settled_twice_keeps_its_first_row(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         await recorder.settle(call(intent("a"), output=7))
@@ -115,19 +116,19 @@ def test_a_call_settled_twice_keeps_its_first_row(store: Path) -> None:
     run(test())
 
 
-def test_only_a_group_with_a_settled_call_is_flushed_to_the_disk(store: Path) -> None:
-    with closing(open_store(store)) as connection:
-        worker = workers.register(connection, store, now=AT)
-        writer = CallWriter(connection, worker.id)
+def test_only_a_group_with_a_settled_call_is_flushed_to_the_disk_of_sqlite(file: Path) -> None:
+    with closing(open_store(file)) as database:
+        worker = workers.register(database, now=AT)
         levels: list[int] = []
         for name in "abc":
-            for group in ([intent(name)], [call(intent(name)), intent(f"{name}2")]):
-                writer.write(group)
-                levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+            ends = [Settle(call(intent(name))), Begin(intent(f"{name}2"))]
+            for group in ([Begin(intent(name))], ends):
+                write_group(database, worker, group, at_us=1)
+                levels.append(only_row(database, "PRAGMA synchronous")[0])
     assert levels == [NORMAL, FULL] * 3
 
 
-def test_what_waits_together_is_written_whole_whatever_its_mix(store: Path) -> None:
+def test_what_waits_together_is_written_whole_whatever_its_mix(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         names = [f"{number:03}" for number in range(300)]
@@ -141,7 +142,7 @@ def test_what_waits_together_is_written_whole_whatever_its_mix(store: Path) -> N
     run(test())
 
 
-def test_a_row_that_cannot_be_written_fails_alone(store: Path) -> None:
+def test_a_row_that_cannot_be_written_fails_alone(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         bad = [call(intent("b", attempt="first")), call(intent("c"), note="\ud800")]
@@ -151,22 +152,17 @@ def test_a_row_that_cannot_be_written_fails_alone(store: Path) -> None:
             recorder.settle(call(intent("d"))),
             return_exceptions=True,
         )
-        assert [type(outcome) for outcome in outcomes] == [
-            type(None),
-            StoreError,
-            StoreError,
-            type(None),
-        ]
+        assert [type(outcome) for outcome in outcomes] == [tuple, StoreError, StoreError, tuple]
         assert settled(store) == ["a.1", "d.1"]
         await recorder.close()
 
     run(test())
 
 
-def test_a_store_that_another_process_keeps_busy_is_waited_for(store: Path) -> None:
+def test_a_file_that_another_process_keeps_busy_is_waited_for(file: Path) -> None:
     async def test() -> None:
-        recorder = await opened(store)
-        with closing(open_store(store)) as other:
+        recorder = await opened(file)
+        with closing(open_store(file)) as other:
             other.execute("BEGIN IMMEDIATE")
             waiting = asyncio.ensure_future(recorder.begin(intent("a")))
             settling = asyncio.ensure_future(recorder.settle(call(intent("b"))))
@@ -174,16 +170,16 @@ def test_a_store_that_another_process_keeps_busy_is_waited_for(store: Path) -> N
             assert done == set()
             other.execute("ROLLBACK")
         await asyncio.gather(waiting, settling)
-        assert (attempts(store), settled(store)) == (["a.1"], ["b.1"])
+        assert (attempts(file), settled(file)) == (["a.1"], ["b.1"])
         await recorder.close()
 
     run(test())
 
 
-def test_a_store_that_stays_busy_too_long_refuses_the_call(store: Path) -> None:
+def test_a_file_that_stays_busy_too_long_refuses_the_call(file: Path) -> None:
     async def test() -> None:
-        recorder = await opened(store, Limits(begin_seconds=0.05, settle_seconds=0.05))
-        with closing(open_store(store)) as other:
+        recorder = await opened(file, Limits(begin_seconds=0.05, settle_seconds=0.05))
+        with closing(open_store(file)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match="database is locked"):
                 await recorder.begin(intent("a"))
@@ -191,17 +187,17 @@ def test_a_store_that_stays_busy_too_long_refuses_the_call(store: Path) -> None:
                 await recorder.settle(call(intent("b")))
             other.execute("ROLLBACK")
         await recorder.begin(intent("c"))
-        assert (attempts(store), settled(store)) == (["c.1"], [])
+        assert (attempts(file), settled(file)) == (["c.1"], [])
         await recorder.close()
 
     run(test())
 
 
-def test_a_full_disk_refuses_new_calls_at_once_and_keeps_trying_to_settle(store: Path) -> None:
+def test_a_full_disk_refuses_new_calls_at_once_and_keeps_trying_to_settle(file: Path) -> None:
     async def test() -> None:
-        recorder = await opened(store)
+        recorder = await opened(file)
         await recorder.begin(intent("a"))
-        with full_disk(store):
+        with full_disk(file):
             settling = asyncio.ensure_future(recorder.settle(call(intent("a"))))
             with pytest.raises(StoreError, match="cannot be written"):
                 await recorder.begin(intent("b"))
@@ -209,25 +205,25 @@ def test_a_full_disk_refuses_new_calls_at_once_and_keeps_trying_to_settle(store:
             assert not settling.done()
         await settling
         assert recorder.failure is None
-        assert (attempts(store), settled(store)) == ([], ["a.1"])
+        assert (attempts(file), settled(file)) == ([], ["a.1"])
         await recorder.close()
 
     run(test())
 
 
-def test_a_call_that_could_not_be_settled_stays_an_attempt(store: Path) -> None:
+def test_a_call_that_a_full_disk_refused_stays_an_attempt(file: Path) -> None:
     async def test() -> None:
-        recorder = await opened(store, Limits(settle_seconds=0.2))
+        recorder = await opened(file, Limits(settle_seconds=0.2))
         await recorder.begin(intent("a"))
-        with full_disk(store), pytest.raises(StoreError, match="cannot be written"):
+        with full_disk(file), pytest.raises(StoreError, match="cannot be written"):
             await recorder.settle(call(intent("a")))
-        assert (attempts(store), settled(store)) == (["a.1"], [])
+        assert (attempts(file), settled(file)) == (["a.1"], [])
         await recorder.close()
 
     run(test())
 
 
-def test_closing_writes_what_waits_and_takes_nothing_more(store: Path) -> None:
+def test_closing_writes_what_waits_and_takes_nothing_more(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
         waiting = [recorder.settle(call(intent(f"{number:03}"))) for number in range(50)]
@@ -241,7 +237,7 @@ def test_closing_writes_what_waits_and_takes_nothing_more(store: Path) -> None:
     run(test())
 
 
-def test_intents_beyond_the_limit_wait_for_room_and_are_all_written(store: Path) -> None:
+def test_intents_beyond_the_limit_wait_for_room_and_are_all_written(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store, Limits(waiting=2))
         names = [f"{number:02}" for number in range(40)]

@@ -1,7 +1,5 @@
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,8 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage.analytics import Period, fetch, open_calls
 from tokonomi.storage.call_rows import INSERT, microseconds, row_of
 from tokonomi.storage.compaction import Compacted, compact
-from tokonomi.storage.engine import open_store, transaction
+from tokonomi.storage.database import Database, only_row
+from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.lake_files import live_files, watermark
 from tokonomi.storage.location import Location
@@ -23,20 +22,20 @@ NOW_US = 2**52
 
 
 @pytest.fixture
-def location(tmp_path: Path) -> Location:
-    return Location(tmp_path / "calls.db")
+def location(new_location: Callable[[], Location]) -> Location:
+    return new_location()
 
 
 @pytest.fixture
-def store(location: Location) -> Iterator[sqlite3.Connection]:
-    connection = open_store(location.store)
-    yield connection
-    connection.close()
+def store(location: Location) -> Iterator[Database]:
+    database = open_store(location.address)
+    yield database
+    database.close()
 
 
-def settle(store: sqlite3.Connection, *days: int) -> None:
+def settle(store: Database, *days: int) -> None:
     """A call on each of the days after START, numbered by the calls before it."""
-    count = store.execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()[0]
+    count = only_row(store, "SELECT coalesce(max(seq), 0) FROM call")[0]
     calls = [
         Call(
             intent=Intent(id=f"{count + n}.1", at=at, dimensions=Dimensions(), model="m"),
@@ -48,7 +47,7 @@ def settle(store: sqlite3.Connection, *days: int) -> None:
         for n, day in enumerate(days, 1)
         for at in [START + timedelta(days=day)]
     ]
-    with transaction(store):
+    with store.transaction():
         store.executemany(INSERT, [row_of(call) for call in calls])
 
 
@@ -58,7 +57,7 @@ def seen(location: Location, period: Period | None = None) -> list[int]:
 
 
 def test_dropped_days_leave_reports_at_once_and_the_disk_after_the_grace(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 0, 1, 2)
     export(store, location.lake)
@@ -70,9 +69,7 @@ def test_dropped_days_leave_reports_at_once_and_the_disk_after_the_grace(
     assert drop_days(store, before=date(2026, 1, 29), now_us=NOW_US) == Dropped(0, 0)
 
 
-def test_a_period_reads_only_the_files_of_its_days(
-    location: Location, store: sqlite3.Connection
-) -> None:
+def test_a_period_reads_only_the_files_of_its_days(location: Location, store: Database) -> None:
     settle(store, 0, 1, 2)
     export(store, location.lake)
     (location.lake / live_files(store)[0].path).unlink()
@@ -83,20 +80,20 @@ def test_a_period_reads_only_the_files_of_its_days(
 
 
 def test_pruning_takes_old_exported_calls_and_leaves_a_digest_of_each(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 2, 0)
     export(store, location.lake)
     settle(store, 0)
     assert prune(store, before_us=microseconds(START) + 1, chunk_rows=1) == 2
     assert store.execute("SELECT id FROM call ORDER BY seq").fetchall() == [("2.1",), ("4.1",)]
-    left = {digest for (digest,) in store.execute("SELECT digest FROM pruned_id")}
+    left = {bytes(digest) for (digest,) in store.execute("SELECT digest FROM pruned_id")}
     assert left == {id_digest("1.1"), id_digest("3.1")}
     assert seen(location) == [1, 2, 3, 4]
 
 
 def test_a_number_of_a_removed_call_is_never_given_again(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 0)
     export(store, location.lake)
@@ -107,7 +104,7 @@ def test_a_number_of_a_removed_call_is_never_given_again(
 
 
 def test_a_sweep_leaves_young_files_that_no_one_entered_yet(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0)
     export(store, location.lake)
@@ -119,9 +116,7 @@ def test_a_sweep_leaves_young_files_that_no_one_entered_yet(
     assert seen(location) == [1]
 
 
-def test_an_export_whose_file_vanished_enters_nothing(
-    location: Location, store: sqlite3.Connection
-) -> None:
+def test_an_export_whose_file_vanished_enters_nothing(location: Location, store: Database) -> None:
     settle(store, 0)
 
     def remove(step: str) -> None:
@@ -136,7 +131,7 @@ def test_an_export_whose_file_vanished_enters_nothing(
 
 
 def test_compaction_keeps_files_below_its_target_and_days_apart(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 0, 1, 0, 1)
     export(store, location.lake, chunk_rows=1)
@@ -148,7 +143,7 @@ def test_compaction_keeps_files_below_its_target_and_days_apart(
 
 
 def test_a_compaction_that_lost_its_sources_replaces_nothing(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 0)
     export(store, location.lake, chunk_rows=1)
@@ -163,7 +158,7 @@ def test_a_compaction_that_lost_its_sources_replaces_nothing(
 
 
 def test_a_file_with_other_rows_than_its_entry_is_not_merged(
-    location: Location, store: sqlite3.Connection
+    location: Location, store: Database
 ) -> None:
     settle(store, 0, 0)
     export(store, location.lake, chunk_rows=1)
