@@ -1,5 +1,6 @@
 """Where the store and its lake lie: the one place that answers this for every command."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,22 +60,28 @@ def locate(
 
 
 def locate_store(
-    store: str = "", *, data: Path | None = None, config: Path = CONFIG_FILE
+    store: str = "",
+    *,
+    data: Path | None = None,
+    config: Path = CONFIG_FILE,
+    environ: Mapping[str, str] = os.environ,
 ) -> Path | str:
     """Where the store alone lies, for `open_store`: as `locate` says, or a PostgreSQL DSN.
 
-    A `store`, or the path of the configuration, that begins like `postgresql://` is a DSN.
+    The DSN is `store` itself, or stands in the variable that `[store] dsn_env` names.
 
     Raises:
-        BadConfig: as `locate` does.
+        BadConfig: as `locate` does, or the variable is not set.
     """
     if _is_dsn(store):
         return store
-    if not store and data is None and config.exists():
-        table = _settings(config).get("store", {})
-        stated = cast("Mapping[str, object]", table).get("path") if isinstance(table, dict) else ""
-        if isinstance(stated, str) and _is_dsn(stated):
-            return stated
+    if not store and data is None and (variable := _dsn_variable(config)):
+        if not (dsn := environ.get(variable, "")):
+            raise BadConfig(
+                f"[store] dsn_env in {config} names {variable}, which is not set",
+                remedy=f"export {variable}=postgresql://user@host/tokonomi",
+            )
+        return dsn
     return locate(Path(store) if store else None, data=data, config=config).store
 
 
@@ -85,6 +92,13 @@ def locate_packages(config: Path = CONFIG_FILE) -> Path | None:
         BadConfig: the configuration is not TOML, or the path is not a text.
     """
     return _path(_settings(config), "credits", "packages", config) if config.exists() else None
+
+
+def _dsn_variable(config: Path) -> str:
+    settings: Mapping[str, object] = _settings(config) if config.exists() else {}
+    table = settings.get("store")
+    named = cast("Mapping[str, object]", table).get("dsn_env") if isinstance(table, dict) else ""
+    return named if isinstance(named, str) else ""
 
 
 def _is_dsn(text: str) -> bool:
