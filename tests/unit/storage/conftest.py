@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 from ledger_calls import Calls, calls_in
 
@@ -25,3 +27,12 @@ def database(store: Path | str) -> Iterator[Database]:
 @pytest.fixture
 def calls(database: Database) -> Calls:
     return calls_in(database)
+
+
+@pytest.fixture
+def postgres_store(postgres_server: str) -> str:
+    """The DSN of a new store, for what only PostgreSQL does."""
+    name = f"only_{uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return postgres_server.replace("/postgres?", f"/{name}?")

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from tokonomi.errors import StoreError
@@ -42,14 +40,10 @@ def other(store: Path | str, database: Database) -> Iterator[Database]:
 
 
 @pytest.fixture
-def shared(postgres_server: str) -> Iterator[Callable[[], Database]]:
+def shared(postgres_store: str) -> Iterator[Callable[[], Database]]:
     """Opens connections to one new PostgreSQL store."""
-    name = f"shared_{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    dsn = postgres_server.replace("/postgres?", f"/{name}?")
     with ExitStack() as opened:
-        yield lambda: opened.enter_context(closing(open_store(dsn)))
+        yield lambda: opened.enter_context(closing(open_store(postgres_store)))
 
 
 def lose(connection: Database, through: Database) -> None:
