@@ -150,16 +150,12 @@ def test_two_exporters_of_the_same_chunk_enter_it_once(location: Location) -> No
 
 def test_a_report_that_began_before_a_compaction_keeps_its_files(location: Location) -> None:
     with closing(open_store(location.address)) as connection:
-        _a_report_during_a_compaction(location, connection)
-
-
-def _a_report_during_a_compaction(location: Location, connection: Database) -> None:
-    settle(connection, range(4))
-    export(connection, location.lake, chunk_rows=2)
-    with open_calls(location, ["output"]) as calls:
-        compact(connection, location.lake, now_us=0)
-        sweep(connection, location.lake, now_us=1)
-        assert numbers(calls) == list(range(4))
+        settle(connection, range(4))
+        export(connection, location.lake, chunk_rows=2)
+        with open_calls(location, ["output"]) as calls:
+            compact(connection, location.lake, now_us=0)
+            sweep(connection, location.lake, now_us=1)
+            assert numbers(calls) == list(range(4))
 
 
 def test_readers_see_every_call_once_while_an_export_and_a_compaction_run(

@@ -51,19 +51,16 @@ def test_a_key_without_a_proper_name_is_refused(
 
 def test_a_ring_learns_of_new_and_of_revoked_keys(database: Database, store: Path | str) -> None:
     with closing(open_store(store)) as other:
-        _keys_come_and_go(database, KeyRing(other))
-
-
-def _keys_come_and_go(database: Database, ring: KeyRing) -> None:
-    text, key = create(database, "n", "p", now=AT)
-    assert ring.find(text.encode()) is None
-    assert ring.refresh()
-    assert ring.find(text.encode()) == key
-    assert not ring.refresh()
-    revoke(database, key.id, now=AT)
-    assert ring.refresh()
-    assert ring.find(text.encode()) is None
-    assert ring.find(b"tk-nobody") is None
+        ring = KeyRing(other)
+        text, key = create(database, "n", "p", now=AT)
+        assert ring.find(text.encode()) is None
+        assert ring.refresh()
+        assert ring.find(text.encode()) == key
+        assert not ring.refresh()
+        revoke(database, key.id, now=AT)
+        assert ring.refresh()
+        assert ring.find(text.encode()) is None
+        assert ring.find(b"tk-nobody") is None
 
 
 def test_a_key_revoked_twice_keeps_the_first_time(database: Database) -> None:
