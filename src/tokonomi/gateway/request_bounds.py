@@ -41,7 +41,8 @@ def bounds_of(
     asked = [_count(request, name) for name in OUTPUT_LIMITS]
     limit = output_limit(
         max((it for it in asked if it is not None), default=None),
-        model_maximum=card.max_output,
+        # No model writes more than its context window holds, where its own limit is not known.
+        model_maximum=card.max_output or card.context_window,
         cap=output_cap,
     )
     if not answers:

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
-from tokonomi.storage.call_rows import INSERT, row_of
+from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
 from tokonomi.storage.ledger import Claim, LockedAccounts
 
-_BEGIN: Final = "INSERT INTO attempt (id, worker_id, intent, held) VALUES (?, ?, ?, ?)"
-_SETTLE: Final = f"{INSERT} ON CONFLICT (id) DO NOTHING"
+_ATTEMPT: Final = ("id", "worker_id", "intent", "held")
+_CALL: Final = tuple(COLUMNS)
+KNOWN_NAMES: Final = 100_000
+"""Account names that a writer keeps in memory."""
 LATE: Final = "+late"
 """Ends the request id of a call that a sweep had taken for dead, and that then ended."""
 
@@ -54,13 +56,15 @@ def write_group(
     *,
     at_us: int,
     again: bool = False,
+    known: set[str] | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
     nothing. `again` says that the group was tried before and nobody knows whether its commit came
-    through: what stands already then counts as written.
+    through: what stands already then counts as written. `known` is a memory of account names that
+    exist, which the caller keeps between groups.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
@@ -72,11 +76,15 @@ def write_group(
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
         claims = [claim for it in fresh for claim in it.claims]
-        accounts = LockedAccounts(database, claims, resolutions, at_us=at_us)
+        known = set() if known is None else known
+        accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known)
         accounts.resolve(resolutions)
         decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in fresh}
         accounts.write()
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
+    if len(known) > KNOWN_NAMES:
+        known.clear()
+    known |= accounts.names
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
@@ -105,7 +113,7 @@ def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tupl
         rows.append(row_of(call))
         if captured:
             resolutions[call.intent.id] = captured
-    database.executemany(_SETTLE, rows)
+    database.insert("call", _CALL, rows, keep_known=True)
     return resolutions
 
 
@@ -162,7 +170,7 @@ def _write_beginnings(
         if not isinstance(held, Refusal)
     ]
     if rows:
-        database.executemany(_BEGIN, rows)
+        database.insert("attempt", _ATTEMPT, rows)
 
 
 def _marks(values: Sequence[object]) -> str:

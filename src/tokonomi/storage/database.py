@@ -63,6 +63,20 @@ class Database(Protocol):
         """How many rows one statement changed, run for each row of values."""
         ...
 
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Value]],
+        *,
+        keep_known: bool = False,
+    ) -> int:
+        """How many rows were added to a table, in one go.
+
+        With `keep_known` a row whose `id` the table already has is left out, instead of an error.
+        """
+        ...
+
     def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """The rows of a query, at most `size` of them in memory; run it inside `snapshot`."""
         ...

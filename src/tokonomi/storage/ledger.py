@@ -3,7 +3,7 @@
 The rules are pure and live in the room `ledger`; here they meet fresh, locked rows.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -27,9 +27,7 @@ _UPDATE: Final = (
     "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?"
     " WHERE id = ?"
 )
-_TRANSFER: Final = (
-    "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us) VALUES (?, ?, ?, ?, ?, ?)"
-)
+_TRANSFER: Final = ("kind", "account", "sink", "amount", "call_id", "at_us")
 
 
 class Conflict(TokonomiError):
@@ -73,8 +71,15 @@ class LockedAccounts:
     """
 
     def __init__(
-        self, database: Database, claims: Iterable[Claim], resolutions: Resolutions, *, at_us: int
+        self,
+        database: Database,
+        claims: Iterable[Claim],
+        resolutions: Resolutions,
+        *,
+        at_us: int,
+        known: Container[str] = (),
     ) -> None:
+        """Locks the accounts. Those that `known` names exist for sure; others are made if need be."""
         self._database = database
         self._at_us = at_us
         self._transfers: list[tuple[str, int, str, int, str | None, int]] = []
@@ -88,7 +93,7 @@ class LockedAccounts:
             for captured in resolved
             for part in captured.held.parts
         }
-        self._accounts, self._stored = self._lock(held)
+        self._accounts, self._stored = self._lock(held, known)
         self._balances = dict(self._stored)
         for on, funding in self._own.items():
             if isinstance(on, Funding):
@@ -106,10 +111,10 @@ class LockedAccounts:
                     self._change(part.account, pending=-part.amount)
                 for part in captured.parts:
                     self._change(part.account, posted=part.amount)
-                    self._transfer("capture", part.account, sink, part.amount, call)
+                    self._transfer("capture", part.account, sink, part.amount, call=call)
                 if captured.overrun:
                     home = captured.held.home
-                    self._transfer("overrun", home, Sink.OVERRUN, captured.overrun, call)
+                    self._transfer("overrun", home, Sink.OVERRUN, captured.overrun, call=call)
 
     def hold(self, claims: Sequence[Claim]) -> tuple[Held, ...] | Refusal:
         """The holds of one request on everything that it claims, or the refusal."""
@@ -133,15 +138,20 @@ class LockedAccounts:
         if changed:
             self._database.executemany(_UPDATE, changed)
         if self._transfers:
-            self._database.executemany(_TRANSFER, self._transfers)
+            self._database.insert("transfer", _TRANSFER, self._transfers)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the accounts that claims are made on; they exist once this is committed."""
+        return {funding.name for funding in self._own.values()}
 
     def _lock(
-        self, held: Collection[int]
+        self, held: Collection[int], known: Container[str]
     ) -> tuple[dict[Funding | str, tuple[int, ...]], dict[int, Balance]]:
         wallets = [on for on in self._own if isinstance(on, str)]
         grants = _open_grants(self._database, wallets)
-        names = {funding.name for funding in self._own.values()}
-        self._make_missing(names)
+        names = self.names
+        self._make_missing({name for name in names if name not in known})
         rows = _locked(self._database, names, {*held, *(account for _, account in grants)})
         ids = {row[0]: row[1] for row in rows}
         accounts = {
@@ -196,7 +206,7 @@ class LockedAccounts:
         )
 
     def _transfer(
-        self, kind: str, account: int, sink: str, amount: int, call: str | None = None
+        self, kind: str, account: int, sink: str, amount: int, *, call: str | None = None
     ) -> None:
         self._transfers.append((kind, account, sink, amount, call, self._at_us))
 
@@ -221,7 +231,7 @@ def post(
     body_hash = blake2b(body.encode(), digest_size=16).digest()
     inserted = database.execute(
         "INSERT INTO transfer (id, body_hash, kind, account, sink, amount, at_us, note)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) WHERE id IS NOT NULL DO NOTHING",
         (transfer_id, body_hash, kind, account, sink, amount, at_us, note),
     )
     if inserted.rowcount == 0:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final, LiteralString, cast
 
+import msgspec
 import psycopg
 import psycopg.errors
 
@@ -38,6 +39,7 @@ _VERSION: Final = "tokonomi schema "
 _LOCK_TIMEOUT_MS: Final = 1_000
 """How long an impatient connection waits in line: a host that froze must not stop all others."""
 
+_encode: Final = msgspec.json.Encoder().encode
 _REFUSE: Final = """
 CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$
@@ -70,6 +72,26 @@ class PostgresDatabase:
         with self._meant(), self._connected().cursor() as cursor:
             cursor.executemany(_translated(sql), rows)
             return cursor.rowcount
+
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Value]],
+        *,
+        keep_known: bool = False,
+    ) -> int:
+        """See `Database.insert`; one statement and one JSON text, however many rows."""
+        if not rows:
+            return 0
+        names = ", ".join(columns)
+        conflict = " ON CONFLICT (id) DO NOTHING" if keep_known else ""
+        records = [dict(zip(columns, map(_as_json, row), strict=True)) for row in rows]
+        return self.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names}"  # noqa: S608 - our own names
+            f" FROM json_populate_recordset(NULL::{table}, ?){conflict}",
+            (_encode(records).decode(),),
+        ).rowcount
 
     def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """See `Database.batches`; the server keeps the rows that were not asked for yet."""
@@ -190,6 +212,11 @@ class PostgresDatabase:
                 remedy="Check the DSN in [store] and that the server runs.",
             ) from error
         return connection
+
+
+def _as_json(value: Value) -> str | int | None:
+    """The value as JSON carries it; the database reads bytes from their hexadecimal digits."""
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 def _meaning(error: psycopg.Error) -> StoreError:

@@ -197,6 +197,7 @@ class _Writer:
         self._queue = queue
         self._deliver = deliver
         self._again = False
+        self._known: set[str] = set()
         self._stopping = False
         self._group: list[_Entry] = []
 
@@ -233,6 +234,7 @@ class _Writer:
                 [entry.record for entry in group],
                 at_us=microseconds(datetime.now(UTC)),
                 again=self._again,
+                known=self._known,
             )
         except _ROW_DEFECTS as error:
             return self._write_apart(group, error)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,17 @@ class SqliteDatabase:
         """See `Database.executemany`."""
         with _meant():
             return self._connection.executemany(sql, rows).rowcount
+
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Value]],
+        *,
+        keep_known: bool = False,
+    ) -> int:
+        """See `Database.insert`."""
+        return self.executemany(_insertion(table, tuple(columns), keep_known=keep_known), rows)
 
     def batches(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """See `Database.batches`."""
@@ -140,6 +152,13 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+@cache
+def _insertion(table: str, columns: tuple[str, ...], *, keep_known: bool) -> str:
+    marks = ", ".join("?" * len(columns))
+    conflict = " ON CONFLICT (id) DO NOTHING" if keep_known else ""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){conflict}"  # noqa: S608 - our own names
 
 
 def _take(path: Path) -> int | None:

@@ -18,7 +18,7 @@ CREATE TABLE account (
 -- A `fund` takes from the sink `issued`, the others give to their sink.
 CREATE TABLE transfer (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT UNIQUE,
+  id TEXT,
   body_hash BLOB,
   kind TEXT NOT NULL CHECK (kind IN ('fund', 'withdraw', 'capture', 'overrun')),
   account INTEGER NOT NULL REFERENCES account,
@@ -31,7 +31,9 @@ CREATE TABLE transfer (
   CHECK ((id IS NULL) = (body_hash IS NULL))
 ) STRICT;
 -- A hold is resolved once on each account, by construction.
-CREATE UNIQUE INDEX one_resolution ON transfer (call_id, account, kind);
+CREATE UNIQUE INDEX one_resolution ON transfer (call_id, account, kind) WHERE call_id IS NOT NULL;
+-- A movement that somebody asked for by an id happens once.
+CREATE UNIQUE INDEX one_transfer ON transfer (id) WHERE id IS NOT NULL;
 CREATE INDEX transfer_by_account ON transfer (account, seq);
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
 BEGIN
