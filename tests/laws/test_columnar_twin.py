@@ -31,6 +31,7 @@ from tokonomi.pricing.row import (
     SearchUnit,
     Window,
 )
+from tokonomi.pricing.steps import MOST_EDGES
 from tokonomi.usage import COUNTS, Usage
 
 FIRST = datetime(2026, 1, 30, tzinfo=UTC)
@@ -141,11 +142,15 @@ def table_of(recorded: Sequence[tuple[str, Usage]], *, zoned: bool = True) -> pa
 
 
 def by_columns(
-    book: PriceBook, recorded: Sequence[tuple[str, Usage]], *, zoned: bool = True
+    book: PriceBook,
+    recorded: Sequence[tuple[str, Usage]],
+    *,
+    zoned: bool = True,
+    most_edges: int = MOST_EDGES,
 ) -> list[dict[str, object]]:
     usage = ibis.memtable(table_of(recorded, zoned=zoned))
     keys = [PriceKey(**row) for row in price_keys(usage).to_pyarrow().to_pylist()]
-    priced = charged(usage, price_cells(book, keys), lines=True)
+    priced = charged(usage, price_cells(book, keys), lines=True, most_edges=most_edges)
     return priced.order_by("n").to_pyarrow().to_pylist()
 
 
@@ -181,6 +186,16 @@ def test_the_expression_and_the_function_agree_to_the_sub_unit(
         ) + lines.get(Meter.REASONING, 0)
         for meter in set(BUCKET) - {Meter.OUTPUT, Meter.REASONING}:
             assert amounts[meter] == lines.get(meter, 0)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@given(books, calls)
+def test_ranges_and_numbered_steps_find_the_same_cells(
+    rows: tuple[PriceRow, ...], recorded: list[tuple[str, Usage]]
+) -> None:
+    book = book_of(rows)
+    by_steps = by_columns(book, recorded, most_edges=1_000)
+    assert by_steps == by_columns(book, recorded, most_edges=0)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=SLOW)

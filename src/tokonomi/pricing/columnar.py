@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from tokonomi.pricing.cells import ALL_WEEKDAYS, RATE_COLUMN
 from tokonomi.pricing.row import DAY_MINUTES, Meter
+from tokonomi.pricing.steps import CONTEXTS, INSTANTS, MOST_EDGES, edges_of, few, stepped
 from tokonomi.usage import COUNTS, INPUT_BUCKETS, STANDARD_TIER
 
 Expression = Any
@@ -36,7 +37,9 @@ def price_keys(usage: ir.Table) -> ir.Table:
     return _complete(usage).select("provider", "model", "tier", "batch").distinct()
 
 
-def charged(usage: ir.Table, cells: pa.Table, *, lines: bool = False) -> ir.Table:
+def charged(
+    usage: ir.Table, cells: pa.Table, *, lines: bool = False, most_edges: int = MOST_EDGES
+) -> ir.Table:
     """The usage table with what each row costs.
 
     Args:
@@ -44,6 +47,7 @@ def charged(usage: ir.Table, cells: pa.Table, *, lines: bool = False) -> ir.Tabl
             `tier`, `batch` and `context_basis`; a column that is absent has the default of `Usage`.
         cells: from `price_cells`, for the names in the table.
         lines: whether to add a column `amount_<meter>` for each count that the table has.
+        most_edges: dates, or context thresholds, up to which they are joined as numbered steps.
 
     The rows must be possible: counts of 0 or more, reasoning within output.
 
@@ -53,10 +57,11 @@ def charged(usage: ir.Table, cells: pa.Table, *, lines: bool = False) -> ir.Tabl
         Sum amounts as decimals of 38 digits: a sum in 64 bits ends at 9.2 million dollars.
     """
     cells = _comparable(cells, usage)
-    table = _placed(_complete(usage), frozenset(usage.columns), cells)
+    table, cells = _placed(_complete(usage), frozenset(usage.columns), cells, most_edges)
     prices: Expression = ibis.memtable(cells)
-    conditions = _matches(table, prices, frozenset(usage.columns))
-    joined = table.left_join(prices, conditions, rname="price_{name}")
+    joined = table.left_join(
+        prices, _matches(table, prices, frozenset(usage.columns)), rname="price_{name}"
+    )
     quantities = _quantities(joined, frozenset(usage.columns), cells)
     # A number says as much as the row's name, and costs the join less to carry.
     unpriced = joined.ctx_from.isnull()
@@ -106,17 +111,24 @@ def _comparable(cells: pa.Table, usage: Expression) -> pa.Table:
     return cells
 
 
-def _placed(usage: Expression, counted: frozenset[str], cells: pa.Table) -> Expression:
-    """The usage with its place in context and week, as far as these cells tell such apart.
+def _placed(
+    usage: Expression, counted: frozenset[str], cells: pa.Table, most_edges: int
+) -> tuple[Expression, pa.Table]:
+    """The usage with its place in time, context and week, as far as these cells tell such apart.
 
     They are columns, and not parts of the join's condition, so that each is computed once a row.
     """
     place: dict[str, Expression] = {}
-    if not _all_are(cells, "ctx_from", 0):
-        buckets = [usage[name] for name in INPUT_BUCKETS if name in counted]
-        tokens = _sum(buckets or [ibis.literal(0, "int64")])
-        given = "context_basis" in counted
-        place["place_tokens"] = usage.context_basis.coalesce(tokens) if given else tokens
+    zone = usage.at.type()
+    for axis, value in ((INSTANTS, usage.at), (CONTEXTS, _tokens(usage, counted))):
+        edges = edges_of(cells, axis)
+        if edges and few(cells, edges, most_edges):
+            cells = stepped(cells, axis, edges)
+            kind = zone if axis is INSTANTS else "int64"
+            steps = [(value >= ibis.literal(edge, kind)).cast("int64") for edge in edges]
+            place[axis.step] = _sum(steps)
+        elif edges:
+            place[f"place_{axis.low}"] = value
     whole_week = {"weekdays": ALL_WEEKDAYS, "minute_from": 0, "minute_to": DAY_MINUTES}
     if not all(_all_are(cells, name, usual) for name, usual in whole_week.items()):
         # Whole seconds since 1970 as an integer, on engines whose epoch is a float as well.
@@ -125,7 +137,14 @@ def _placed(usage: Expression, counted: frozenset[str], cells: pa.Table) -> Expr
         place["place_minute"] = (seconds - day * _DAY_SECONDS) // 60
         # The remainder of a day before 1970 is negative on most engines, hence the second one.
         place["place_weekday"] = ibis.literal(1, "int64") << (((day + 3) % 7 + 7) % 7)
-    return usage.mutate(**place) if place else usage
+    return (usage.mutate(**place) if place else usage), cells
+
+
+def _tokens(usage: Expression, counted: frozenset[str]) -> Expression:
+    """The tokens that choose the context tier."""
+    buckets = [usage[name] for name in INPUT_BUCKETS if name in counted]
+    tokens = _sum(buckets or [ibis.literal(0, "int64")])
+    return usage.context_basis.coalesce(tokens) if "context_basis" in counted else tokens
 
 
 def _all_are(cells: pa.Table, column: str, usual: int) -> bool:
@@ -136,9 +155,12 @@ def _matches(usage: Expression, prices: Expression, counted: frozenset[str]) -> 
     """What makes a usage row lie in a cell; conditions that all cells meet are left out."""
     conditions = [usage.provider == prices.provider, usage.model == prices.model]
     conditions += [usage[name] == prices[name] for name in ("tier", "batch") if name in counted]
-    conditions += [usage.at >= prices.at_from, usage.at < prices.at_to]
-    if "place_tokens" in usage.columns:
-        conditions += [usage.place_tokens >= prices.ctx_from, usage.place_tokens < prices.ctx_to]
+    for axis in (INSTANTS, CONTEXTS):
+        if axis.step in usage.columns:
+            conditions.append(usage[axis.step] == prices[axis.step])
+        elif f"place_{axis.low}" in usage.columns:
+            value = usage[f"place_{axis.low}"]
+            conditions += [value >= prices[axis.low], value < prices[axis.high]]
     if "place_minute" in usage.columns:
         conditions += [
             (prices.weekdays & usage.place_weekday) != 0,
