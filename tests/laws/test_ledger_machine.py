@@ -229,3 +229,4 @@ def test_any_history_gives_the_balances_of_the_model(new_store: NewStore) -> Non
             machine,
             settings=settings(max_examples=30, stateful_step_count=25, deadline=None),
         )
+        assert verify(database).imbalances == ()

@@ -6,7 +6,8 @@ from string import Template
 from typing import Final
 
 from tokonomi.money import Locale, format_number, format_percent
-from tokonomi.reports.statement import Note, Period
+from tokonomi.reports.statement import Note
+from tokonomi.storage.analytics import Period
 
 _ENGLISH: Final[Mapping[str, str]] = {
     "spend": "Spend",

@@ -79,7 +79,7 @@ class LockedAccounts:
         at_us: int,
         known: Container[str] = (),
     ) -> None:
-        """Locks the accounts. Those that `known` names exist for sure; others are made if need be."""
+        """Locks the accounts. Those that `known` names exist; others are made if need be."""
         self._database = database
         self._at_us = at_us
         self._transfers: list[tuple[str, int, str, int, str | None, int]] = []

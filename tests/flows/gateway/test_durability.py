@@ -1,6 +1,5 @@
 """The order of things: in the store before it leaves, in the store before the last byte."""
 
-import sqlite3
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
@@ -10,6 +9,7 @@ import openai
 from fake_provider import PIECES, FakeProvider
 from gateway_process import GatewayProcess, until
 
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
@@ -17,7 +17,7 @@ A_WHILE_SECONDS = 0.5
 
 
 @contextmanager
-def locked(gateway: GatewayProcess) -> Generator[sqlite3.Connection]:
+def locked(gateway: GatewayProcess) -> Generator[Database]:
     """Nobody else can write the store."""
     with closing(open_store(gateway.store)) as connection:
         connection.execute("BEGIN IMMEDIATE")
