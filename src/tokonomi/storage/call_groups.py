@@ -5,7 +5,7 @@ are written before it leaves; its row, its captures and the release of its hold 
 its last byte is given out. Ends come first in a group, so that what they free can be held again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from tokonomi.calls import Call, Intent, Status
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
-from tokonomi.storage.ledger import Claim, LockedAccounts
+from tokonomi.storage.ledger import Claim, LockedAccounts, Resolutions, account_name
 
 _ATTEMPT: Final = ("id", "worker_id", "intent", "held")
 _CALL: Final = tuple(COLUMNS)
@@ -75,18 +75,33 @@ def write_group(
         resolutions = _write_ends(database, settles) if settles else {}
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
-        claims = [claim for it in fresh for claim in it.claims]
-        known = set() if known is None else known
-        accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known)
-        accounts.resolve(resolutions)
-        decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in fresh}
-        accounts.write()
+        decided = _decide(database, fresh, resolutions, at_us=at_us, known=known)
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
-    if len(known) > KNOWN_NAMES:
-        known.clear()
-    known |= accounts.names
+    if known is not None:
+        if len(known) > KNOWN_NAMES:
+            known.clear()
+        known |= {account_name(claim.on) for it in begins for claim in it.claims}
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
+
+
+def _decide(
+    database: Database,
+    begins: Sequence[Begin],
+    resolutions: Resolutions,
+    *,
+    at_us: int,
+    known: Container[str] | None,
+) -> dict[str, Outcome]:
+    """What each beginning gets, after the ends have given back what they do not need."""
+    claims = [claim for it in begins for claim in it.claims]
+    if not claims and not resolutions:
+        return {it.intent.id: () for it in begins}
+    accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known or ())
+    accounts.resolve(resolutions)
+    decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
+    accounts.write()
+    return decided
 
 
 def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tuple[Captured, ...]]:

@@ -84,7 +84,7 @@ class LockedAccounts:
         self._at_us = at_us
         self._transfers: list[tuple[str, int, str, int, str | None, int]] = []
         self._own = {
-            on: on if isinstance(on, Funding) else Funding(f"wallet:{on}", CREDIT, limit=0)
+            on: on if isinstance(on, Funding) else Funding(account_name(on), CREDIT, limit=0)
             for on in {claim.on for claim in claims}
         }
         held = {
@@ -140,17 +140,12 @@ class LockedAccounts:
         if self._transfers:
             self._database.insert("transfer", _TRANSFER, self._transfers)
 
-    @property
-    def names(self) -> set[str]:
-        """The names of the accounts that claims are made on; they exist once this is committed."""
-        return {funding.name for funding in self._own.values()}
-
     def _lock(
         self, held: Collection[int], known: Container[str]
     ) -> tuple[dict[Funding | str, tuple[int, ...]], dict[int, Balance]]:
         wallets = [on for on in self._own if isinstance(on, str)]
         grants = _open_grants(self._database, wallets)
-        names = self.names
+        names = {funding.name for funding in self._own.values()}
         self._make_missing({name for name in names if name not in known})
         rows = _locked(self._database, names, {*held, *(account for _, account in grants)})
         ids = {row[0]: row[1] for row in rows}
@@ -209,6 +204,11 @@ class LockedAccounts:
         self, kind: str, account: int, sink: str, amount: int, *, call: str | None = None
     ) -> None:
         self._transfers.append((kind, account, sink, amount, call, self._at_us))
+
+
+def account_name(on: Funding | str) -> str:
+    """The name of the account that answers for a claim: the budget's, or the wallet's own."""
+    return f"wallet:{on}" if isinstance(on, str) else on.name
 
 
 def post(

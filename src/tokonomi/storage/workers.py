@@ -9,6 +9,7 @@ import socket
 from datetime import datetime
 from pathlib import Path
 
+from tokonomi.errors import StoreError
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database
 
@@ -36,6 +37,32 @@ def retire(database: Database, worker_id: int, *, now: datetime) -> None:
     with database.transaction():
         end(database, worker_id, now=now)
     database.die(worker_id)
+
+
+def keep_alive(database: Database, worker_id: int) -> None:
+    """Uses the connection that a sign of life hangs on, and takes the sign again where it was lost.
+
+    An idle connection does not notice that its server went away, and the sign with it. Others may
+    have marked the worker as ended since; it is not.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    try:
+        is_ended = _is_ended(database, worker_id)
+    except StoreError:
+        # The connection is known to be lost now; the next statement makes it anew, with the sign.
+        is_ended = _is_ended(database, worker_id)
+    if is_ended:
+        with database.transaction():
+            database.execute("UPDATE worker SET ended_us = NULL WHERE id = ?", (worker_id,))
+
+
+def _is_ended(database: Database, worker_id: int) -> bool:
+    found = database.execute(
+        "SELECT 1 FROM worker WHERE id = ? AND ended_us IS NOT NULL", (worker_id,)
+    )
+    return found.fetchone() is not None
 
 
 def end(database: Database, worker_id: int, *, now: datetime) -> None:
