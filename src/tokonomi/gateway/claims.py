@@ -163,8 +163,9 @@ def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRa
 def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
     """The account of the request's share in a budget, or None where the budget does not bind it."""
     budget, intent = rule.budget, exchange.intent
-    route = Route(model=intent.model, provider=exchange.target.name)
-    subject = subject_of(budget.scope, intent.dimensions, route=route)
+    route = Route(model=intent.model, provider=exchange.target.price_as)
+    organisation = organisation_of(intent.dimensions.project)
+    subject = subject_of(budget.scope, intent.dimensions, route=route, organisation=organisation)
     if subject is None:
         return None
     return Funding(
@@ -173,6 +174,16 @@ def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
         limit=0 if budget.amount is None else budget.amount.sub_units,
         floor=budget.floor,
     )
+
+
+def organisation_of(project: str) -> str:
+    """The owner of a project: what stands before the slash of its name, where there is one.
+
+    >>> organisation_of("acme/growth"), organisation_of("growth")
+    ('acme', '')
+    """
+    owner, slash, _ = project.partition("/")
+    return owner if slash else ""
 
 
 def _wallet_claim(

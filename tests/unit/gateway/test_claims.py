@@ -1,0 +1,151 @@
+"""What a request claims of budgets and wallets, and what is captured when it has ended."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from tokonomi.budgets.hold_size import Refused
+from tokonomi.budgets.table import budget_from_table
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.credits.wallet import WalletRule
+from tokonomi.credits.weights import Weights
+from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.allowance import Allowance
+from tokonomi.gateway.claims import BudgetInForce, Rules, WalletInForce, allowance
+from tokonomi.gateway.config import Provider
+from tokonomi.gateway.request import parse
+from tokonomi.gateway.settle import Exchange
+from tokonomi.ledger.hold import Held, Part
+from tokonomi.pricing.book import PriceBook
+from tokonomi.pricing.charge import Charge, Unpriced
+from tokonomi.providers.adapter import Dialect
+from tokonomi.providers.registry import adapter_for
+from tokonomi.storage.ledger import Funding
+from tokonomi.storage.price_files import load_book
+from tokonomi.usage import Quarantined, Source, Usage
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def book() -> PriceBook:
+    return load_book()
+
+
+def exchange(model: str = "gpt-4o-mini", at: datetime = NOW, **body: object) -> Exchange:
+    fields = {"model": model, "messages": [{"role": "user", "content": "hi"}], **body}
+    intent = Intent(
+        id="r.1",
+        at=at,
+        dimensions=Dimensions(project="acme/growth", user="ani"),
+        model=model,
+        input_bound=1_000,
+    )
+    target = Target("openai", Provider(base_url="http://127.0.0.1:9/v1"), model, model)
+    reading = adapter_for(Dialect.OPENAI_CHAT, "openai").stream()
+    return Exchange(intent, target, parse(json.dumps(fields).encode()), reading)
+
+
+def budget(**stated: object) -> BudgetInForce:
+    table = {"id": "b", "window": "day", "currency": "USD", "amount": "1", **stated}
+    found = budget_from_table(table, zones=available_timezones())
+    return BudgetInForce(found, ZoneInfo(found.zone))
+
+
+def claimed(rules: Rules, made: Exchange, book: PriceBook) -> Allowance:
+    found = allowance(rules, made, book, answers=True)
+    assert isinstance(found, Allowance), found
+    return found
+
+
+def test_a_budget_claims_the_dearest_price_of_every_token(book: PriceBook) -> None:
+    [claim] = claimed(Rules(budgets=[budget()]), exchange(max_tokens=100, n=2), book).claims
+    # 1,000 input tokens at 0.15 and 2 x 100 output tokens at 0.60 USD a million.
+    assert claim.amount == 1_000 * 150_000 + 200 * 600_000
+    assert claim.on == Funding("budget:b:all:2026-11-22T00:00:00Z", "USD", 10**12, 0)
+
+
+def test_a_window_that_ended_is_left_behind(book: PriceBook) -> None:
+    rules = Rules(budgets=[budget()])
+    first = claimed(rules, exchange(max_tokens=1), book)
+    later = claimed(rules, exchange(max_tokens=1, at=NOW + timedelta(days=1)), book)
+    assert [
+        it.on.name for it in (first.claims[0], later.claims[0]) if not isinstance(it.on, str)
+    ] == [
+        "budget:b:all:2026-11-22T00:00:00Z",
+        "budget:b:all:2026-11-23T00:00:00Z",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scope", "binds"),
+    [({"organisation": "acme"}, 1), ({"organisation": "other"}, 0), ({"user": "ani"}, 1)],
+)
+def test_a_budget_binds_only_what_its_scope_names(
+    book: PriceBook, scope: dict[str, str], binds: int
+) -> None:
+    rules = Rules(budgets=[budget(scope=scope)])
+    assert len(claimed(rules, exchange(max_tokens=1), book).claims) == binds
+
+
+def test_an_unknown_price_is_refused_under_a_hard_budget(book: PriceBook) -> None:
+    refused = allowance(
+        Rules(budgets=[budget()]), exchange("gpt-99", max_tokens=1), book, answers=True
+    )
+    assert isinstance(refused, Refused)
+    assert refused.code == "price_unknown"
+
+
+def test_an_unlimited_answer_is_bounded_by_the_context_window_or_the_cap(book: PriceBook) -> None:
+    free_running = claimed(Rules(budgets=[budget(amount="1000")]), exchange(), book)
+    capped = claimed(Rules(budgets=[budget()], output_cap=50), exchange(), book)
+    assert free_running.send_max_tokens is None
+    assert free_running.claims[0].amount >= 16_000 * 600_000
+    assert (capped.send_max_tokens, capped.claims[0].amount) == (50, 1_000 * 150_000 + 50 * 600_000)
+
+
+def test_a_wallet_claims_a_milli_credit_a_token(book: PriceBook) -> None:
+    rules = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights())])
+    [claim] = claimed(rules, exchange(max_tokens=100), book).claims
+    assert (claim.source, claim.on, claim.amount) == ("wallet user:ani", "user:ani", 1_100)
+
+
+def test_a_request_that_names_nobody_to_pay_is_refused(book: PriceBook) -> None:
+    rules = Rules(wallets=[WalletInForce(WalletRule(per="tag:document"), Weights())])
+    refused = allowance(rules, exchange(max_tokens=1), book, answers=True)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.remedy) == ("wallet_missing", "Send the header x-tokonomi-tags.")
+
+
+def ended(status: Status, usage: Usage | Quarantined, cost: Charge | Unpriced) -> Call:
+    intent = Intent(id="r.1", at=NOW, dimensions=Dimensions(), model="m")
+    return Call(intent=intent, model_served="m", usage=usage, cost=cost, status=status)
+
+
+USED = Usage(at=NOW, uncached_input=20, output=8)
+GUESSED = Usage(at=NOW, uncached_input=20, output=8, source=Source.ESTIMATED)
+ABSENT = Usage(at=NOW, requests=0, source=Source.ABSENT)
+COST = Charge("row", "USD", 700, ())
+
+
+@pytest.mark.parametrize(
+    ("call", "of_budget", "of_wallet"),
+    [
+        (ended(Status.OK, USED, COST), 700, 28),
+        (ended(Status.DISCONNECTED, GUESSED, COST), 700, 28),
+        (ended(Status.CUT, GUESSED, COST), 700, 0),
+        (ended(Status.FAILED, ABSENT, Unpriced("refused")), 0, 0),
+        (ended(Status.OK, Quarantined("odd", "{}"), Unpriced("odd")), 1_000, 0),
+        (ended(Status.ORPHANED, ABSENT, Unpriced("died")), 0, 0),
+    ],
+)
+def test_what_is_captured_depends_on_how_the_call_ended(
+    book: PriceBook, call: Call, of_budget: int, of_wallet: int
+) -> None:
+    rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
+    allowed = claimed(rules, exchange(max_tokens=100), book)
+    held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
+    done = allowed.captured(held, call)
+    assert [sum(part.amount for part in it.parts) for it in done] == [of_budget, of_wallet]
