@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from tokonomi.errors import BadPrices
 from tokonomi.pricing.catalogue import Catalogue
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, discounted
@@ -197,8 +198,13 @@ class PriceBook:
             how = (*how, f"an alias of {top.model}")
         if top.provider != provider:
             how = (*how, f"{provider} sells it at {top.provider}'s price")
-        rows = tuple(row for pair in found for row in self._ranked(*pair, seller=seller))
-        return _entry([listing for _, listing in found], top, f"{provider}/{name}", how, rows)
+        listings, asked = [listing for _, listing in found], f"{provider}/{name}"
+        try:
+            rows = tuple(row for pair in found for row in self._ranked(*pair, seller=seller))
+        except BadPrices as wrong:
+            # A discount that leaves no price is found when its model is: no call may fail by it.
+            return replace(_entry(listings, top, asked, how, ()), unpriced=wrong.what)
+        return _entry(listings, top, asked, how, rows)
 
     def _ranked(self, rank: Rank, listing: Listing, *, seller: str) -> Iterator[RankedRow]:
         rows = listing.rows

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from tokonomi.errors import BadPrices
-from tokonomi.money import currency_of, round_half_up
+from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.usage import STANDARD_TIER
 
 
@@ -83,7 +83,8 @@ class Rate:
         """The rate that a decimal string states.
 
         Raises:
-            BadPrices: not a decimal number, or negative (some catalogues write -1 for "dynamic").
+            BadPrices: not a decimal number, or negative (some catalogues write -1 for "dynamic"),
+                or so small that it would round to 0: only a source makes something free.
         """
         if not _DECIMAL.fullmatch(text) or per < 1:
             raise BadPrices(
@@ -97,6 +98,12 @@ class Rate:
             )
         scaled = fraction * currency_of(currency).sub_units
         compiled = round_half_up(scaled)
+        if scaled and not compiled:
+            raise BadPrices(
+                f"the price {text} {currency} per {per:,} would round to 0; "
+                f"one sub-unit each is {Money(per, currency).decimal()}",
+                remedy=f"Is it the price of one? Write the price of {per:,}.",
+            )
         return cls(text, per, compiled, exact=scaled == compiled)
 
 
@@ -240,8 +247,9 @@ class PriceRow:
     @property
     def free(self) -> bool:
         """Whether its source prices everything at 0, explicitly; unknown is another thing."""
-        every = [self.rates, *(tier.rates for tier in self.context_tiers)]
-        return bool(self.rates) and all(r.sub_units == 0 for rs in every for r in rs.values())
+        tables = [self.rates, *(tier.rates for tier in self.context_tiers)]
+        every = [rate for table in tables for rate in table.values()]
+        return bool(self.rates) and all(rate.exact and rate.sub_units == 0 for rate in every)
 
     @cached_property
     def brackets(self) -> "tuple[Bracket, ...]":

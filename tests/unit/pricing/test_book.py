@@ -285,3 +285,14 @@ def test_every_model_is_listed_once_with_prices_or_a_reason() -> None:
     names = [(entry.provider, entry.model.lower()) for entry in entries]
     assert len(names) == len(set(names)) > 2_300
     assert all(bool(entry.rows) is not bool(entry.unpriced) for entry in entries)
+
+
+def test_a_discount_that_leaves_no_price_is_told_and_makes_nothing_free() -> None:
+    book = with_contract(
+        '[[discount]]\nprovider = "openai"\nmodel = "gpt-5.1"\nfactor = "0.0000000001"\n'
+        'source = "a slip"\n'
+    )
+    found = book.row_at("openai", "gpt-5.1", AT)
+    assert isinstance(found, Unpriced)
+    assert "would round to 0; one sub-unit each is 0.000001" in found.reason
+    assert isinstance(book.row_at("openai", "gpt-4o", AT), PriceRow)

@@ -224,3 +224,10 @@ def test_the_whole_catalogue_compiles_and_every_row_has_its_own_id() -> None:
     ids = [row.id for listing in listings for row in listing.rows]
     assert len(ids) == len(set(ids)) > 2_500
     assert all(bool(listing.rows) is not bool(listing.unpriced) for listing in listings)
+
+
+def test_no_rate_of_the_catalogue_becomes_0_unless_its_source_says_0() -> None:
+    found = compiled(ModelPrice(input_mtok=Decimal("0.0000004"), output_mtok=Decimal(1)))
+    assert found.rows == ()
+    assert "would round to 0" in found.unpriced
+    assert not [one for one in CATALOGUE.listings() if "would round to 0" in one.unpriced]

@@ -33,6 +33,31 @@ def test_a_rate_for_no_units_is_refused() -> None:
         Rate.of("1", per=0, currency="USD")
 
 
+@pytest.mark.parametrize(
+    ("text", "currency", "smallest"),
+    [("0.0000004", "USD", "0.000001"), ("0.004", "IDR", "0.01"), ("1e-99", "EUR", "0.000001")],
+)
+def test_a_price_that_would_round_to_nothing_is_refused_and_not_free(
+    text: str, currency: str, smallest: str
+) -> None:
+    with pytest.raises(BadPrices) as refused:
+        Rate.of(text, per=10**6, currency=currency)
+    assert refused.value.what == (
+        f"the price {text} {currency} per 1,000,000 would round to 0; "
+        f"one sub-unit each is {smallest}"
+    )
+    assert refused.value.remedy == "Is it the price of one? Write the price of 1,000,000."
+
+
+@pytest.mark.parametrize(("text", "free"), [("0", True), ("0.000", True), ("0.0000005", False)])
+def test_a_row_is_free_only_when_its_source_says_0(text: str, *, free: bool) -> None:
+    assert row(rates={Meter.INPUT: Rate.of(text, per=10**6, currency="USD")}).free is free
+
+
+def test_a_rate_that_was_rounded_to_0_does_not_make_a_row_free() -> None:
+    assert not row(rates={Meter.INPUT: Rate("0.0000004", 10**6, 0, exact=False)}).free
+
+
 def test_a_rate_in_rupiah_has_the_sub_unit_of_the_rupiah() -> None:
     assert Rate.of("20", per=1_000, currency="IDR").sub_units == 2_000_000
 
