@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from tokonomi.money import Money
+from tokonomi.errors import AmountTooLarge
+from tokonomi.money import Money, checked_int64
 from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
 from tokonomi.usage import INPUT_BUCKETS, Usage
 
@@ -114,6 +115,10 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
             amount = quantity * rate
             total += amount
             lines.append(ChargeLine(_METERS[index], quantity, rate, amount))
+    try:
+        checked_int64(total)
+    except AmountTooLarge as error:
+        return Unpriced(str(error))
     return Charge(row.id, row.currency, total, tuple(lines), bracket.first_tokens)
 
 

@@ -332,3 +332,9 @@ def test_a_charge_opens_to_lines_that_are_quantity_times_price() -> None:
         (Meter.OUTPUT, 3, 15_000_000, 45_000_000),
     ]
     assert charged.total == Money(67_500_000, "USD")
+
+
+def test_a_cost_that_64_bits_do_not_hold_is_not_priced() -> None:
+    found = charge(Usage(at=AT, uncached_input=10**13), row(input="1.25"))
+    assert isinstance(found, Unpriced)
+    assert found.reason.startswith(f"amount_too_large: {125 * 10**17} sub-units do not fit")
