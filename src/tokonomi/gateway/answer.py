@@ -16,34 +16,26 @@ Receive = Callable[[], Awaitable[Message]]
 HeaderList = list[tuple[bytes, bytes]]
 
 JSON: Final = (b"content-type", b"application/json")
-_NOT_PASSED: Final = frozenset(
+_PASSED: Final = frozenset(
     {
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"date",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"server",
-        b"set-cookie",
-        b"strict-transport-security",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
+        b"cache-control",
+        b"content-type",
+        b"openai-processing-ms",
+        b"openai-version",
+        b"retry-after",
+        b"x-request-id",
     }
 )
+_PASSED_PREFIX: Final = b"x-ratelimit-"
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def passed(headers: Headers) -> HeaderList:
-    """The provider's headers that are also the client's business."""
-    return [
-        pair
-        for pair in headers
-        if pair[0] not in _NOT_PASSED and not pair[0].startswith(b"x-tokonomi-")
-    ]
+    """The provider's headers that are also the client's business.
+
+    All others stay here: they may name the account that the operator has with the provider.
+    """
+    return [pair for pair in headers if pair[0] in _PASSED or pair[0].startswith(_PASSED_PREFIX)]
 
 
 def request_headers(request_id: str, model: str) -> HeaderList:

@@ -37,6 +37,12 @@ class Prices(Section, frozen=True):
     contract: str = ""
 
 
+class Credits(Section, frozen=True):
+    """`[credits]`: your own packages, in place of the bundled ones, as a path like `contract`."""
+
+    packages: str = ""
+
+
 class Listen(Section, frozen=True):
     """`[listen]`: the address that clients call. Port 0 takes a free one."""
 
@@ -121,6 +127,7 @@ class Config(Section, frozen=True):
 
     store: Store = Store()
     prices: Prices = Prices()
+    credits: Credits = Credits()
     listen: Listen = Listen()
     limits: Limits = Limits()
     providers: dict[str, Provider] = {}
@@ -130,6 +137,7 @@ class Config(Section, frozen=True):
 _SECTIONS: Final[Mapping[str, type[Section]]] = {
     "store": Store,
     "prices": Prices,
+    "credits": Credits,
     "listen": Listen,
     "limits": Limits,
 }
@@ -166,7 +174,10 @@ def load(path: Path = CONFIG_FILE) -> Config:
     }
     store = msgspec.structs.replace(config.store, path=_inside(folder, config.store.path))
     prices = Prices(contract=_inside(folder, config.prices.contract))
-    return msgspec.structs.replace(config, store=store, prices=prices, providers=providers)
+    packages = Credits(packages=_inside(folder, config.credits.packages))
+    return msgspec.structs.replace(
+        config, store=store, prices=prices, credits=packages, providers=providers
+    )
 
 
 def parse(text: str, *, name: str = CONFIG_FILE.name) -> Config:

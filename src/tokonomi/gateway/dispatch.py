@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.calls import Call, Status
 from tokonomi.errors import StoreError
 from tokonomi.gateway import failures
+from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import (
     HeaderList,
@@ -29,24 +28,21 @@ from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
 from tokonomi.gateway.rules import RulesInForce
-from tokonomi.gateway.settle import Ending, Exchange, settled
+from tokonomi.gateway.settle import Ending, Exchange, row_of
 from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
+from tokonomi.gateway.whole_reply import FINE, observe_whole
 from tokonomi.gateway.wire_errors import WireError, store_unavailable
 from tokonomi.ledger.hold import Held, Refusal
 from tokonomi.pricing.book import PriceBook
 from tokonomi.storage.call_groups import Outcome
 from tokonomi.storage.recorder import Recorder
 
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode: Final = msgspec.json.Decoder().decode
-_decode_object: Final = msgspec.json.Decoder(dict[str, object]).decode
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
 _TAIL_SECONDS: Final = 2.0
 _EVENT_STREAM: Final = b"text/event-stream"
-_FINE: Final = Ending(Status.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +55,7 @@ class Dispatcher:
     upstreams: Mapping[str, Upstream]
     metrics: Metrics
     reply_bytes: int
+    unknown_keys: UnknownKeys
 
     async def run(
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, send: Send, receive: Receive
@@ -148,7 +145,7 @@ class Dispatcher:
     ) -> None:
         body = await self._read_whole(exchange, reply, watch)
         if reply.status in _OK:
-            ending = _observe(endpoint, exchange, body)
+            ending = observe_whole(endpoint, exchange, body)
         elif reply.status in _ERRORS:
             ending = failures.refused(exchange, reply.status)
         else:
@@ -175,7 +172,7 @@ class Dispatcher:
         relay = StreamRelay(exchange.reading, wants_usage=exchange.request.wants_usage)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         failure = await self._relay_events(exchange, reply, relay, watch, send=send)
-        call, kept = self._hand_over(exchange, failure.ending if failure else _FINE)
+        call, kept = self._hand_over(exchange, failure.ending if failure else FINE)
         if relay.done:
             await _read_tail(reply, watch)
         try:
@@ -223,12 +220,13 @@ class Dispatcher:
 
     def _hand_over(self, exchange: Exchange, ending: Ending) -> tuple[Call, Awaitable[Outcome]]:
         """The call's row, and the future of its being durable."""
-        call = settled(exchange, ending, self.book)
+        call, captured = row_of(exchange, ending, self.book)
         exchange.settled = True
-        captured = exchange.allowance.captured(exchange.held, call)
+        kept = self.recorder.settle(call, captured or None)
         self.metrics.count(call, exchange.target.label)
         self.metrics.count_overruns(captured)
-        return call, self.recorder.settle(call, captured or None)
+        self.unknown_keys.note(call)
+        return call, kept
 
     async def _until_kept(self, kept: Awaitable[Outcome]) -> None:
         try:
@@ -280,21 +278,6 @@ async def _read_tail(reply: Reply, watch: Watch) -> None:
     except (Ended, Broken):
         # The answer is complete; only the connection is lost.
         return
-
-
-def _observe(endpoint: Endpoint, exchange: Exchange, body: bytes) -> Ending:
-    """Reads a whole reply for its usage; how it is to be recorded."""
-    try:
-        reply = _decode_object(body) if not endpoint.bulk else _without(endpoint.bulk, body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Ending(Status.OK, unknown="the provider's reply is not JSON and names no usage")
-    exchange.reading.observe(reply)
-    return _FINE
-
-
-def _without(bulk: frozenset[str], body: bytes) -> dict[str, object]:
-    fields = _decode_fields(body).items()
-    return {name: _decode(raw) for name, raw in fields if name not in bulk}
 
 
 def _is_event_stream(reply: Reply) -> bool:

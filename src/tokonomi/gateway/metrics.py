@@ -70,6 +70,7 @@ class Metrics(Collector):
         self._unpriced: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._quarantined: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._overruns: defaultdict[tuple[str], int] = defaultdict(int)
+        self.unknown_usage_keys: defaultdict[tuple[str], int] = defaultdict(int)
         self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -152,6 +153,12 @@ class Metrics(Collector):
             "Holds that their calls used more than, of budgets and of wallets.",
             ("kind",),
             self._overruns,
+        )
+        yield _counter(
+            "tokonomi_unknown_usage_keys",
+            "Keys of reported usage that are not known and not charged, once a call.",
+            ("provider",),
+            self.unknown_usage_keys,
         )
         yield _histogram(
             "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations

@@ -49,7 +49,10 @@ def bounds_of(
         limit = OutputLimit(0, None)
     if isinstance(limit, Unpriced):
         return limit
-    media = _media(request)
+    try:
+        media = _media(request)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return Unpriced("the request's messages cannot be read, so what they hold has no bound")
     if "file" in media:
         return Unpriced("the request refers to a file, whose tokens cannot be bounded")
     images = media.count("image_url")

@@ -17,6 +17,7 @@ from typing import Final
 import uvicorn
 
 from tokonomi.errors import StartError
+from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.config import Config, secret_of, store_of
@@ -24,7 +25,7 @@ from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
-from tokonomi.gateway.upkeep import Upkeep
+from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
@@ -118,7 +119,7 @@ async def open_gateway(
     worker_id = workers.register(database, now=datetime.now(UTC))
     recorder = Recorder(store, worker_id)
     rules = RulesInForce(output_cap=config.limits.output_tokens)
-    upkeep = Upkeep(store, rules, metrics)
+    upkeep = Upkeep(store, rules, metrics, worker=Worker(database, worker_id))
     await asyncio.to_thread(upkeep.run_once)
     upkeeping = asyncio.get_running_loop().create_task(upkeep.run())
     _warn(config, book)
@@ -127,6 +128,7 @@ async def open_gateway(
         upkeeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await upkeeping
+        await asyncio.to_thread(upkeep.stop)
         await recorder.close()
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
@@ -138,7 +140,15 @@ async def open_gateway(
         aliases=Aliases(config.models, config.providers),
         keys=upkeep.keys,
         limits=config.limits,
-        dispatcher=Dispatcher(recorder, book, rules, upstreams, metrics, config.limits.reply_bytes),
+        dispatcher=Dispatcher(
+            recorder,
+            book,
+            rules,
+            upstreams,
+            metrics,
+            config.limits.reply_bytes,
+            UnknownKeys(metrics),
+        ),
         close=close,
         beside=beside,
     )

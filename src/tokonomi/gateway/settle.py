@@ -1,25 +1,43 @@
 """From an ended exchange to the row that is kept: its usage, its cost, and what is to be said."""
 
+import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 import msgspec
 
 from tokonomi.calls import Call, Intent, Status
+from tokonomi.errors import TokonomiError
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.request import ParsedRequest
-from tokonomi.ledger.hold import Held
+from tokonomi.ledger.hold import Captured, Held
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.providers.adapter import Reading
-from tokonomi.providers.token_estimate import estimated_tokens, estimated_usage
+from tokonomi.providers.token_estimate import (
+    bounded_estimate,
+    estimated_usage,
+    tokens_of_bytes,
+)
 from tokonomi.usage import Quarantined, Source, Usage
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _ANSWERED: Final = range(200, 300)
 _decode: Final = msgspec.json.Decoder().decode
+_log: Final = logging.getLogger("tokonomi.gateway")
+_DEFECTS: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TokonomiError,
+    TypeError,
+    ValueError,
+    msgspec.MsgspecError,
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +89,10 @@ class Ending:
     note: str = ""
 
 
+LONGEST_NAME: Final = 200
+"""What is kept, in characters, of a name that a provider wrote."""
+
+
 def settled(exchange: Exchange, ending: Ending, book: PriceBook) -> Call:
     """The row of an ended exchange.
 
@@ -92,24 +114,67 @@ def settled(exchange: Exchange, ending: Ending, book: PriceBook) -> Call:
     else:
         cost, remark = _priced(usage, exchange, book)
         note = _joined(note, remark) if remark else note
+    return _row(exchange, ending, usage=usage, cost=cost, note=note)
+
+
+def row_of(
+    exchange: Exchange, ending: Ending, book: PriceBook
+) -> tuple[Call, tuple[Captured, ...]]:
+    """The row of an ended exchange, and how its holds are resolved; whatever happens there is one.
+
+    A defect here must cost a call its price at most, never its row: then nobody would know of it.
+    """
+    try:
+        call = settled(exchange, ending, book)
+        return call, exchange.allowance.captured(exchange.held, call)
+    except _DEFECTS as defect:
+        _log.exception("call %s is recorded without a cost", exchange.intent.id)
+        call = _unknowable(exchange, ending, type(defect).__name__)
+        return call, exchange.allowance.captured(exchange.held, call)
+
+
+def _unknowable(exchange: Exchange, ending: Ending, defect: str) -> Call:
+    usage = Usage(at=exchange.intent.at, requests=0, source=Source.ABSENT)
+    cost = Unpriced(f"its cost could not be worked out, by a defect of Tokonomi ({defect})")
+    return _row(exchange, ending, usage=usage, cost=cost, note=ending.note)
+
+
+def _row(
+    exchange: Exchange,
+    ending: Ending,
+    *,
+    usage: Usage | Quarantined,
+    cost: Charge | Unpriced,
+    note: str,
+) -> Call:
     return Call(
-        intent=intent,
-        model_served=seen.model or intent.model,
+        intent=exchange.intent,
+        model_served=_served(exchange),
         usage=usage,
         cost=cost,
         status=ending.status,
         http_status=exchange.http_status,
         first_token_ms=exchange.first_token_ms,
         duration_ms=exchange.elapsed_ms,
-        provider_request_id=seen.request_id,
+        provider_request_id=_name(exchange.reading.seen.request_id),
         note=note,
     )
+
+
+def _served(exchange: Exchange) -> str:
+    """The model that the reply names, else the one that was asked for."""
+    return _name(exchange.reading.seen.model) or exchange.intent.model
+
+
+def _name(text: str) -> str:
+    """A name that a provider wrote, of a length that fits a header; empty when it is none."""
+    return text[:LONGEST_NAME] if text.isprintable() else ""
 
 
 def _priced(usage: Usage, exchange: Exchange, book: PriceBook) -> tuple[Charge | Unpriced, str]:
     """The cost at the price of the model that served, else of the one that was asked for."""
     provider, asked = exchange.target.price_as, exchange.intent.model
-    served = exchange.reading.seen.model or asked
+    served = _served(exchange)
     row = book.row_at(provider, served, usage.at, usage.tier, batch=usage.batch)
     if not isinstance(row, Unpriced):
         return charge(usage, row), ""
@@ -123,18 +188,33 @@ def _priced(usage: Usage, exchange: Exchange, book: PriceBook) -> tuple[Charge |
 
 def _input_estimate(exchange: Exchange) -> int:
     """About how many input tokens a request is: its texts, and what a template puts around them."""
-    texts: list[str] = []
-    messages = 0
-    for name in ("messages", "input", "prompt", "tools"):
-        raw = exchange.request.fields.get(name)
-        if raw is not None:
-            part: object = _decode(raw)
-            _collect(part, texts)
-            messages += len(part) if name == "messages" and _is_array(part) else 0
-    counted = estimated_tokens("\n".join(texts)) + _TOKENS_AROUND_A_MESSAGE * messages
+    fields = exchange.request.fields
+    parts = {name: fields[name] for name in _PARTS_WITH_TEXT if name in fields}
+    try:
+        counted = _counted_input(parts)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # The provider took what we cannot read, such as broken UTF-8 or a number beyond floats.
+        counted = tokens_of_bytes(sum(len(bytes(raw)) for raw in parts.values()))
     return min(counted, exchange.intent.input_bound)
 
 
+def _counted_input(parts: Mapping[str, msgspec.Raw]) -> int:
+    """About how many tokens the parts of a body are.
+
+    Raises:
+        MsgspecError: one of them is not JSON that can be read, or (UnicodeError) not UTF-8.
+        RecursionError: one of them is nested too deeply.
+    """
+    texts: list[str] = []
+    messages = 0
+    for name, raw in parts.items():
+        part: object = _decode(raw)
+        _collect(part, texts)
+        messages += len(part) if name == "messages" and _is_array(part) else 0
+    return bounded_estimate("\n".join(texts)) + _TOKENS_AROUND_A_MESSAGE * messages
+
+
+_PARTS_WITH_TEXT: Final = ("messages", "input", "prompt", "tools")
 _TOKENS_AROUND_A_MESSAGE: Final = 4
 _DATA_URL: Final = "data:"
 

@@ -9,6 +9,7 @@ from tokonomi.providers.adapter import Reading
 
 _decode: Final = msgspec.json.Decoder().decode
 DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
+_MOST_HELD_BYTES: Final = 1 << 16
 
 
 class StreamRelay:
@@ -62,13 +63,21 @@ class StreamRelay:
             if data == DONE:
                 self.done = True
             elif self._is_last(data):
-                self.held += event if self._wants_usage else b""
+                passing += self._hold(event) if self._wants_usage else b""
             elif self.held:
                 # More content after all: that usage was not the end.
                 passing += self.held + event
                 self.held = b""
             else:
                 passing += event
+        return passing
+
+    def _hold(self, event: bytes) -> bytes:
+        """Keeps an event back; what may go on instead, when more is held than one stream may."""
+        if len(self.held) + len(event) <= _MOST_HELD_BYTES:
+            self.held += event
+            return b""
+        passing, self.held = self.held, event
         return passing
 
     def _is_last(self, data: bytes) -> bool:
@@ -83,7 +92,7 @@ class StreamRelay:
             return False
         self._reading.observe(event)
         if error := event.get("error"):
-            self.error = _message_of(error)
+            self.error = error_kind(error)
         if not event.get("usage"):
             return False
         self.usage_seen = True
@@ -105,7 +114,7 @@ class StreamRelay:
         seen.model = chunk.model or seen.model
         seen.request_id = chunk.id or seen.request_id
         if content := chunk.choices[0].delta.content:
-            seen.relayed.pieces.append(content)
+            seen.relayed.add(content)
         return True
 
 
@@ -142,9 +151,10 @@ def _is_object(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict)
 
 
-def _message_of(error: object) -> str:
-    """The provider's own word for an error in the middle, without what it may quote of a prompt."""
+def error_kind(error: object) -> str:
+    """The provider's own word for an error, without what its message may quote of a prompt."""
     if not _is_object(error):
         return "an error"
     kind = error.get("code") or error.get("type") or "an error"
-    return str(kind)[:_LONGEST_MESSAGE]
+    text = str(kind)[:_LONGEST_MESSAGE]
+    return text if text.isprintable() else "an error"

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from tokonomi.errors import StoreError
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
-from tokonomi.storage import orphans
+from tokonomi.storage import orphans, workers
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.keys import KeyRing
@@ -20,15 +23,28 @@ REFRESH_SECONDS: Final = 0.5
 SWEEP_SECONDS: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """This process as the store knows it: the connection that its sign of life hangs on."""
+
+    database: Database
+    id: int
+
+
 class Upkeep:
     """The periodic work of one gateway process. It runs in a thread, never on the event loop."""
 
-    def __init__(self, store: str, rules: RulesInForce, metrics: Metrics) -> None:
+    def __init__(
+        self, store: str, rules: RulesInForce, metrics: Metrics, *, worker: Worker
+    ) -> None:
         self._database = open_store(store)
         self.keys = KeyRing(self._database)
         self._rules = rules
         self._metrics = metrics
         self._next_sweep = 0.0
+        self._worker = worker
+        self._turn = threading.Lock()
+        self._stopped = False
 
     async def run(self) -> None:
         """Keeps going until it is cancelled; a store that cannot be read is tried again."""
@@ -41,6 +57,18 @@ class Upkeep:
 
     def run_once(self) -> None:
         """One round: what is due is done."""
+        with self._turn:
+            if not self._stopped:
+                self._round()
+
+    def stop(self) -> None:
+        """Waits for a round that is going on; no other begins."""
+        with self._turn:
+            self._stopped = True
+
+    def _round(self) -> None:
+        # First of all, so that a sweep, also this process's own, finds it alive.
+        workers.keep_alive(self._worker.database, self._worker.id)
         self.keys.refresh()
         self._rules.refresh(self._database)
         if time.monotonic() >= self._next_sweep:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from tokonomi.usage import Quarantined, Usage
 
@@ -27,34 +27,53 @@ class Dialect(StrEnum):
     PERPLEXITY = "perplexity"
 
 
+KEPT_BYTES: Final = 1 << 20
+"""How much text of one reply is kept: about 250,000 tokens, more than models write at once."""
+_LONGEST_CHARACTER: Final = 4
+
+
+def utf8_size(text: str) -> int:
+    """The length of a text in UTF-8, in bytes; a lone surrogate counts as 3."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
 @dataclass(slots=True)
 class Relayed:
     """The generated text that a reply carried, so that a caller can estimate what a cut one cost.
 
-    Thinking and the arguments of tools are generated text too.
+    Thinking and the arguments of tools are generated text too. A reply has no end that we could
+    rely on, so the text is kept up to `KEPT_BYTES`, and counted beyond.
+
+    Attributes:
+        pieces: the text that is kept, in order of arrival.
+        utf8_bytes: length of all of it in UTF-8; a lone surrogate, which JSON can carry, is 3
+            bytes.
     """
 
     pieces: list[str] = field(default_factory=list[str])
+    utf8_bytes: int = 0
 
     def add(self, text: object) -> None:
         """Takes note of one more piece; what is no text is none."""
-        if text and isinstance(text, str):
+        if not text or not isinstance(text, str):
+            return
+        size = utf8_size(text)
+        room = KEPT_BYTES - self.utf8_bytes
+        self.utf8_bytes += size
+        if size <= room:
             self.pieces.append(text)
+        elif room > 0:
+            self.pieces.append(text[: max(room // _LONGEST_CHARACTER, 1)])
 
     @property
     def text(self) -> str:
-        """All of it, in order of arrival."""
+        """What is kept of it, in order of arrival."""
         return "".join(self.pieces)
 
     @property
     def characters(self) -> int:
-        """Its length in Unicode code points."""
+        """The length of what is kept, in Unicode code points."""
         return sum(map(len, self.pieces))
-
-    @property
-    def utf8_bytes(self) -> int:
-        """Its length in UTF-8; a lone surrogate, which JSON can carry, counts as 3 bytes."""
-        return len(self.text.encode(errors="surrogatepass"))
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from tokonomi.providers.json_fields import (
     unknown_keys,
 )
 from tokonomi.providers.served_tier import served_tier
-from tokonomi.providers.token_estimate import estimated_tokens
+from tokonomi.providers.token_estimate import relayed_tokens
 from tokonomi.usage import STANDARD_TIER, Quarantined, Source, Usage
 
 _KNOWN: Final = frozenset(
@@ -120,7 +120,7 @@ class MessagesReading:
         counts = [_Counts.of(iteration) for iteration in iterations]
         output = sum(count.output for count in counts)
         if not self._final:
-            output = max(output, estimated_tokens(self.seen.relayed.text))
+            output = max(output, relayed_tokens(self.seen.relayed))
         if len(counts) > 1 and context_basis is None:
             # Each iteration chooses its own context tier; the dearest possible one is taken.
             context_basis = max(count.total_input for count in counts)

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Final, Literal, cast
 
-from tokonomi.providers.adapter import Seen
+from tokonomi.providers.adapter import KEPT_BYTES, Relayed, Seen, utf8_size
 from tokonomi.providers.served_tier import served_tier
 from tokonomi.usage import Source, Usage
 
@@ -44,6 +44,22 @@ def estimated_tokens(text: str, encoding: Encoding = "o200k_base") -> int:
     return tokens_of_bytes(len(text.encode(errors="surrogatepass")))
 
 
+def bounded_estimate(text: str, encoding: Encoding = "o200k_base") -> int:
+    """About how many tokens a text of any length is, in a time that is bounded.
+
+    Counted up to `KEPT_BYTES` characters; the rest by its bytes.
+    """
+    head = text[:KEPT_BYTES]
+    return estimated_tokens(head, encoding) + tokens_of_bytes(utf8_size(text[KEPT_BYTES:]))
+
+
+def relayed_tokens(relayed: Relayed, encoding: Encoding = "o200k_base") -> int:
+    """About how many tokens the text of a reply is; what was not kept of it by its bytes."""
+    kept = relayed.text
+    beyond = relayed.utf8_bytes - utf8_size(kept)
+    return estimated_tokens(kept, encoding) + tokens_of_bytes(beyond)
+
+
 def tokens_of_bytes(utf8_bytes: int) -> int:
     """About how many tokens that many bytes of text are: a third, rounded up.
 
@@ -73,7 +89,7 @@ def estimated_usage(
     return Usage(
         at=at,
         uncached_input=input_tokens,
-        output=estimated_tokens(seen.relayed.text, encoding),
+        output=relayed_tokens(seen.relayed, encoding),
         tier=served_tier(seen.service_tier),
         batch=batch,
         source=Source.ESTIMATED,
