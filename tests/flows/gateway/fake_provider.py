@@ -268,6 +268,12 @@ async def not_json(_request: Received) -> Answer:
     yield whole(200, b"<html>gateway of somebody else</html>", kind="text/html")
 
 
+async def error_inside(_request: Received) -> Answer:
+    """Reports an error under a status of success."""
+    error = {"message": "overloaded", "type": "server_error", "code": 503}
+    yield whole(200, json.dumps({"error": error}).encode())
+
+
 async def not_http(_request: Received) -> Answer:
     yield b"SSH-2.0-OpenSSH_9.2\r\n\r\n"
     raise Hangup
@@ -309,6 +315,7 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "refuses-500": refusing(500),
     "redirects": refusing(302, "location: http://127.0.0.1:1/\r\n"),
     "not-json": not_json,
+    "error-inside": error_inside,
     "not-http": not_http,
     "closes": closes,
     "until-close": until_close,

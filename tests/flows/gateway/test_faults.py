@@ -100,6 +100,17 @@ def test_a_reply_that_is_not_json_passes_and_is_not_priced(
     assert "not JSON" in row["unpriced"]
 
 
+def test_an_error_under_a_status_of_success_is_a_failure_and_not_charged(
+    gateway: GatewayProcess, client: openai.OpenAI
+) -> None:
+    create = client.chat.completions.with_raw_response.create
+    raw = create(model="fake/error-inside", messages=HELLO)
+    assert json.loads(raw.content)["error"]["message"] == "overloaded"
+    row = gateway.row(raw.headers["x-tokonomi-request-id"])
+    assert (row["status"], row["source"], row["amount"]) == ("failed", "absent", None)
+    assert "HTTP 200 with an error (503)" in row["unpriced"]
+
+
 @pytest.mark.parametrize(
     ("model", "why"),
     [

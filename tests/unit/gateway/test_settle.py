@@ -1,6 +1,7 @@
 """How an ended exchange becomes a row: reported, estimated or unknown, and never mixed up."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,10 @@ from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.config import Provider
 from tokonomi.gateway.request import parse
-from tokonomi.gateway.settle import Ending, Exchange, settled
+from tokonomi.gateway.settle import LONGEST_NAME, Ending, Exchange, row_of, settled
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.pricing.row import PriceRow
+from tokonomi.providers.adapter import Seen
 from tokonomi.providers.registry import adapter_for
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Quarantined, Source, Usage
@@ -113,3 +115,47 @@ def test_what_cannot_be_known_is_not_charged_on_a_guess(status: int, ending: End
     usage = usage_of(call)
     assert (usage.source, usage.total_tokens, usage.requests) == (Source.ABSENT, 0, 0)
     assert call.cost == Unpriced(ending.unknown)
+
+
+@pytest.mark.parametrize("content", [b'"\xff\xfe no UTF-8"', b"1e999"])
+def test_a_request_that_cannot_be_read_is_estimated_from_its_bytes(content: bytes) -> None:
+    odd = exchange({})
+    odd.request = parse(b'{"model":"m","messages":[{"content":' + content + b"}]}")
+    usage = usage_of(settled(odd, FINE, BOOK))
+    assert usage.source is Source.ESTIMATED
+    assert usage.uncached_input == -(-len(b'[{"content":}]' + content) // 3)
+
+
+class BrokenReading:
+    """The reading of a dialect that has a defect."""
+
+    seen = Seen(model="m-1")
+
+    def observe(self, event: Mapping[str, object], /) -> None:
+        assert event
+
+    def usage(
+        self, at: datetime, *, batch: bool = False, context_basis: int | None = None
+    ) -> Usage | Quarantined | None:
+        raise KeyError(at, batch, context_basis)
+
+
+def test_a_defect_costs_a_call_its_price_and_never_its_row() -> None:
+    broken = exchange({})
+    broken.reading = BrokenReading()
+    call, captured = row_of(broken, Ending(Status.CUT, note="it was cut"), BOOK)
+    assert captured == ()
+    assert (call.status, call.model_served, call.note) == (Status.CUT, "m-1", "it was cut")
+    assert call.cost == Unpriced(
+        "its cost could not be worked out, by a defect of Tokonomi (KeyError)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [("m" * 5_000, "m" * LONGEST_NAME), ("a\r\nset-cookie: b", "gpt-4o-mini"), ("a", "a")],
+)
+def test_names_that_a_provider_writes_are_short_and_printable(model: str, kept: str) -> None:
+    call = settled(exchange({"model": model, "id": "i" * 5_000, "usage": USAGE}), FINE, BOOK)
+    assert call.model_served == kept
+    assert call.provider_request_id == "i" * LONGEST_NAME

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tokonomi.gateway.events import EventSplitter, data_of
 from tokonomi.gateway.stream import StreamRelay
+from tokonomi.providers.adapter import KEPT_BYTES
 from tokonomi.providers.registry import adapter_for
+from tokonomi.providers.token_estimate import estimated_usage
 from tokonomi.usage import Usage
 
 AT = datetime(2026, 1, 30, tzinfo=UTC)
@@ -166,3 +168,23 @@ def test_the_short_way_reads_the_same_as_the_general_one(chunks: list[dict[str, 
         told = (seen.relayed.text, reading.usage(AT), relay.error, relay.usage_seen)
         results.append((passed, relay.held, said, told))
     assert results[0] == results[1]
+
+
+def test_an_endless_stream_is_counted_and_not_kept() -> None:
+    reading = adapter_for("openai_chat").stream()
+    relay = StreamRelay(reading, wants_usage=False)
+    text = "\u00e9 " * 50_000
+    for _ in range(40):
+        relay.feed(event(content(text)))
+    seen = reading.seen
+    assert seen.relayed.utf8_bytes == 40 * 150_000
+    assert sum(len(piece.encode()) for piece in seen.relayed.pieces) <= KEPT_BYTES
+    usage = estimated_usage(seen, input_tokens=0, at=AT)
+    assert usage.output > (40 * 150_000 - KEPT_BYTES) // 3
+
+
+def test_usage_events_without_end_are_not_all_held_back() -> None:
+    relay = StreamRelay(adapter_for("openai_chat").stream(), wants_usage=True)
+    passed = b"".join(relay.feed(event(LAST)) for _ in range(5_000))
+    assert passed + relay.held == event(LAST) * 5_000
+    assert len(relay.held) < 70_000
