@@ -58,6 +58,8 @@ def explanation(opened: Opened) -> str:
         "",
         *_cost_lines(opened),
     ]
+    if call["unknown_keys"]:
+        lines += ["", f"Reported but not known here, so not charged: {call['unknown_keys']}"]
     if call["note"]:
         lines += ["", f"Note: {call['note']}"]
     return "\n".join(lines) + "\n"
