@@ -31,7 +31,7 @@ def dimensions_of(
         session=_text(headers, b"x-tokonomi-session"),
         key_id=key.id,
         alias=alias,
-        provider=target.name,
+        provider=target.price_as,
         tags=_tags(headers) if b"x-tokonomi-tags" in headers else (),
     )
 

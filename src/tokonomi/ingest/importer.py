@@ -13,6 +13,7 @@ from tokonomi.ingest.draft import Draft, Rejected
 from tokonomi.ingest.quarantine import QuarantineFile
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
+from tokonomi.pricing.row import PriceRow
 from tokonomi.storage.call_rows import COLUMNS, INSERT, Value, row_of
 from tokonomi.storage.database import Database
 from tokonomi.storage.retention import id_digest
@@ -84,14 +85,17 @@ class Pricer:
             return Unpriced("its usage cannot be true")
         if usage.source is Source.ABSENT:
             return Unpriced("its usage is not known")
-        row = self._book.row_at(
-            draft.dimensions.provider,
-            draft.model,
-            self._priced_at or usage.at,
-            usage.tier,
-            batch=usage.batch,
-        )
+        row = self._row(draft.model, draft, usage)
+        if isinstance(row, Unpriced) and draft.model_asked != draft.model:
+            # As the gateway does for a served model that no source prices.
+            asked = self._row(draft.model_asked, draft, usage)
+            row = row if isinstance(asked, Unpriced) else asked
         return row if isinstance(row, Unpriced) else charge(usage, row)
+
+    def _row(self, model: str, draft: Draft, usage: Usage) -> PriceRow | Unpriced:
+        at = self._priced_at or usage.at
+        provider = draft.dimensions.provider
+        return self._book.row_at(provider, model, at, usage.tier, batch=usage.batch)
 
 
 Insert = Callable[[Sequence[Row]], int]

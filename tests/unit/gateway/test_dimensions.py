@@ -31,6 +31,12 @@ def test_a_call_without_headers_has_what_is_known_of_its_key_and_target() -> Non
     )
 
 
+def test_the_provider_of_a_call_is_who_bills() -> None:
+    section = Provider(base_url="https://a", price_as="openai")
+    target = Target("openai-eu", section, "gpt-4o-mini", "m")
+    assert dimensions_of({}, KEY, target, alias="m", user="").provider == "openai"
+
+
 def test_headers_go_before_the_body() -> None:
     found = of(
         {
