@@ -100,7 +100,7 @@ def test_an_unknown_model_is_refused_before_anything_is_written(tmp_path: Path) 
     done = tokonomi("import", path, *allowed, "--data", tmp_path / "data")
     assert done.stdout == (
         "imported 2, already present 0, quarantined 0\n"
-        "Without a price, and not in the cost: 2 calls.\n"
+        "Without a price, and not in the cost: 2 of the calls.\n"
     )
 
 
@@ -128,6 +128,31 @@ def test_wrong_usage_is_told_with_what_to_write_instead(
     done = tokonomi("import", trace(tmp_path, 1), *arguments, "--data", tmp_path)
     assert done.returncode == WRONG_USAGE
     assert said in done.stderr
+
+
+def test_the_printed_total_is_the_sum_of_the_stored_rows(tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    heading = "id,at,provider,model,uncached_input,output\n"
+    dear = f"a,2026-01-30T00:00:00Z,openai,gpt-4o,0,{10**12}\n"
+    file.write_text(f"{heading}{dear}b,2026-01-30T00:00:00Z,openai,gpt-4o,1000000,0\n")
+    done = tokonomi("import", file, "--data", tmp_path)
+    assert done.stdout == (
+        "imported 2, already present 0, quarantined 0\n"
+        "The file's calls cost $2.50.\n"
+        "Without a price, and not in the cost: 1 of the calls.\n"
+    )
+    with closing(open_store(tmp_path / "tokonomi.db")) as connection:
+        assert only_row(connection, "SELECT sum(amount) FROM call")[0] == 25 * 10**11
+
+
+def test_a_served_model_without_a_price_costs_what_the_gateway_charged(tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    file.write_text(
+        "id,at,provider,model_served,model_asked,uncached_input\n"
+        "a,2026-01-30T00:00:00Z,openai,nobody-knows-it,gpt-4o,1000000\n"
+    )
+    done = tokonomi("import", file, "--data", tmp_path)
+    assert done.stdout.endswith("The file's calls cost $2.50.\n")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])

@@ -51,7 +51,7 @@ def test_a_report_keeps_priced_unpriced_estimated_and_quarantined_apart(data: Pa
     done = tokonomi("report", "--by", "provider,model", "--data", data)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-3:] == [
-        "Without a price, and not in the cost: 1 of the calls (7 tokens).",
+        "Without a price, and not in the cost: 1 of the calls; tokens: 7.",
         "With impossible usage, and not in the cost: 1 of the calls.",
         "Counted by estimate, not by the provider: 1 of 4 calls (25.0%).",
     ]

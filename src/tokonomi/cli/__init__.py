@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Container
+from datetime import date, datetime
 from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CoercionError, CycloptsError, Parameter
 from rich.console import Console
 
 from tokonomi import __version__
@@ -89,7 +90,8 @@ def _told(error: Exception) -> tuple[int, str]:
     """The exit code for an error, and what the person is told."""
     match error:
         case CycloptsError():
-            return WRONG_USAGE, f"{WrongUsage.code}: {error}\nSee `tokonomi --help`."
+            form = _form_of(error)
+            return WRONG_USAGE, f"{WrongUsage.code}: {error}{form}\nSee `tokonomi --help`."
         case WrongUsage():
             return WRONG_USAGE, str(error)
         case BadConfig():
@@ -103,6 +105,13 @@ def _told(error: Exception) -> tuple[int, str]:
                 f"internal_error: {type(error).__name__}: {error}. This is a defect of Tokonomi: "
                 f"please report it with what it prints under {TRACEBACK}=1."
             )
+
+
+def _form_of(error: CycloptsError) -> str:
+    """How a day or an instant is written, when one could not be read."""
+    kind = error.target_type if isinstance(error, CoercionError) else None
+    forms = {date: "2026-01-30", datetime: "2026-01-30 or 2026-01-30T09:00Z"}
+    return f" Write it like {forms[kind]}." if kind in forms else ""
 
 
 def _refuse_unknown_command(tokens: list[str]) -> None:

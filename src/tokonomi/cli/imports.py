@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tokonomi.calls import Dimensions
+from tokonomi.cli.store_options import DEFAULT_STORE, Place
 from tokonomi.errors import NotFound, WrongUsage
 from tokonomi.ingest.draft import Draft, Target
 from tokonomi.ingest.formats import TRACES, Format, How, Reader, detected, opened
@@ -21,7 +22,7 @@ from tokonomi.ingest.quarantine import QuarantineFile
 from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.location import Location, locate
+from tokonomi.storage.location import Location
 from tokonomi.storage.price_files import load_book
 
 ROWS_QUARANTINED: Final = 1
@@ -70,8 +71,7 @@ def import_file(
     file: Path,
     *,
     options: ImportOptions = DEFAULTS,
-    store: Path | None = None,
-    data: Path | None = None,
+    place: Place = DEFAULT_STORE,
 ) -> int:
     """Read past calls from a file, price them, and write them to the store.
 
@@ -81,12 +81,13 @@ def import_file(
     Args:
         file: a trace (Azure CSV, Mooncake JSON lines) or our own rows (CSV, JSON lines, Parquet).
         options: how it is read and priced.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
+    if file.is_dir():
+        raise WrongUsage(f"{file} is a folder", remedy="Name one of the files in it.")
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
-    location = locate(store, data=data)
+    location = place.location
     book = load_book(location.contract)
     how = _how(file, options, book)
     if not options.allow_unpriced:
@@ -98,8 +99,12 @@ def import_file(
         if options.dry_run:
             outcome = _dry_run(location, reader, pricer, on_chunk)
         else:
-            with closing(open_store(location.store)) as connection, QuarantineFile(bad_rows) as bad:
-                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            with (
+                closing(open_store(location.address)) as connection,
+                QuarantineFile(bad_rows) as bad,
+            ):
+                if connection.dialect == "sqlite":
+                    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
                 insert = inserting(connection)
                 outcome = run(reader, pricer, insert, quarantine=bad, on_chunk=on_chunk)
     _say(outcome, bad_rows, dry=options.dry_run)
@@ -142,11 +147,12 @@ def _target(options: ImportOptions, who: Dimensions, book: PriceBook) -> Target:
 def _check_models(file: Path, how: How, book: PriceBook) -> None:
     """Nothing: every model of the file is known, so that nothing is written before an error."""
     target = how.target
-    models = {(target.provider, target.model)} if how.format in TRACES else _models(file, how)
+    one = target.provider, target.model, target.model
+    models = {one} if how.format in TRACES else _models(file, how)
     unknown = sorted(
         f"{provider}/{model}" if provider else model
-        for provider, model in models
-        if (entry := book.find(provider, model)) is None or not entry.rows
+        for provider, model, asked in models
+        if not _known(book, provider, model) and not _known(book, provider, asked)
     )
     if not unknown:
         return
@@ -157,17 +163,23 @@ def _check_models(file: Path, how: How, book: PriceBook) -> None:
     )
 
 
-def _models(file: Path, how: How) -> set[tuple[str, str]]:
+def _known(book: PriceBook, provider: str, model: str) -> bool:
+    entry = book.find(provider, model)
+    return entry is not None and bool(entry.rows)
+
+
+def _models(file: Path, how: How) -> set[tuple[str, str, str]]:
+    """Provider, model that answered and model that was asked for, of all calls of the file."""
     drafts = (each for each in opened(file, how) if isinstance(each, Draft))
-    return {(draft.dimensions.provider, draft.model) for draft in drafts}
+    return {(draft.dimensions.provider, draft.model, draft.model_asked) for draft in drafts}
 
 
 def _dry_run(
     location: Location, reader: Reader, pricer: Pricer, on_chunk: Callable[[Outcome], None]
 ) -> Outcome:
-    if not location.store.exists():
+    if not location.begun:
         return run(reader, pricer, counting(None), on_chunk=on_chunk)
-    with closing(open_store(location.store)) as connection:
+    with closing(open_store(location.address)) as connection:
         return run(reader, pricer, counting(connection), on_chunk=on_chunk)
 
 
@@ -209,7 +221,7 @@ def _say(outcome: Outcome, bad_rows: Path, *, dry: bool) -> None:
     if costs:
         lines.append(f"The file's calls cost {' and '.join(cost.format() for cost in costs)}.")
     if outcome.unpriced:
-        lines.append(f"Without a price, and not in the cost: {outcome.unpriced:,} calls.")
+        lines.append(f"Without a price, and not in the cost: {outcome.unpriced:,} of the calls.")
     if outcome.differing:
         lines.append(f"Cost another amount than the file states: {outcome.differing:,} calls.")
     sys.stdout.write("\n".join(lines) + "\n")

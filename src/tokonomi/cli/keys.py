@@ -4,16 +4,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from cyclopts import App
 
 from tokonomi.cli.printing import AS_TABLE, Listing, print_table
+from tokonomi.cli.store_options import DEFAULT_STORE, Place
 from tokonomi.reports.tables import Heading, Table
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import Key, create, every_key, revoke
-from tokonomi.storage.location import locate
 
 app = App(name="keys", help="Make, list and revoke the virtual keys that clients call with.")
 
@@ -28,19 +27,15 @@ _HEADINGS: Final = (
 
 
 @app.command(name="create")
-def create_key(
-    *, name: str, project: str = "default", store: Path | None = None, data: Path | None = None
-) -> None:
+def create_key(*, name: str, project: str = "default", place: Place = DEFAULT_STORE) -> None:
     """Make a key and print it. It is stored only as a hash, so it is shown this once.
 
     Args:
         name: what you call it, such as the program that will use it.
         project: whose calls it makes; reports group by it.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    with place.opened() as connection:
         text, key = create(connection, name, project, now=datetime.now(UTC))
     sys.stdout.write(f"{text}\n")
     sys.stderr.write(
@@ -50,33 +45,27 @@ def create_key(
 
 
 @app.command(name="list")
-def list_keys(
-    *, listing: Listing = AS_TABLE, store: Path | None = None, data: Path | None = None
-) -> None:
+def list_keys(*, listing: Listing = AS_TABLE, place: Place = DEFAULT_STORE) -> None:
     """List all keys, the revoked ones too, without the keys themselves.
 
     Args:
         listing: how the list is written.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    with closing(open_store(place.location.readable)) as connection:
         keys = every_key(connection)
     print_table(_table(keys), listing)
 
 
 @app.command(name="revoke")
-def revoke_key(key_id: str, *, store: Path | None = None, data: Path | None = None) -> None:
+def revoke_key(key_id: str, *, place: Place = DEFAULT_STORE) -> None:
     """Revoke a key. Running gateways refuse it within a second; calls in flight are finished.
 
     Args:
         key_id: the key's id, as `tokonomi keys list` shows it.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    with place.opened() as connection:
         key = revoke(connection, key_id, now=datetime.now(UTC))
     sys.stdout.write(f"{key.id} ({key.name}, ...{key.hint}) is revoked\n")
 

@@ -4,17 +4,16 @@ import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cyclopts import App
 
+from tokonomi.cli.store_options import DEFAULT_STORE, Place
 from tokonomi.errors import WrongUsage
 from tokonomi.storage.compaction import compact
 from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.lake import export
 from tokonomi.storage.lake_files import live_files, watermark
-from tokonomi.storage.location import locate
 from tokonomi.storage.retention import drop_days, prune, sweep
 
 app = App(name="lake", help="Export, compact and thin out the files that reports read.")
@@ -24,15 +23,14 @@ _NANOSECONDS = 1_000
 
 
 @app.command
-def status(*, store: Path | None = None, data: Path | None = None) -> None:
+def status(*, place: Place = DEFAULT_STORE) -> None:
     """Show what the lake holds and what waits to be exported.
 
     Args:
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    location = place.location
+    with closing(open_store(location.address)) as connection:
         files = live_files(connection)
         waiting = only_row(
             connection, "SELECT count(*) FROM call WHERE seq > ?", (watermark(connection),)
@@ -46,29 +44,27 @@ def status(*, store: Path | None = None, data: Path | None = None) -> None:
 
 
 @app.command(name="export")
-def export_calls(*, store: Path | None = None, data: Path | None = None) -> None:
+def export_calls(*, place: Place = DEFAULT_STORE) -> None:
     """Move settled calls to the lake, each exactly once. Safe to run at any time.
 
     Args:
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    location = place.location
+    with closing(open_store(location.address)) as connection:
         done = export(connection, location.lake)
     _say(f"exported {done.rows:,} calls to {done.files} files in {location.lake}")
 
 
 @app.command(name="compact")
-def compact_files(*, store: Path | None = None, data: Path | None = None) -> None:
+def compact_files(*, place: Place = DEFAULT_STORE) -> None:
     """Merge the small files of each day, and remove files that were replaced an hour ago.
 
     Args:
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    location = place.location
+    with closing(open_store(location.address)) as connection:
         done = compact(connection, location.lake, now_us=_now_us())
         removed = sweep(connection, location.lake, now_us=_now_us())
     _say(f"merged {done.replaced} files into {done.written}; removed {removed} from the disk")
@@ -79,8 +75,7 @@ def retain(
     *,
     keep_days: int | None = None,
     keep_days_in_store: int | None = None,
-    store: Path | None = None,
-    data: Path | None = None,
+    place: Place = DEFAULT_STORE,
 ) -> None:
     """Drop whole old days from the lake, and exported rows from the store.
 
@@ -90,13 +85,12 @@ def retain(
     Args:
         keep_days: days, today among them, that the lake and all reports keep.
         keep_days_in_store: days of exported calls that the store keeps besides.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
     if keep_days is None and keep_days_in_store is None:
         raise WrongUsage("nothing to do", remedy="Say --keep-days N or --keep-days-in-store N.")
-    location = locate(store, data=data)
-    with closing(open_store(location.store)) as connection:
+    location = place.location
+    with closing(open_store(location.address)) as connection:
         if keep_days is not None:
             first = _first_day(keep_days)
             dropped = drop_days(connection, before=first.date(), now_us=_now_us())

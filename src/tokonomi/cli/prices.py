@@ -1,7 +1,7 @@
 """`tokonomi prices`: what models cost, when, by which source, and how an amount is made."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -239,6 +239,9 @@ def _entry(book: PriceBook, provider: str, model: str) -> ModelEntry:
 
 def _usage(consumption: Consumption, at: datetime, tier: str, *, batch: bool) -> Usage:
     told = consumption
+    for option, count in asdict(told).items():
+        if count < 0:
+            raise WrongUsage(f"--{option.replace('_', '-')} {count} is below 0")
     parts = told.cached + told.cache_write + told.cache_write_1h + told.audio_in + told.image_in
     spoken = told.audio_out + told.image_out
     if parts > told.input or spoken + told.reasoning > told.output:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from cyclopts import Parameter
 
+from tokonomi.cli.store_options import DEFAULT_STORE, Place
 from tokonomi.errors import BadInput, WrongUsage
 from tokonomi.money import ExchangeRate, Locale, currency_of
 from tokonomi.reports.forms import FOR_PEOPLE, Form, rendered
@@ -19,7 +20,7 @@ from tokonomi.reports.query import Query
 from tokonomi.reports.spend import LARGEST, spend
 from tokonomi.reports.statement import Statement
 from tokonomi.storage.analytics import Period
-from tokonomi.storage.location import Location, locate
+from tokonomi.storage.location import Location
 
 DEFAULT_TOP: Final = 50
 """Rows that a person is shown unless they ask for more; machines get all."""
@@ -75,8 +76,7 @@ def report(
     top: int | None = None,
     conversion: Conversion = NO_CONVERSION,
     output: Output = AS_TABLE,
-    store: Path | None = None,
-    data: Path | None = None,
+    place: Place = DEFAULT_STORE,
 ) -> int:
     """Show what calls cost, by any dimensions and period, to the last digit.
 
@@ -92,8 +92,7 @@ def report(
         top: rows to show, the dearest first; the rest is one row. People are shown 50.
         conversion: an exchange rate.
         output: how the answer is written.
-        store: path of the store.
-        data: folder of the store and its lake.
+        place: which store.
     """
     rate = _rate(conversion)
     for_people = output.format in FOR_PEOPLE
@@ -104,8 +103,8 @@ def report(
         where=tuple(condition(text) for text in where or ()),
         top=top if top is not None else most,
     )
-    location = locate(store, data=data)
-    if for_people and not location.store.exists():
+    location = place.location
+    if for_people and not location.begun:
         _talk(_nothing_yet(location))
         return 0
     statement = spend(location, query, rate=rate)
@@ -196,7 +195,7 @@ def _is_empty(location: Location) -> bool:
 
 def _nothing_yet(location: Location) -> str:
     return (
-        f"No calls yet in {location.store}. Make one through the gateway (`tokonomi up`), or read "
+        f"No calls yet in {location.name}. Make one through the gateway (`tokonomi up`), or read "
         "past ones from a file (`tokonomi import FILE`).\n"
     )
 

@@ -17,7 +17,7 @@ from tokonomi.reports.forms import Form
 from tokonomi.reports.tables import Table
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.location import locate_store
+from tokonomi.storage.location import Location, locate
 
 
 @Parameter(name="*")
@@ -33,10 +33,15 @@ class Place:
     store: str = ""
     data: Path | None = None
 
+    @property
+    def location(self) -> Location:
+        """Where the store and its lake lie."""
+        return locate(self.store, data=self.data)
+
     @contextmanager
     def opened(self) -> Generator[Database]:
         """A connection to the store, closed at the end."""
-        with closing(open_store(locate_store(self.store, data=self.data))) as database:
+        with closing(open_store(self.location.address)) as database:
             yield database
 
 

@@ -10,9 +10,10 @@ from typing import Final
 from rich.console import Console
 
 from tokonomi.cli.demo import HOSTED, DemoFolder, demo_key, refuse_taken_port
-from tokonomi.errors import StartError
+from tokonomi.errors import StartError, WrongUsage
 from tokonomi.providers.local_model import (
     CHAT_MODEL,
+    EMBEDDING_MODEL,
     LOOPBACK,
     stop,
     wait_for_health,
@@ -20,6 +21,7 @@ from tokonomi.providers.local_model import (
 )
 
 DEFAULT_FOLDER: Final = Path("var")
+PORTS: Final = range(1, 65_536)
 LOG_LINES: Final = 15
 DRAIN_SECONDS: Final = 40
 
@@ -38,6 +40,8 @@ def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -
         port: where the gateway listens, on this machine only.
         data: the folder that holds everything.
     """
+    if port not in PORTS:
+        raise WrongUsage(f"{port} is not a port", remedy="Choose one from 1 to 65535.")
     folder = DemoFolder(data)
     running = folder.running()
     if running is not None:
@@ -118,7 +122,7 @@ def _show(folder: DemoFolder, *command: str) -> None:
 
 def _show_what_next(folder: DemoFolder, port: int, key: str, *, detach: bool) -> None:
     hosted = [name for variable, name, _ in HOSTED if os.environ.get(variable)]
-    models = [CHAT_MODEL, *(f"{name}/MODEL" for name in hosted)]
+    models = [CHAT_MODEL, EMBEDDING_MODEL, *(f"{name}/MODEL" for name in hosted)]
     out.print()
     out.print(f"The gateway   http://{LOOPBACK}:{port}/v1")
     out.print(f"Your key      {key}  (only in {folder.key_file}, readable by you alone)")

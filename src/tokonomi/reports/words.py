@@ -18,7 +18,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "since": "from $since",
     "until": "before $until",
     "between": "from $since to before $until",
-    "note.unpriced": "Without a price, and not in the cost: $calls of the calls ($tokens tokens).",
+    "note.unpriced": "Without a price, and not in the cost: $calls of the calls; tokens: $tokens.",
     "note.absent": "Without known usage, and not in the cost: $calls of the calls.",
     "note.quarantined": "With impossible usage, and not in the cost: $calls of the calls.",
     "note.orphaned": "In flight when their gateway died: $calls of the calls.",

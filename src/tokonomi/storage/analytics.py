@@ -124,7 +124,7 @@ def _snapshot(
     location: Location, names: Sequence[str], period: Period, tail: Path
 ) -> tuple[list[Path], int]:
     """The lake's files and the length of the tail, which is written to `tail`."""
-    with closing(open_store(location.address)) as database, database.snapshot():
+    with closing(open_store(location.readable)) as database, database.snapshot():
         rows = _write_tail(database, names, period, tail)
         return [location.lake / file.path for file in _files(database, period)], rows
 

@@ -11,6 +11,7 @@ from tokonomi.errors import BadConfig
 
 CONFIG_FILE: Final = Path("tokonomi.toml")
 DEFAULT_STORE: Final = Path("var/tokonomi.db")
+_IN_MEMORY: Final = Path(":memory:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +35,52 @@ class Location:
         return self.dsn or self.store
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a store: the file exists, or it is a database."""
+        return self.dsn is not None or self.store.exists()
+
+    @property
+    def readable(self) -> Path | str:
+        """The store for one who only reads: an empty one in memory while there is none yet."""
+        return self.address if self.begun else _IN_MEMORY
+
+    @property
+    def name(self) -> str:
+        """What people are told that the store is; a DSN may hold a password."""
+        return "PostgreSQL" if self.dsn else str(self.store)
+
+    @property
     def lake(self) -> Path:
         """The folder that holds the Parquet files."""
         return self.store.parent / "lake"
 
 
 def locate(
-    store: Path | None = None, *, data: Path | None = None, config: Path = CONFIG_FILE
+    store: Path | str | None = None,
+    *,
+    data: Path | None = None,
+    config: Path = CONFIG_FILE,
+    environ: Mapping[str, str] = os.environ,
 ) -> Location:
     """Where the store lies: `store`, else `data`/tokonomi.db, else the configuration, else var/.
 
+    `store` may be a PostgreSQL DSN, as may the value of the variable that `[store] dsn_env` names.
     A relative path in the configuration counts from the folder of the configuration file.
 
     Raises:
-        BadConfig: the configuration is not TOML, or one of its paths is not a text.
+        BadConfig: the configuration is not TOML, or one of its paths is not a text, or the variable
+            is not set.
     """
     settings: Mapping[str, object] = _settings(config) if config.exists() else {}
     contract = _path(settings, "prices", "contract", config)
-    if store is not None:
-        return Location(store, contract)
+    if isinstance(store, str) and "://" in store:
+        folder = None if data is None else data / DEFAULT_STORE.name
+        return Location(folder or _file(settings, config), contract, store)
+    if store:
+        return Location(Path(store), contract)
     if data is not None:
         return Location(data / DEFAULT_STORE.name, contract)
-    configured = _path(settings, "store", "path", config)
-    return Location(configured or config.parent / DEFAULT_STORE, contract)
+    return Location(_file(settings, config), contract, _dsn(settings, config, environ))
 
 
 def locate_store(
@@ -66,23 +90,12 @@ def locate_store(
     config: Path = CONFIG_FILE,
     environ: Mapping[str, str] = os.environ,
 ) -> Path | str:
-    """Where the store alone lies, for `open_store`: as `locate` says, or a PostgreSQL DSN.
-
-    The DSN is `store` itself, or stands in the variable that `[store] dsn_env` names.
+    """Where the store alone lies, for `open_store`.
 
     Raises:
-        BadConfig: as `locate` does, or the variable is not set.
+        BadConfig: as `locate` does.
     """
-    if _is_dsn(store):
-        return store
-    if not store and data is None and (variable := _dsn_variable(config)):
-        if not (dsn := environ.get(variable, "")):
-            raise BadConfig(
-                f"[store] dsn_env in {config} names {variable}, which is not set",
-                remedy=f"export {variable}=postgresql://user@host/tokonomi",
-            )
-        return dsn
-    return locate(Path(store) if store else None, data=data, config=config).store
+    return locate(store, data=data, config=config, environ=environ).address
 
 
 def locate_packages(config: Path = CONFIG_FILE) -> Path | None:
@@ -94,15 +107,22 @@ def locate_packages(config: Path = CONFIG_FILE) -> Path | None:
     return _path(_settings(config), "credits", "packages", config) if config.exists() else None
 
 
-def _dsn_variable(config: Path) -> str:
-    settings: Mapping[str, object] = _settings(config) if config.exists() else {}
+def _file(settings: Mapping[str, object], config: Path) -> Path:
+    return _path(settings, "store", "path", config) or config.parent / DEFAULT_STORE
+
+
+def _dsn(settings: Mapping[str, object], config: Path, environ: Mapping[str, str]) -> str | None:
+    """The DSN in the variable that the configuration names; None when it names none."""
     table = settings.get("store")
-    named = cast("Mapping[str, object]", table).get("dsn_env") if isinstance(table, dict) else ""
-    return named if isinstance(named, str) else ""
-
-
-def _is_dsn(text: str) -> bool:
-    return "://" in text
+    variable = cast("Mapping[str, object]", table).get("dsn_env") if isinstance(table, dict) else ""
+    if not isinstance(variable, str) or not variable:
+        return None
+    if not (dsn := environ.get(variable, "")):
+        raise BadConfig(
+            f"[store] dsn_env in {config} names {variable}, which is not set",
+            remedy=f"export {variable}=postgresql://user@host/tokonomi",
+        )
+    return dsn
 
 
 def _settings(config: Path) -> Mapping[str, object]:

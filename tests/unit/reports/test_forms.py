@@ -57,7 +57,7 @@ Spend, from 2026-01-01 to before 2026-02-01
  Other (3 more)       7               10     $0.00088    33.3%
  ─────────────────────────────────────────────────────────────
  Total            1,208           27,015        $8.02   100.0%
-Without a price, and not in the cost: 1 of the calls (12,345 tokens).
+Without a price, and not in the cost: 1 of the calls; tokens: 12,345.
 """  # noqa: RUF001 - a dash says "nothing here"
 
 NARROW = """\
