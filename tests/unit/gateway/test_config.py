@@ -120,10 +120,14 @@ def test_what_is_not_toml_is_told_with_its_line() -> None:
 def test_paths_count_from_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tokonomi.toml"
     keyed = GOOD.replace('api_key_env = "OPENAI_API_KEY"', 'api_key_file = "openai.key"')
-    file.write_text(f'{keyed}\n[prices]\ncontract = "ours.toml"\n', encoding="utf-8")
+    file.write_text(
+        f'{keyed}\n[prices]\ncontract = "ours.toml"\n[credits]\npackages = "p.toml"\n',
+        encoding="utf-8",
+    )
     config = load(file)
     assert config.store.path == str(tmp_path / "data" / "tokonomi.db")
     assert config.prices.contract == str(tmp_path / "ours.toml")
+    assert config.credits.packages == str(tmp_path / "p.toml")
     assert config.providers["openai"].api_key_file == str(tmp_path / "openai.key")
     assert config.providers["openai"].ca_file == ""
 
