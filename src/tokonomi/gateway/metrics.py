@@ -136,6 +136,18 @@ class Metrics(Collector):
             self._tokens,
         )
         yield self._cost_family()
+        yield from self._doubtful()
+        yield _histogram(
+            "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations
+        )
+        yield _histogram(
+            "tokonomi_first_token_seconds",
+            "Time from dispatch to the first content of a stream.",
+            self._first_token,
+        )
+
+    def _doubtful(self) -> Iterator[Metric]:
+        """What somebody should look at: costs that are not known, or not as they were held."""
         yield _counter(
             "tokonomi_unpriced_calls",
             "Settled calls whose cost is not known.",
@@ -159,14 +171,6 @@ class Metrics(Collector):
             "Keys of reported usage that are not known and not charged, once a call.",
             ("provider",),
             self.unknown_usage_keys,
-        )
-        yield _histogram(
-            "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations
-        )
-        yield _histogram(
-            "tokonomi_first_token_seconds",
-            "Time from dispatch to the first content of a stream.",
-            self._first_token,
         )
 
     def _cost_family(self) -> Metric:
