@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -75,6 +76,8 @@ class Subject:
     spends: bool = False
     """Whether its calls draw on a budget and a wallet."""
     answered: int = 0
+    process: "subprocess.Popen[str] | None" = None
+    """Its process, which sleeps while another is measured: they share a core."""
     cells: dict[str, list[Cell]] = field(default_factory=dict[str, list[Cell]])
 
     def best(self, cell: str, figure: str, choose: Callable[[list[float]], float]) -> float:
@@ -149,8 +152,21 @@ def our_gateway(
         line = process.stdout.readline()
         if "listens on" not in line:
             sys.exit((home / "processes.log").read_text(encoding="utf-8"))
-        yield Subject(name, int(line.rsplit(":", 1)[1]), key, location=location, spends=spends)
+        port = int(line.rsplit(":", 1)[1])
+        process.send_signal(signal.SIGSTOP)
+        yield Subject(name, port, key, location=location, spends=spends, process=process)
+        process.send_signal(signal.SIGCONT)
         process.stdout.close()
+
+
+@contextmanager
+def awake(subject: Subject) -> Generator[None]:
+    """Its process runs inside and sleeps outside."""
+    if subject.process is not None:
+        subject.process.send_signal(signal.SIGCONT)
+    yield
+    if subject.process is not None:
+        subject.process.send_signal(signal.SIGSTOP)
 
 
 def setting_of(location: Path | str) -> str:
@@ -362,7 +378,8 @@ def main() -> None:
             flushes.append(flush_us(folder))
             measure(direct, load, folder, min(1.0, chosen.seconds))
             for subject in (*ours, *peers):
-                measure(subject, load, folder, chosen.seconds)
+                with awake(subject):
+                    measure(subject, load, folder, chosen.seconds)
         for subject in ours:
             check_store(subject)
     if chosen.json:
