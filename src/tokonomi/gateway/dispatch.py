@@ -93,13 +93,11 @@ class Dispatcher:
     ) -> tuple[Held, ...]:
         """The holds of a call that may leave."""
         try:
-            # What claims nothing holds nothing: a shield for it would only cost time.
-            outcome = await (asyncio.shield(beginning) if allowed.claims else beginning)
+            outcome = await asyncio.shield(beginning)
         except StoreError as error:
             raise store_unavailable(f"The call was not sent, because {error}") from None
         except asyncio.CancelledError:
-            if allowed.claims:
-                beginning.add_done_callback(lambda _: self._never_left(exchange))
+            beginning.add_done_callback(lambda _: self._never_left(exchange))
             raise
         if isinstance(outcome, Refusal):
             claim = next(it for it in allowed.claims if it.source == outcome.source)
