@@ -38,23 +38,24 @@ class Model:
 
     def __init__(self) -> None:
         self.limit: dict[str, int] = dict.fromkeys(BUDGETS, 100)
-        self.funded: dict[str, int] = dict.fromkeys(BUDGETS, 0)
+        self.floor: dict[str, int | None] = dict.fromkeys(BUDGETS, 0)
         self.grants: list[int] = []
         self.spent: dict[str, int] = {}
         self.pending: dict[str, int] = {}
 
-    def free(self, source: str) -> int:
-        total = sum(self.grants) if source == "wallet ani" else self.funded[source]
-        return total - self.spent.get(source, 0) - self.pending.get(source, 0)
+    def free(self, source: str) -> int | None:
+        used = self.spent.get(source, 0) + self.pending.get(source, 0)
+        if source == "wallet ani":
+            return sum(self.grants) - used
+        floor = self.floor[source]
+        return None if floor is None else max(self.limit[source] - floor - used, 0)
 
-    def settle_limit(self, source: str) -> None:
-        if source in self.funded:
-            wanted = self.limit[source]
-            lowest = self.funded[source] - self.free(source)
-            self.funded[source] = max(wanted, lowest) if wanted < self.funded[source] else wanted
+    def fits(self, source: str, amount: int) -> bool:
+        free = self.free(source)
+        return free is None or amount <= free
 
     def begin(self, wants: dict[str, int]) -> bool:
-        if any(self.free(source) < amount for source, amount in wants.items() if amount):
+        if not all(self.fits(source, amount) for source, amount in wants.items() if amount):
             return False
         for source, amount in wants.items():
             self.pending[source] = self.pending.get(source, 0) + amount
@@ -76,6 +77,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.prefix = f"run{next(RUNS)}"
         self.model = Model()
         self.calls = 0
+        self.version = 0
+        self.followed: dict[str, bool] = dict.fromkeys(BUDGETS, False)
         self.open: dict[str, tuple[dict[str, int], tuple[Held, ...]]] = {}
         self.done: list[Settle] = []
         self.worker = self._worker()
@@ -91,8 +94,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def _claim(self, source: str, amount: int) -> Claim:
         if source == "wallet ani":
             return Claim(source, amount, f"{self.prefix}{WALLET}")
-        funding = Funding(f"{self.prefix}{source}", "USD", self.model.limit[source])
-        return Claim(source, amount, funding)
+        return Claim(source, amount, self._funding(source))
+
+    def _funding(self, source: str) -> Funding:
+        model = self.model
+        name = f"{self.prefix}{source}"
+        return Funding(name, "USD", model.limit[source], model.floor[source], self.version)
 
     def _intent(self) -> Intent:
         self.calls += 1
@@ -112,8 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for wants in group
         ]
         outcomes = write_group(self.database, self.worker, begins, at_us=1)
-        for source in {source for wants in group for source in wants}:
-            self.model.settle_limit(source)
+        self.followed |= dict.fromkeys({source for wants in group for source in wants}, True)
         for begin, wants, outcome in zip(begins, group, outcomes, strict=True):
             assert isinstance(outcome, Refusal) != self.model.begin(wants)
             if isinstance(outcome, tuple):
@@ -138,9 +144,31 @@ class LedgerMachine(RuleBasedStateMachine):
             again = data.draw(st.sampled_from(self.done))
             write_group(self.database, self.worker, [again], at_us=3)
 
-    @rule(source=st.sampled_from(BUDGETS), limit=st.integers(0, 200))
-    def change_a_limit(self, source: str, limit: int) -> None:
-        self.model.limit[source] = limit
+    @rule(
+        source=st.sampled_from(BUDGETS),
+        limit=st.integers(0, 200),
+        floor=st.sampled_from([0, 0, -30, None]),
+        at_once=st.booleans(),
+    )
+    def change_a_budget(self, source: str, limit: int, floor: int | None, *, at_once: bool) -> None:
+        """What gateways learn later than the store, or never, when nobody uses the budget."""
+        before = self._funding(source)
+        self.model.limit[source], self.model.floor[source] = limit, floor
+        self.version += 1
+        self.followed[source] = False
+        if at_once and self._row(source) is not None:
+            with self.database.transaction():
+                ledger.follow_rules(self.database, [self._funding(source)], at_us=5)
+            self.followed[source] = True
+            self._ask_with_old_rules(before, source)
+
+    def _ask_with_old_rules(self, before: Funding, source: str) -> None:
+        """A gateway that has not heard of the change yet: the store decides by the new rules."""
+        begin = Begin(self._intent(), (Claim(source, 40, before),))
+        [outcome] = write_group(self.database, self.worker, [begin], at_us=6)
+        assert isinstance(outcome, Refusal) != self.model.begin({source: 40})
+        if isinstance(outcome, tuple):
+            self.open[begin.intent.id] = ({source: 40}, outcome)
 
     @rule(amount=st.integers(1, 80))
     def grant_credits_and_repeat_the_payment(self, amount: int) -> None:
@@ -190,13 +218,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def balances_are_those_of_the_model(self) -> None:
         for source in BUDGETS:
-            row = self.database.execute(
-                "SELECT credits_posted - withdrawn, debits_posted - withdrawn, debits_pending"
-                " FROM account WHERE name = ?",
-                (f"{self.prefix}{source}",),
-            ).fetchone()
-            spent, pending = self.model.spent.get(source, 0), self.model.pending.get(source, 0)
-            assert row is None or row == (self.model.funded[source], spent, pending)
+            row = self._row(source)
+            if row is None:
+                continue
+            granted, spent, pending, floor = row
+            assert spent == self.model.spent.get(source, 0)
+            assert pending == self.model.pending.get(source, 0)
+            if self.followed[source]:
+                assert floor == self.model.floor[source]
+                assert granted >= self.model.limit[source]
         row = self.database.execute(
             "SELECT SUM(debits_posted), SUM(debits_pending) FROM account"
             " WHERE id IN (SELECT account FROM wallet_grant WHERE wallet = ?)",
@@ -207,6 +237,13 @@ class LedgerMachine(RuleBasedStateMachine):
             pending = self.model.pending.get("wallet ani", 0)
             assert row is not None
             assert (int(row[0]), int(row[1])) == (spent, pending)
+
+    def _row(self, source: str) -> tuple[int, int, int, int | None] | None:
+        return self.database.execute(
+            "SELECT credits_posted - withdrawn, debits_posted - withdrawn, debits_pending, floor"
+            " FROM account WHERE name = ?",
+            (f"{self.prefix}{source}",),
+        ).fetchone()
 
 
 def _call(call_id: str) -> Call:

@@ -13,6 +13,8 @@ from tokonomi.budgets.window import Window
 from tokonomi.errors import BadInput
 from tokonomi.money import Money, currency_of
 
+_PREFIX: Final = "budget:"
+_INSTANT_CHARACTERS: Final = len("2026-01-31T00:00:00Z")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -146,5 +148,40 @@ def account_name(budget_id: str, subject: str, start: datetime) -> str:
     >>> account_name("growth", "user=ani", datetime(2026, 1, 31, tzinfo=UTC))
     'budget:growth:user=ani:2026-01-31T00:00:00Z'
     """
-    instant = start.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return f"budget:{budget_id}:{subject}:{instant}"
+    return f"{_PREFIX}{budget_id}:{subject}:{_instant(start)}"
+
+
+def budget_window(budget_id: str, start: datetime) -> str:
+    """What the accounts of one budget in one window have in common.
+
+    >>> budget_window("growth", datetime(2026, 1, 31, tzinfo=UTC))
+    'growth:2026-01-31T00:00:00Z'
+    """
+    return f"{budget_id}:{_instant(start)}"
+
+
+def budget_window_of(account: str) -> str | None:
+    """The budget and window of an account, as `budget_window` has it; None for other accounts.
+
+    >>> budget_window_of("budget:growth:user=ani:2026-01-31T00:00:00Z")
+    'growth:2026-01-31T00:00:00Z'
+    >>> budget_window_of("wallet:user:ani") is None
+    True
+    """
+    if not account.startswith(_PREFIX):
+        return None
+    budget_id = account.removeprefix(_PREFIX).partition(":")[0]
+    return f"{budget_id}:{account[-_INSTANT_CHARACTERS:]}"
+
+
+def subject_of_account(account: str) -> str:
+    """Whose share of a budget an account of it is.
+
+    >>> subject_of_account("budget:growth:user=ani:2026-01-31T00:00:00Z")
+    'user=ani'
+    """
+    return account[: -_INSTANT_CHARACTERS - 1].split(":", 2)[2]
+
+
+def _instant(start: datetime) -> str:
+    return start.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -26,6 +26,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
+from tokonomi.storage.budget_store import funding_of
 from tokonomi.storage.ledger import Claim, Funding
 
 NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
@@ -33,10 +34,14 @@ NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
 
 @dataclass(slots=True)
 class BudgetInForce:
-    """A budget with the zone of its clocks, and the span of its window that is now."""
+    """A budget with the zone of its clocks, and the span of its window that is now.
+
+    `version` is that of the rules that it was read with.
+    """
 
     budget: Budget
     zone: tzinfo
+    version: int = 0
     _span: Span | None = None
 
     def start_of_span(self, now: datetime) -> datetime:
@@ -168,12 +173,8 @@ def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
     subject = subject_of(budget.scope, intent.dimensions, route=route, organisation=organisation)
     if subject is None:
         return None
-    return Funding(
-        name=account_name(budget.id, subject, rule.start_of_span(intent.at)),
-        asset=budget.currency,
-        limit=0 if budget.amount is None else budget.amount.sub_units,
-        floor=budget.floor,
-    )
+    name = account_name(budget.id, subject, rule.start_of_span(intent.at))
+    return funding_of(budget, name, version=rule.version)
 
 
 def organisation_of(project: str) -> str:

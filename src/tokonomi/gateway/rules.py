@@ -38,7 +38,10 @@ class RulesInForce:
 def rules_of(stored: StoredRules, *, output_cap: int | None) -> Rules:
     """The rules of the store, with the clocks of their time zones."""
     return Rules(
-        budgets=tuple(BudgetInForce(budget, ZoneInfo(budget.zone)) for budget in stored.budgets),
+        budgets=tuple(
+            BudgetInForce(budget, ZoneInfo(budget.zone), stored.version)
+            for budget in stored.budgets
+        ),
         wallets=tuple(WalletInForce(each.rule, each.weights) for each in stored.wallets),
         rates=stored.rates,
         output_cap=output_cap,

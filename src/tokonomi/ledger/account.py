@@ -14,6 +14,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         debits_pending: all that open holds may still take out.
         floor: what `available` is counted down to; None has no floor.
         withdrawn: the part of `debits_posted` that was not spent: limits lowered, grants expired.
+        rules_version: of the rules that its limit and floor follow; 0 where none sets them.
 
     >>> Balance(credits_posted=500, debits_posted=120, debits_pending=80, floor=0).available
     300
@@ -24,6 +25,12 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     debits_pending: int = 0
     floor: int | None = 0
     withdrawn: int = 0
+    rules_version: int = 0
+
+    @property
+    def granted(self) -> int:
+        """What was put in and left in."""
+        return self.credits_posted - self.withdrawn
 
     @property
     def spent(self) -> int:
@@ -33,7 +40,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limit(self) -> int:
         """What may be spent in all: what was put in and left in, and the overshoot below zero."""
-        return self.credits_posted - self.withdrawn - (self.floor or 0)
+        return self.granted - (self.floor or 0)
 
     @property
     def available(self) -> int | None:
@@ -45,6 +52,22 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     def held(self, amount: int) -> "Balance":
         """The balance with `amount` more (or, negative, less) on hold."""
         return msgspec.structs.replace(self, debits_pending=self.debits_pending + amount)
+
+
+def grant_under(balance: Balance, *, limit: int, floor: int | None) -> int:
+    """What an account is to be granted in all, for it to follow a rule with this limit and floor.
+
+    It is the limit, unless more than the rule allows is spent and held already: then it is just
+    that, so that nothing is available and the floor still holds. What is available afterwards
+    depends on the rule, the spend and the holds alone, and on no rule before.
+
+    >>> spent = Balance(credits_posted=100, debits_posted=80)
+    >>> grant_under(spent, limit=90, floor=0), grant_under(spent, limit=50, floor=0)
+    (90, 80)
+    """
+    if floor is None:
+        return limit
+    return max(limit, balance.spent + balance.debits_pending + floor)
 
 
 class Sink(StrEnum):

@@ -1,13 +1,12 @@
 """Budgets in the store: their definitions, and how each of their subjects stands."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tokonomi.budgets.limit import Budget, account_name
+from tokonomi.budgets.limit import Budget, budget_window, subject_of_account
 from tokonomi.budgets.table import budget_from_table, budget_to_table
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.errors import BadInput, NotFound
@@ -15,8 +14,8 @@ from tokonomi.ledger.account import Balance
 from tokonomi.naming import meant
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.changes import Change, change_of_rules
-from tokonomi.storage.database import Database, Row, Value
-from tokonomi.storage.ledger import Conflict
+from tokonomi.storage.database import Database, Row
+from tokonomi.storage.ledger import Conflict, Funding, follow_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,14 @@ def create(
         Conflict: a budget with this id and another definition is in force.
         BadInput: the budget was archived with amounts in another currency.
     """
-    with change_of_rules(database, dry_run=dry_run):
+    with change_of_rules(database, dry_run=dry_run) as version:
         old = _find(database, budget.id)
         if old is not None and old.archived is None and old.budget != budget:
             raise Conflict(
                 f"a budget {budget.id} is in force already",
                 remedy=f"Change it with `tokonomi budget set {budget.id}`, or choose another id.",
             )
-        return Change(old, _write(database, budget, old, now))
+        return Change(old, _write(database, budget, old, now=now, version=version))
 
 
 def replace(
@@ -66,9 +65,9 @@ def replace(
         NotFound: no budget has this id.
         BadInput: its currency would change.
     """
-    with change_of_rules(database, dry_run=dry_run):
+    with change_of_rules(database, dry_run=dry_run) as version:
         old = get(database, budget.id)
-        return Change(old, _write(database, budget, old, now))
+        return Change(old, _write(database, budget, old, now=now, version=version))
 
 
 def archive(
@@ -115,33 +114,26 @@ def every_budget(database: Database, *, archived: bool = False) -> list[StoredBu
 
 def standings(database: Database, budget: Budget, now: datetime) -> list[SubjectStanding]:
     """How every subject stands that has used the budget in the window of `now`, by subject."""
-    span = span_at(budget.window, ZoneInfo(budget.zone), now)
-    prefix = f"budget:{budget.id}:"
-    begins, values = name_begins(database, prefix)
-    end = account_name(budget.id, "", span.start).removeprefix(prefix)
+    span = _span(budget, now)
     rows = database.execute(
-        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn"  # noqa: S608 - ours
-        f" FROM account WHERE {begins} AND name LIKE ?",
-        (*values, f"%{end}"),
+        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+        " FROM account WHERE budget_window = ?",
+        (budget_window(budget.id, span.start),),
     )
     found = [
-        SubjectStanding(row[0], row[1].removeprefix(prefix).removesuffix(end), span, _balance(row))
-        for row in rows
+        SubjectStanding(row[0], subject_of_account(row[1]), span, _balance(row)) for row in rows
     ]
     return sorted(found, key=lambda each: each.subject)
 
 
-def name_begins(database: Database, prefix: str) -> tuple[str, Sequence[Value]]:
-    """A condition on an account's name and its values: it begins with `prefix`.
-
-    SQLite orders names by their bytes, so its index answers; PostgreSQL may not, and has a
-    function.
-    """
-    if database.dialect == "postgresql":
-        return "starts_with(account.name, ?)", (prefix,)
-    return "account.name >= ? AND account.name < ?", (
-        prefix,
-        prefix[:-1] + chr(ord(prefix[-1]) + 1),
+def funding_of(budget: Budget, account: str, *, version: int) -> Funding:
+    """What a budget's account of this name is to have, by the rules of this version."""
+    return Funding(
+        name=account,
+        asset=budget.currency,
+        limit=0 if budget.amount is None else budget.amount.sub_units,
+        floor=budget.floor,
+        version=version,
     )
 
 
@@ -160,7 +152,7 @@ def _read(row: Row) -> StoredBudget:
 
 
 def _write(
-    database: Database, budget: Budget, old: StoredBudget | None, now: datetime
+    database: Database, budget: Budget, old: StoredBudget | None, *, now: datetime, version: int
 ) -> StoredBudget:
     if old is not None and old.budget.currency != budget.currency:
         raise BadInput(
@@ -175,27 +167,25 @@ def _write(
         " changed_us = excluded.changed_us, archived_us = NULL",
         (budget.id, definition, microseconds(now)),
     )
-    if old is not None and old.budget.floor != budget.floor:
-        _move_floors(database, budget)
+    if old is not None:
+        _bring_accounts_along(database, budget, now=now, version=version)
     return StoredBudget(budget, instant(microseconds(now)))
 
 
-def _move_floors(database: Database, budget: Budget) -> None:
-    """Limits follow a change at the next request; floors are moved here, as far as spend allows."""
-    begins, values = name_begins(database, f"budget:{budget.id}:")
-    available = "credits_posted - debits_posted - debits_pending"
-    # In order of id, as every writer takes its locks.
-    ids = database.execute(
-        f"SELECT id FROM account WHERE {begins} ORDER BY id",  # noqa: S608 - our own condition
-        values,
+def _bring_accounts_along(
+    database: Database, budget: Budget, *, now: datetime, version: int
+) -> None:
+    """The subjects of the window that is now have the new limit at once, on every gateway."""
+    names = database.execute(
+        "SELECT name FROM account WHERE budget_window = ? ORDER BY id",
+        (budget_window(budget.id, _span(budget, now).start),),
     ).fetchall()
-    lowest = f"CASE WHEN {available} < ? THEN {available} ELSE ? END"
-    database.executemany(
-        f"UPDATE account SET floor = {lowest} WHERE id = ?"  # noqa: S608 - our own columns
-        if budget.floor is not None
-        else "UPDATE account SET floor = NULL WHERE id = ?",
-        [(budget.floor, budget.floor, row[0]) if budget.floor is not None else row for row in ids],
-    )
+    fundings = [funding_of(budget, name, version=version) for (name,) in names]
+    follow_rules(database, fundings, at_us=microseconds(now))
+
+
+def _span(budget: Budget, now: datetime) -> Span:
+    return span_at(budget.window, ZoneInfo(budget.zone), now)
 
 
 def _balance(row: Row) -> Balance:

@@ -99,6 +99,7 @@ def _decide(
         return {it.intent.id: () for it in begins}
     accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known or ())
     accounts.resolve(resolutions)
+    accounts.follow_rules()
     decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
     accounts.write()
     return decided

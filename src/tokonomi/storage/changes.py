@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tokonomi.storage.database import Database
+from tokonomi.storage.database import Database, only_row
 
 T = TypeVar("T")
 
@@ -35,14 +35,14 @@ def change(database: Database, *, dry_run: bool = False) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def change_of_rules(database: Database, *, dry_run: bool = False) -> Generator[None]:
-    """A change of what requests must pass: gateways see that there is something new to read.
+def change_of_rules(database: Database, *, dry_run: bool = False) -> Generator[int]:
+    """A change of what requests must pass, with its number: gateways see that there is news.
 
     The row that counts the changes is locked, so they are made one after the other.
     """
     with change(database, dry_run=dry_run):
-        database.execute("UPDATE rules_version SET version = version + 1")
-        yield
+        raised = "UPDATE rules_version SET version = version + 1 RETURNING version"
+        yield int(only_row(database, raised)[0])
 
 
 def for_update(database: Database) -> str:

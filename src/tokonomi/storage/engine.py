@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.database import Database
+from tokonomi.storage.database import Database, Dialect
 from tokonomi.storage.sqlite import SqliteDatabase
 
-_MIGRATION_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
+_MIGRATION_NAME: Final = re.compile(r"(\d{4})_\w+?(?:\.(sqlite|postgresql))?\.sql")
 
 
 def open_store(location: Path | str) -> Database:
@@ -45,17 +45,22 @@ def _connect(location: Path | str) -> Database:
     return PostgresDatabase(location)
 
 
-def migrations() -> list[tuple[int, str]]:
-    """The numbered schema steps that ship with the package, in order."""
-    return sorted(
-        (int(match[1]), entry.read_text(encoding="utf-8"))
-        for entry in resources.files("tokonomi.storage").joinpath("schema").iterdir()
-        if (match := _MIGRATION_NAME.fullmatch(entry.name))
-    )
+def migrations(dialect: Dialect = "sqlite") -> list[tuple[int, str]]:
+    """The numbered schema steps that ship with the package, in order, for one database.
+
+    What only one of them needs stands in a file of the same number that names it.
+    """
+    steps: dict[int, str] = {}
+    files = resources.files("tokonomi.storage").joinpath("schema").iterdir()
+    for entry in sorted(files, key=lambda entry: len(entry.name)):
+        match = _MIGRATION_NAME.fullmatch(entry.name)
+        if match and match[2] in (None, dialect):
+            steps[int(match[1])] = steps.get(int(match[1]), "") + entry.read_text(encoding="utf-8")
+    return sorted(steps.items())
 
 
 def _migrate(database: Database, location: str) -> None:
-    steps = migrations()
+    steps = migrations(database.dialect)
     newest = steps[-1][0]
     if database.schema_version() == newest:
         return

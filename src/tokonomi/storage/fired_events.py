@@ -3,17 +3,17 @@
 What fired is a row before anybody is told, so no restart and no second gateway tells it again.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tokonomi.budgets.alerts import Alert, Standing, due_alerts
-from tokonomi.budgets.limit import Budget
+from tokonomi.budgets.limit import Budget, budget_window
 from tokonomi.budgets.table import share_to_text
 from tokonomi.credits.grant import credits_to_text
 from tokonomi.credits.notices import Level, due_notice
 from tokonomi.money import Money
-from tokonomi.storage.budget_store import every_budget, name_begins, standings
+from tokonomi.storage.budget_store import SubjectStanding, every_budget, standings
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database
 from tokonomi.storage.wallet_rules import StoredRule, every_rule, wallet_prefix
@@ -65,19 +65,28 @@ def _budget_events(database: Database, now: datetime) -> Iterator[Event]:
         budget = stored.budget
         if not budget.alerts and not budget.forecast_alerts:
             continue
-        begins, values = name_begins(database, f"budget:{budget.id}:")
-        rows = database.execute(
-            "SELECT fired.account, event FROM fired JOIN account ON account.id = fired.account"  # noqa: S608 - ours
-            f" WHERE {begins}",
-            values,
-        )
-        fired = {(row[0], row[1]) for row in rows}
-        for one in standings(database, budget, now):
+        subjects = standings(database, budget, now)
+        fired = _fired_of(database, budget, subjects)
+        for one in subjects:
             spent = Money(one.balance.spent, budget.currency)
             standing = Standing(subject=one.subject, span=one.span, spent=spent)
             alerts = due_alerts(budget, standing, now=now, fired=())
             events = (_alert(one.account, budget, alert) for alert in alerts)
             yield from (each for each in events if (each.account, each.event) not in fired)
+
+
+def _fired_of(
+    database: Database, budget: Budget, subjects: Sequence[SubjectStanding]
+) -> set[tuple[int, str]]:
+    """What has fired for these subjects of a budget, who are all in one window."""
+    if not subjects:
+        return set()
+    rows = database.execute(
+        "SELECT account, event FROM fired WHERE account IN"
+        " (SELECT id FROM account WHERE budget_window = ?)",
+        (budget_window(budget.id, subjects[0].span.start),),
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 def _alert(account: int, budget: Budget, alert: Alert) -> Event:

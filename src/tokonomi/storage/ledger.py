@@ -10,23 +10,28 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from tokonomi.budgets.limit import budget_window_of
 from tokonomi.errors import TokonomiError
-from tokonomi.ledger.account import Balance, Sink
+from tokonomi.ledger.account import Balance, Sink, grant_under
 from tokonomi.ledger.hold import Captured, Demand, Held, Part, Refusal, authorize
 from tokonomi.storage.database import Database, Row
 
 CREDIT: Final = "CREDIT"
 """The asset of wallets, in milli-credits."""
 
-_COLUMNS: Final = "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+_COLUMNS: Final = (
+    "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn, rules_version"
+)
 _GRANTS: Final = (
     "SELECT priority, 1 - promotional, expires_us IS NULL, expires_us, granted_us, id, wallet,"
     " account FROM wallet_grant WHERE closed_us IS NULL"
 )
 _UPDATE: Final = (
-    "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?"
-    " WHERE id = ?"
+    "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?,"
+    " floor = ?, rules_version = ? WHERE id = ?"
 )
+_AT_ONCE: Final = 500
+"""Accounts that one statement names."""
 _TRANSFER: Final = ("kind", "account", "sink", "amount", "call_id", "at_us")
 
 
@@ -37,17 +42,19 @@ class Conflict(TokonomiError):
 
 
 class Funding(msgspec.Struct, frozen=True):
-    """An account that a claim needs, and the limit that it is funded to.
+    """An account that a claim needs, and the limit and floor that its rule sets.
 
-    `limit` and `floor` are in units of `asset`. An account that does not exist is made; one whose
-    funding differs from `limit` (the budget was changed) is funded or drawn down to it, never
-    below what is spent and held.
+    `limit` and `floor` are in units of `asset`. An account that does not exist is made; one that
+    stands otherwise (the budget was changed) is brought to them, never below what is spent and
+    held. `version` is that of the rules that say so: an older one than the account follows already
+    changes nothing, so a gateway that has not heard of a change yet does not undo it.
     """
 
     name: str
     asset: str
     limit: int
     floor: int | None = 0
+    version: int = 0
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -66,8 +73,8 @@ class LockedAccounts:
     """The accounts that a group of calls touches: locked, read once, and written once.
 
     All locks are taken here, in one statement and in rising order of id, so that two writers never
-    wait for each other in a circle. `resolve` and `hold` work on the balances in memory; `write`
-    stores what changed, where the schema's CHECK is the backstop.
+    wait for each other in a circle. `resolve`, `follow_rules` and `hold`, in this order, work on
+    the balances in memory; `write` stores what changed, where the schema's CHECK is the backstop.
     """
 
     def __init__(
@@ -95,9 +102,6 @@ class LockedAccounts:
         }
         self._accounts, self._stored = self._lock(held, known)
         self._balances = dict(self._stored)
-        for on, funding in self._own.items():
-            if isinstance(on, Funding):
-                self._fund(self._accounts[on][-1], funding)
 
     def resolve(self, resolutions: Resolutions) -> None:
         """Captures what was used of these holds and frees the rest.
@@ -116,6 +120,15 @@ class LockedAccounts:
                     home = captured.held.home
                     self._transfer("overrun", home, Sink.OVERRUN, captured.overrun, call=call)
 
+    def follow_rules(self) -> None:
+        """Brings the accounts of budgets to the limits and floors of the newest rules claimed by.
+
+        After `resolve`: what ends have freed may be above a limit that was lowered.
+        """
+        for on, funding in self._own.items():
+            if isinstance(on, Funding):
+                self._follow(self._accounts[on][-1], funding)
+
     def hold(self, claims: Sequence[Claim]) -> tuple[Held, ...] | Refusal:
         """The holds of one request on everything that it claims, or the refusal."""
         demands = [
@@ -123,15 +136,24 @@ class LockedAccounts:
             for it in claims
         ]
         outcome = authorize(self._balances, demands)
-        if not isinstance(outcome, Refusal):
-            for part in _parts(outcome):
-                self._change(part.account, pending=part.amount)
+        if isinstance(outcome, Refusal):
+            return self._refused(outcome, claims)
+        for part in _parts(outcome):
+            self._change(part.account, pending=part.amount)
         return outcome
 
     def write(self) -> None:
         """Stores the balances that changed and the transfers that explain them."""
         changed = [
-            (it.credits_posted, it.debits_posted, it.debits_pending, it.withdrawn, account)
+            (
+                it.credits_posted,
+                it.debits_posted,
+                it.debits_pending,
+                it.withdrawn,
+                it.floor,
+                it.rules_version,
+                account,
+            )
             for account, it in self._balances.items()
             if it is not self._stored[account]
         ]
@@ -155,6 +177,19 @@ class LockedAccounts:
         }
         return accounts, {row[1]: _balance(row) for row in rows}
 
+    def _refused(self, refusal: Refusal, claims: Sequence[Claim]) -> Refusal:
+        """The refusal with the limit that the rule states.
+
+        The account itself may be granted more: what was spent before the limit was lowered.
+        """
+        on = next(it.on for it in claims if it.source == refusal.source)
+        if isinstance(on, str):
+            return refusal
+        known = self._balances[self._accounts[on][-1]].rules_version
+        if on.version < known:
+            return refusal
+        return replace(refusal, limit=on.limit - (on.floor or 0))
+
     def _make_missing(self, names: set[str]) -> None:
         if not names:
             return
@@ -166,21 +201,24 @@ class LockedAccounts:
         # In order of name: two writers that make the same accounts wait in line, not in a circle.
         for funding in sorted(self._own.values(), key=lambda it: it.name):
             if funding.name in missing:
-                open_account(self._database, funding.name, funding.asset, floor=funding.floor)
+                _open(self._database, funding)
 
-    def _fund(self, account: int, funding: Funding) -> None:
-        """Funds the account to its limit, or draws it down as far as spend and holds allow."""
+    def _follow(self, account: int, funding: Funding) -> None:
         balance = self._balances[account]
-        missing = funding.limit - (balance.credits_posted - balance.withdrawn)
+        if funding.version < balance.rules_version:
+            return
+        if funding.version > balance.rules_version or funding.floor != balance.floor:
+            self._balances[account] = replace(
+                balance, floor=funding.floor, rules_version=funding.version
+            )
+        granted = grant_under(balance, limit=funding.limit, floor=funding.floor)
+        missing = granted - balance.granted
         if missing > 0:
             self._change(account, funded=missing)
             self._transfer("fund", account, Sink.ISSUED, missing)
         elif missing < 0:
-            available = -missing if balance.available is None else balance.available
-            spare = min(-missing, max(available, 0))
-            if spare:
-                self._change(account, posted=spare, withdrawn=spare)
-                self._transfer("withdraw", account, Sink.ISSUED, spare)
+            self._change(account, posted=-missing, withdrawn=-missing)
+            self._transfer("withdraw", account, Sink.ISSUED, -missing)
 
     def _change(
         self,
@@ -252,15 +290,40 @@ def post(
     return True
 
 
-def open_account(database: Database, name: str, asset: str, *, floor: int | None = 0) -> int:
-    """The id of the account of this name, which is made when it does not exist."""
-    database.execute(
-        "INSERT INTO account (name, asset, floor) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-        (name, asset, floor),
-    )
+def follow_rules(database: Database, fundings: Sequence[Funding], *, at_us: int) -> None:
+    """Brings existing accounts to what their rules say, inside the caller's transaction.
+
+    Name them in rising order of id, as every writer takes its locks.
+    """
+    for first in range(0, len(fundings), _AT_ONCE):
+        part = fundings[first : first + _AT_ONCE]
+        names = {funding.name for funding in part}
+        claims = [Claim("", 0, funding) for funding in part]
+        accounts = LockedAccounts(database, claims, {}, at_us=at_us, known=names)
+        accounts.follow_rules()
+        accounts.write()
+
+
+def open_account(database: Database, name: str, asset: str) -> int:
+    """The id of the account of this name with a floor of 0, which is made when there is none."""
+    _open(database, Funding(name, asset, limit=0))
     row = database.execute("SELECT id FROM account WHERE name = ?", (name,)).fetchone()
     assert row is not None, "the account was just made"
     return int(row[0])
+
+
+def _open(database: Database, funding: Funding) -> None:
+    database.execute(
+        "INSERT INTO account (name, asset, floor, rules_version, budget_window)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        (
+            funding.name,
+            funding.asset,
+            funding.floor,
+            funding.version,
+            budget_window_of(funding.name),
+        ),
+    )
 
 
 def _open_grants(database: Database, wallets: Sequence[str]) -> list[tuple[str, int]]:
@@ -294,6 +357,7 @@ def _balance(row: Row) -> Balance:
         debits_pending=row[4],
         floor=row[5],
         withdrawn=row[6],
+        rules_version=row[7],
     )
 
 

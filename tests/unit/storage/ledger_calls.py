@@ -39,17 +39,38 @@ class Calls:
 
     def begin(self, on: Funding | str, amount: int) -> str | None:
         """The id of the call, or None when it was refused."""
+        begin = self._begin(on, amount)
+        outcome = write_group(self.database, self.worker, [begin], at_us=1)[0]
+        return self._begun(begin, outcome)
+
+    def refused(self, on: Funding | str, amount: int) -> Refusal:
+        """Why a call is refused."""
+        [outcome] = write_group(self.database, self.worker, [self._begin(on, amount)], at_us=1)
+        assert isinstance(outcome, Refusal)
+        return outcome
+
+    def end_and_begin(self, call: str, on: Funding | str, amount: int) -> str | None:
+        """The id of a call that begins in the group in which another ends unused, if it may."""
+        begin = self._begin(on, amount)
+        group = [self._settle(call, 0), begin]
+        return self._begun(begin, write_group(self.database, self.worker, group, at_us=1)[1])
+
+    def _begin(self, on: Funding | str, amount: int) -> Begin:
         call = f"{self.prefix}-{next(self.numbers)}.1"
         source = f"wallet {on}" if isinstance(on, str) else "budget"
         intent = Intent(id=call, at=NOW, dimensions=Dimensions(), model="m")
-        begin = Begin(intent, (Claim(source, amount, on),))
-        outcome = write_group(self.database, self.worker, [begin], at_us=1)[0]
+        return Begin(intent, (Claim(source, amount, on),))
+
+    def _begun(self, begin: Begin, outcome: tuple[Held, ...] | Refusal) -> str | None:
         if isinstance(outcome, Refusal):
             return None
-        self.open[call] = outcome
-        return call
+        self.open[begin.intent.id] = outcome
+        return begin.intent.id
 
     def end(self, call: str, used: int) -> None:
+        write_group(self.database, self.worker, [self._settle(call, used)], at_us=2)
+
+    def _settle(self, call: str, used: int) -> Settle:
         captured = tuple(capture(held, used) for held in self.open.pop(call))
         settled = Call(
             intent=Intent(id=call, at=NOW, dimensions=Dimensions(), model="m"),
@@ -58,7 +79,7 @@ class Calls:
             cost=Unpriced("a call of a test"),
             status=Status.OK,
         )
-        write_group(self.database, self.worker, [Settle(settled, captured)], at_us=2)
+        return Settle(settled, captured)
 
     def use(self, on: Funding | str, amount: int) -> bool:
         """Whether a call could use this much; it did."""
