@@ -7,6 +7,7 @@
     │   ├── ImpossibleUsage impossible_usage     token counts that cannot be true together
     │   ├── BadPrices       bad_prices           a price file is wrong
     │   ├── BadConfig       bad_config           tokonomi.toml is wrong
+    │   ├── BadPlan         bad_plan             a scenario is wrong, or cannot be priced
     │   └── WrongUsage      wrong_usage          a command was asked for what it does not know
     ├── NotFound            not_found            a thing named by a person does not exist
     ├── StartError          start_failed         a server of ours could not be started
@@ -72,6 +73,12 @@ class BadConfig(BadInput):
     """The configuration file is wrong."""
 
     code = "bad_config"
+
+
+class BadPlan(BadInput):
+    """A scenario is wrong, contradicts itself or cannot be priced."""
+
+    code = "bad_plan"
 
 
 class WrongUsage(BadInput):

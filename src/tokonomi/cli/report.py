@@ -125,10 +125,20 @@ def write(statement: Statement, output: Output) -> None:
     on_terminal = output.output is None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else None
     content = rendered(statement, output.format, output.locale, width=width)
-    if output.output is not None:
-        _write_file(output.output, content)
+    write_bytes(content, output.output, parquet=output.format == "parquet")
+
+
+def write_bytes(content: bytes, path: Path | None, *, parquet: bool = False) -> None:
+    """Nothing: the content is in the file, whole or not at all, or on standard output.
+
+    Raises:
+        WrongUsage: Parquet was asked for on a terminal.
+        BadInput: the file cannot be written.
+    """
+    if path is not None:
+        _write_file(path, content)
         return
-    if output.format == "parquet" and on_terminal:
+    if parquet and sys.stdout.isatty():
         raise WrongUsage("Parquet is not for a terminal", remedy="Name a file with --output.")
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()

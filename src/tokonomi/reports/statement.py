@@ -25,6 +25,9 @@ class Kind(StrEnum):
     COUNT = "count"
     MONEY = "money"
     SHARE = "share"
+    NUMBER = "number"
+    WORD = "word"
+    """A text of ours, which is translated for readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Column:
         unit: "calls", "tokens", the code of a currency, or empty.
         optional: whether readers are spared it when no cell says anything.
         leaves: when the terminal is too narrow, columns leave in rising order; None stays.
+        decimals: shown to readers, where the usual number of them is not meant.
+        signed: whether what is above 0 has a plus sign.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Column:
     unit: str = ""
     optional: bool = False
     leaves: int | None = None
+    decimals: int | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +77,15 @@ class Statement:
 
     Attributes:
         title: what it is about, before translation.
-        period: the calls' instants, in UTC.
+        period: the calls' instants, in UTC; None where it speaks of no calls that were made.
         dimensions: names of the first columns, by which the rows differ.
         columns: of every row, the dimensions first.
         rows: in the order in which they are to be read.
         other: the rest of the rows as one, when there are more than were asked for.
-        totals: of all rows, shown or not; None where a total says nothing.
+        totals: of all rows, shown or not; None where a total says nothing. Empty without a total.
         notes: in the order in which they are to be read.
         calls: how many calls it speaks of.
+        subject: whose table it is, before the title.
     """
 
     title: str
@@ -85,10 +93,11 @@ class Statement:
     rows: tuple[Row, ...]
     totals: Row
     dimensions: tuple[str, ...] = ()
-    period: Period = ALWAYS
+    period: Period | None = ALWAYS
     other: Other | None = None
     notes: tuple[Note, ...] = ()
     calls: int = 0
+    subject: str = ""
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
@@ -97,7 +106,8 @@ class Statement:
 
     def said(self, place: int) -> bool:
         """Whether any cell of a column says something that is not 0."""
-        return any(row[place] for row in (*self.all_rows, self.totals))
+        totals = (self.totals,) if self.totals else ()
+        return any(row[place] for row in (*self.all_rows, *totals))
 
 
 def exact_decimal(value: Fraction) -> str:

@@ -6,6 +6,7 @@ from string import Template
 from typing import Final
 
 from tokonomi.money import Locale, format_number, format_percent
+from tokonomi.reports import plan_words
 from tokonomi.reports.statement import Note
 from tokonomi.storage.analytics import Period
 
@@ -73,7 +74,10 @@ _INDONESIAN: Final[Mapping[str, str]] = {
     "left_out": "Tidak muat di terminal sesempit ini: $columns. Pakai --format json untuk semua.",
 }
 
-_WORDS: Final[Mapping[Locale, Mapping[str, str]]] = {"en": _ENGLISH, "id": _INDONESIAN}
+_WORDS: Final[Mapping[Locale, Mapping[str, str]]] = {
+    "en": {**_ENGLISH, **plan_words.ENGLISH},
+    "id": {**_INDONESIAN, **plan_words.INDONESIAN},
+}
 
 
 def word(key: str, locale: Locale, **figures: str) -> str:

@@ -47,15 +47,28 @@ def grid_of(statement: Statement, locale: Locale) -> Grid:
         groups = format_number(statement.other.groups, decimals=0, locale=locale)
         name = word("other", locale, groups=groups)
         rows.append(_named(name, shown(statement.other.row), statement))
+    total = tuple("" for _ in columns)
+    if statement.totals:
+        total = _named(word("total", locale), shown(statement.totals), statement)
     return Grid(
-        title=f"{word(statement.title, locale)}, {period_text(statement.period, locale)}",
+        title=title_of(statement, locale),
         headings=tuple(_heading(column, locale) for column in columns),
-        to_the_right=tuple(column.kind is not Kind.TEXT for column in columns),
+        to_the_right=tuple(column.kind not in {Kind.TEXT, Kind.WORD} for column in columns),
         leaves=tuple(column.leaves for column in columns),
         rows=tuple(rows),
-        total=_named(word("total", locale), shown(statement.totals), statement),
+        total=total,
         notes=tuple(note_text(note, locale) for note in statement.notes),
     )
+
+
+def title_of(statement: Statement, locale: Locale) -> str:
+    """What a statement is about: whose it is, what it shows, and of which time."""
+    title = word(statement.title, locale)
+    if statement.subject:
+        title = f"{statement.subject}: {title}"
+    if statement.period is None:
+        return title
+    return f"{title}, {period_text(statement.period, locale)}"
 
 
 def cell_text(cell: Cell, column: Column, locale: Locale) -> str:
@@ -64,15 +77,28 @@ def cell_text(cell: Cell, column: Column, locale: Locale) -> str:
         case Kind.TEXT, "":
             return word("not given", locale)
         case _, None:
-            return "" if column.kind is Kind.TEXT else NOTHING
-        case Kind.MONEY, Fraction():
-            return format_amount(cell, column.unit, locale)
-        case Kind.SHARE, Fraction():
-            return format_percent(cell, locale=locale)
+            return "" if column.kind in {Kind.TEXT, Kind.WORD} else NOTHING
+        case Kind.WORD, str():
+            return word(cell, locale)
         case Kind.COUNT, int():
             return format_number(cell, decimals=0, locale=locale)
+        case _, Fraction():
+            return _figure(cell, column, locale)
         case _:
             return str(cell)
+
+
+def _figure(value: Fraction, column: Column, locale: Locale) -> str:
+    sign = "+" if column.signed and value > 0 else ""
+    match column.kind:
+        case Kind.MONEY:
+            text = format_amount(value, column.unit, locale, decimals=column.decimals)
+        case Kind.SHARE:
+            decimals = 1 if column.decimals is None else column.decimals
+            text = format_percent(value, decimals=decimals, locale=locale)
+        case _:
+            text = format_number(value, decimals=column.decimals or 0, locale=locale)
+    return sign + text
 
 
 def _heading(column: Column, locale: Locale) -> str:

@@ -28,11 +28,17 @@ _DIGITS: Final = 38
 
 def as_json(statement: Statement) -> str:
     """The statement as one JSON object, keys sorted; see `docs/reference/reports.md`."""
-    other = statement.other
-    content = {
-        "version": VERSION,
+    content = {"version": VERSION, **json_object(statement)}
+    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def json_object(statement: Statement) -> dict[str, Any]:
+    """What JSON says of a statement, without the version."""
+    other, period = statement.other, statement.period
+    return {
         "title": statement.title,
-        "period": {"since": iso(statement.period.since), "until": iso(statement.period.until)},
+        **({"subject": statement.subject} if statement.subject else {}),
+        "period": period and {"since": iso(period.since), "until": iso(period.until)},
         "dimensions": list(statement.dimensions),
         "columns": [
             {"name": column.name, "kind": column.kind, "unit": column.unit or None}
@@ -40,10 +46,9 @@ def as_json(statement: Statement) -> str:
         ],
         "rows": [_object(row, statement.columns) for row in statement.rows],
         "other": other and {"groups": other.groups, **_measured(other.row, statement)},
-        "totals": _measured(statement.totals, statement),
+        "totals": _measured(statement.totals, statement) if statement.totals else None,
         "notes": [{"code": note.code, **note.figures} for note in statement.notes],
     }
-    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_csv(statement: Statement) -> str:
@@ -93,7 +98,7 @@ def _json_cell(cell: Cell, column: Column) -> object:
     match column.kind, cell:
         case Kind.MONEY, Fraction():
             return {"amount": exact_decimal(cell), "currency": column.unit}
-        case Kind.SHARE, Fraction():
+        case Kind.SHARE | Kind.NUMBER, Fraction():
             return _share(cell)
         case _:
             return cell
@@ -106,11 +111,11 @@ def _plain(cell: Cell, column: Column) -> str:
     match column.kind, cell:
         case _, None:
             return ""
-        case Kind.TEXT, str():
+        case Kind.TEXT | Kind.WORD, str():
             return f"'{cell}" if cell.startswith(_RUN_BY_SPREADSHEETS) else cell
         case Kind.MONEY, Fraction():
             return exact_decimal(cell)
-        case Kind.SHARE, Fraction():
+        case Kind.SHARE | Kind.NUMBER, Fraction():
             return _share(cell)
         case _:
             return str(cell)
@@ -123,11 +128,11 @@ def _share(ratio: Fraction) -> str:
 
 def _array(cells: list[Cell], column: Column) -> "pa.Array[Any]":
     match column.kind:
-        case Kind.TEXT:
+        case Kind.TEXT | Kind.WORD:
             return pa.array(cells, pa.string())
         case Kind.COUNT:
             return pa.array(cells, pa.int64())
-        case Kind.SHARE:
+        case Kind.SHARE | Kind.NUMBER:
             return _decimals(cells, column, SHARE_DECIMALS)
         case Kind.MONEY:
             return _decimals(cells, column, currency_of(column.unit).exponent)

@@ -18,7 +18,7 @@ def as_markdown(statement: Statement, locale: Locale = "en") -> str:
     total = tuple(f"**{_escaped(cell)}**" if cell else "" for cell in grid.total)
     rows = [tuple(map(_escaped, row)) for row in grid.rows]
     lines = [f"### {grid.title}", "", _line(map(_escaped, grid.headings)), _line(rule)]
-    lines += [*map(_line, rows), _line(total)]
+    lines += [*map(_line, rows), *([_line(total)] if statement.totals else [])]
     if grid.notes:
         lines += ["", *(f"- {_escaped(note)}" for note in grid.notes)]
     return "\n".join(lines) + "\n"

@@ -28,12 +28,18 @@ def as_table(
     grid = grid_of(statement, locale)
     kept = _kept(grid, width)
     places = [place for place in range(len(grid.headings)) if place in kept]
-    table = Table(box=SIMPLE, show_footer=bool(statement.dimensions), title=None, pad_edge=False)
+    table = Table(
+        box=SIMPLE,
+        show_footer=bool(statement.dimensions and statement.totals),
+        title=None,
+        pad_edge=False,
+    )
     for place in places:
         justify = "right" if grid.to_the_right[place] else "left"
         heading, total = escape(grid.headings[place]), escape(grid.total[place])
         table.add_column(heading, total, justify=justify, no_wrap=True)
-    for row in grid.rows or ((grid.total,) if not statement.dimensions else ()):
+    alone = bool(statement.totals) and not statement.dimensions
+    for row in grid.rows or ((grid.total,) if alone else ()):
         table.add_row(*(escape(row[place]) for place in places))
     lines = StringIO()
     console = Console(file=lines, width=10_000, force_terminal=colour, no_color=not colour)

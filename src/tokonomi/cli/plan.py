@@ -1,0 +1,117 @@
+"""`tokonomi plan`: what a feature will cost before it is built."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+
+from tokonomi.cli.report import write_bytes
+from tokonomi.cli.store_options import pairs
+from tokonomi.errors import WrongUsage
+from tokonomi.money import Locale, parse_amount
+from tokonomi.plans import Plan
+from tokonomi.reports.forms import Form
+from tokonomi.reports.forms.sections import rendered_sections
+
+OVER: Final = 4
+"""Exit code when the plan is over the amount of --fail-over."""
+
+app = App(name="plan", help="Plan what a feature will cost before it is built.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Which scenario is meant.
+
+    Attributes:
+        template: a bundled scenario instead of a file, such as coaching-app.
+        set: a value in place of the scenario's, such as volume.users=1000. Repeatable.
+        contract: a file with your own prices.
+    """
+
+    template: str = ""
+    set: Annotated[list[str] | None, Parameter(negative=())] = None
+    contract: Path | None = None
+
+    def plan(self, file: Path | None) -> Plan:
+        """The plan of the file or the template.
+
+        Raises:
+            WrongUsage: neither or both are named.
+        """
+        if (file is None) == (not self.template):
+            raise WrongUsage(
+                "name one scenario: a file, or a template",
+                remedy="Try `tokonomi plan --template coaching-app`.",
+            )
+        if file is None:
+            plan = Plan.template(self.template, contract=self.contract)
+        else:
+            plan = Plan.read(file, contract=self.contract)
+        return plan.with_values(pairs(self.set, "--set"))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How the answer is written.
+
+    Attributes:
+        format: the form.
+        section: one table instead of all; CSV and Parquet hold the lines unless it names another.
+        output: a file to write to instead of the terminal.
+        locale: language of tables and Markdown.
+    """
+
+    format: Form = "table"
+    section: str = ""
+    output: Path | None = None
+    locale: Locale = "en"
+
+
+FROM_A_FILE: Final = Source()
+AS_TABLE: Final = Output()
+
+
+@app.default
+def plan(
+    file: Path | None = None,
+    /,
+    *,
+    fail_over: str = "",
+    source: Source = FROM_A_FILE,
+    output: Output = AS_TABLE,
+) -> int:
+    """Plan a month: its cost for each call, session and user, by model, component and feature.
+
+    Args:
+        file: a scenario.
+        fail_over: exit with 4, after printing, when a month costs more than this amount.
+        source: which scenario, and what is changed in it.
+        output: how the answer is written.
+    """
+    planned = source.plan(file)
+    write_sections(planned, output)
+    if not fail_over:
+        return 0
+    month = planned.month
+    limit = parse_amount(fail_over, output.locale, currency=month.currency)
+    over = month.cost - limit
+    if over.sub_units <= 0:
+        return 0
+    sys.stderr.write(f"{month.cost.format()} a month is {over.format()} over {limit.format()}.\n")
+    return OVER
+
+
+def write_sections(planned: Plan, output: Output) -> None:
+    """Nothing: the plan's tables are on standard output or in the file."""
+    on_terminal = output.output is None and sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if on_terminal else None
+    content = rendered_sections(
+        planned.sections(), output.format, output.locale, only=output.section, width=width
+    )
+    write_bytes(content, output.output, parquet=output.format == "parquet")

@@ -1,0 +1,1 @@
+"""Plans: what a feature will cost before it is built, what margin is left, when it breaks even."""

@@ -1,0 +1,106 @@
+"""Plans in Python: read a scenario, evaluate it, show it.
+
+>>> plan = Plan.template("coaching-app")
+>>> plan.month.cost.format()
+'$8.02'
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from tokonomi.plan.document import Node, read_document, with_value
+from tokonomi.plan.evaluate import Month, month_of, projection
+from tokonomi.plan.price_list import PriceList
+from tokonomi.plan.scenario import Scenario
+from tokonomi.plan.scenario_file import scenario_of
+from tokonomi.pricing.book import PriceBook
+from tokonomi.reports import plan_month
+from tokonomi.reports.forms.sections import LINES, Sections
+from tokonomi.storage.plan_files import load_scenario, load_template
+from tokonomi.storage.price_files import load_book
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scenario with the prices that it is evaluated at.
+
+    Attributes:
+        document: the scenario's values and where they stand.
+        book: the price book.
+    """
+
+    document: Node
+    book: PriceBook = field(default_factory=load_book, repr=False)
+
+    @classmethod
+    def template(cls, name: str, *, contract: Path | None = None) -> "Plan":
+        """The plan of a bundled template, such as `coaching-app`.
+
+        Raises:
+            NotFound: there is no such template.
+        """
+        return cls(load_template(name), load_book(contract))
+
+    @classmethod
+    def read(cls, path: Path | str, *, contract: Path | None = None) -> "Plan":
+        """The plan of a scenario's file.
+
+        Raises:
+            BadPlan: the scenario is wrong; the error names file, line and key.
+        """
+        return cls(load_scenario(Path(path)), load_book(contract))
+
+    @classmethod
+    def of(cls, text: str, *, name: str = "scenario.toml", contract: Path | None = None) -> "Plan":
+        """The plan of a scenario's text."""
+        return cls(read_document(text, name), load_book(contract))
+
+    def with_values(self, values: Mapping[str, str]) -> "Plan":
+        """The plan with other values at some paths.
+
+        >>> plan = Plan.template("coaching-app").with_values({"volume.users": "1000"})
+        >>> plan.month.cost.format()
+        '$16.04'
+        """
+        document = self.document
+        for path, value in values.items():
+            document = with_value(document, path, value)
+        return Plan(document, self.book)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The typed and checked scenario."""
+        return scenario_of(self.document)
+
+    @cached_property
+    def prices(self) -> PriceList:
+        """The prices of the scenario's date."""
+        return PriceList.of(self.scenario, self.book)
+
+    @cached_property
+    def month(self) -> Month:
+        """The month, exactly, every distribution at its mean."""
+        return month_of(self.scenario, self.prices)
+
+    @cached_property
+    def months(self) -> tuple[Month, ...]:
+        """The months of the projection."""
+        return projection(self.scenario, self.prices)
+
+    def sections(self) -> Sections:
+        """Every table of the plan, in the order in which they are to be read."""
+        scenario, month = self.scenario, self.month
+        found = {"summary": plan_month.summary(scenario, month)}
+        if month.token_cost.sub_units:
+            found["models"] = plan_month.models(month)
+        if month.lines:
+            found["components"] = plan_month.components(month)
+            found["features"] = plan_month.features(month)
+        if month.revenue_lines:
+            found["revenue"] = plan_month.revenue(month)
+        if scenario.plan.months > 1:
+            found["months"] = plan_month.projected(self.months)
+        found[LINES] = plan_month.line_items(scenario, month)
+        return found
