@@ -68,7 +68,10 @@ class Dispatcher:
         allowed = allowance(self.rules.now, exchange, self.book, answers=endpoint.answers)
         if isinstance(allowed, Refused):
             raise refused_by_rule(allowed)
-        beginning = asyncio.ensure_future(self.recorder.begin(exchange.intent, allowed.claims))
+        begun = self.recorder.begin(
+            exchange.intent, allowed.claims, alone=self.metrics.in_flight == 1
+        )
+        beginning = asyncio.ensure_future(begun)
         body = exchange.request.body_for(exchange.intent.model, max_tokens=allowed.send_max_tokens)
         exchange.held = await self._begun(exchange, allowed, beginning)
         exchange.allowance = allowed
@@ -222,7 +225,7 @@ class Dispatcher:
         """The call's row, and the future of its being durable."""
         call, captured = row_of(exchange, ending, self.book)
         exchange.settled = True
-        kept = self.recorder.settle(call, captured or None)
+        kept = self.recorder.settle(call, captured or None, alone=self.metrics.in_flight == 1)
         self.metrics.count(call, exchange.target.label)
         self.metrics.count_overruns(captured)
         self.unknown_keys.note(call)

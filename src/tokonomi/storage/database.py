@@ -51,6 +51,11 @@ class Database(Protocol):
         """Which database it is."""
         ...
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a transaction waits for nothing but the disk of this host."""
+        ...
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """The cursor of one statement; outside a `transaction` it commits by itself.
 

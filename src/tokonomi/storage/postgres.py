@@ -62,6 +62,11 @@ class PostgresDatabase:
         """Always `postgresql`."""
         return "postgresql"
 
+    @property
+    def is_local(self) -> bool:
+        """Always false: its server may be anywhere."""
+        return False
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
         with self._meant():

@@ -2,7 +2,8 @@
 
 Everything that waits when the writer is free goes into one transaction (`call_groups`), so the cost
 of a disk flush is shared by all calls in flight, and budgets are decided on balances that no other
-process can touch meanwhile.
+process can touch meanwhile. A call that is the only one in flight has nobody to share with: on a
+store of this host it is written at once, without waking the writer and being woken by it.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ _log: Final = logging.getLogger("tokonomi.recorder")
 
 _BUSY_RETRY_SECONDS: Final = 0.0002
 _FAILED_RETRY_SECONDS: Final = 0.05
+_SLOW_FLUSH_SECONDS: Final = 0.005
+_SLOW_DISK_SECONDS: Final = 1.0
+"""How long nothing is written at once, after it has held the event loop up."""
 _ROW_DEFECTS: Final = (StoreRefused, AmountTooLarge, OverflowError, ValueError, TypeError)
 """What one row's values can raise, when it is encoded, bound or checked by the schema."""
 
@@ -82,6 +86,7 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
         self._waiting = 0
+        self._slow_until = 0.0
         self._room: asyncio.Future[None] | None = None
         self._closed = self._loop.create_future()
         self._closing = False
@@ -95,10 +100,13 @@ class Recorder:
         """Why the last group could not be written, or `None` while the store works."""
         return self._failure
 
-    def begin(self, intent: Intent, claims: Sequence[Claim] = ()) -> Awaitable[Outcome]:
+    def begin(
+        self, intent: Intent, claims: Sequence[Claim] = (), *, alone: bool = False
+    ) -> Awaitable[Outcome]:
         """The holds of a call on all that it claims, when they are durable and it may leave.
 
-        A `Refusal` means that it may not; nothing was written then.
+        A `Refusal` means that it may not; nothing was written then. `alone` says that no other call
+        is in flight, so that nobody minds if the event loop waits for the disk.
 
         Raises:
             StoreError: the store cannot be written, or stayed busy too long; nothing may leave.
@@ -106,20 +114,21 @@ class Recorder:
         begin = Begin(intent, tuple(claims))
         if self._waiting >= self._limits.waiting:
             return self._begin_when_there_is_room(begin)
-        return self._put(begin, self._limits.begin_seconds)
+        return self._put(begin, self._limits.begin_seconds, alone=alone)
 
-    def settle(self, call: Call, captured: Sequence[Captured] | None = None) -> Awaitable[Outcome]:
+    def settle(
+        self, call: Call, captured: Sequence[Captured] | None = None, *, alone: bool = False
+    ) -> Awaitable[Outcome]:
         """Done when the call's row and captures are durable, and its attempt and holds gone.
 
-        Without `captured` all that the call holds is free again.
+        Without `captured` all that the call holds is free again. `alone` is as in `begin`.
 
         Raises:
             StoreError: the store could not be written for `settle_seconds`, or refuses this row.
                 The attempt stays, so a later sweep reports the call.
         """
-        return self._put(
-            Settle(call, None if captured is None else tuple(captured)), self._limits.settle_seconds
-        )
+        settle = Settle(call, None if captured is None else tuple(captured))
+        return self._put(settle, self._limits.settle_seconds, alone=alone)
 
     async def close(self) -> None:
         """Writes what waits, then ends the writer."""
@@ -134,14 +143,35 @@ class Recorder:
             await asyncio.shield(self._room)
         return await self._put(begin, self._limits.begin_seconds)
 
-    def _put(self, record: Begin | Settle, patience_seconds: float) -> asyncio.Future[Outcome]:
+    def _put(
+        self, record: Begin | Settle, patience_seconds: float, *, alone: bool = False
+    ) -> asyncio.Future[Outcome]:
         done: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing:
             done.set_exception(StoreError("the recorder is closed"))
             return done
+        if alone and not self._waiting and (outcome := self._written_at_once(record)) is not None:
+            done.set_result(outcome)
+            return done
         self._waiting += 1
         self._queue.put(_Entry(record, done, time.monotonic() + patience_seconds))
         return done
+
+    def _written_at_once(self, record: Begin | Settle) -> Outcome | None:
+        """What a call got that the writer need not be woken for; None when it must be.
+
+        The writer touches its connection only while something waits for it, so it is free now.
+        """
+        begun = time.monotonic()
+        if begun < self._slow_until:
+            return None
+        outcome = self._writer.write_at_once(record)
+        now = time.monotonic()
+        if now - begun > _SLOW_FLUSH_SECONDS:
+            self._slow_until = now + _SLOW_DISK_SECONDS
+        if outcome is not None:
+            self._failure = None
+        return outcome
 
     def _write(self) -> None:
         try:
@@ -209,6 +239,22 @@ class _Writer:
                 self._group = self._write_group(self._group)
         self._database.close()
 
+    def write_at_once(self, record: Begin | Settle) -> Outcome | None:
+        """The outcome of one record, or None when it must wait in the queue like any other.
+
+        Call it from the event loop, and only while nothing is in the queue or being written.
+        """
+        if not self._database.is_local:
+            return None
+        try:
+            return self._written([record])[0]
+        except StoreBusy:
+            return None
+        except (StoreError, *_ROW_DEFECTS):
+            # The writer tries again, and says what is wrong if it still is.
+            self._again = True
+            return None
+
     def unwritten(self) -> list[_Entry]:
         """What still waited when the writer ended."""
         return self._group + self._take(block=False)
@@ -228,21 +274,25 @@ class _Writer:
     def _write_group(self, group: list[_Entry]) -> list[_Entry]:
         """The entries to try again, after the others were written or given up."""
         try:
-            outcomes = write_group(
-                self._database,
-                self._worker_id,
-                [entry.record for entry in group],
-                at_us=microseconds(datetime.now(UTC)),
-                again=self._again,
-                known=self._known,
-            )
+            outcomes = self._written([entry.record for entry in group])
         except _ROW_DEFECTS as error:
             return self._write_apart(group, error)
         except StoreError as error:
             return self._after_failure(group, error)
-        self._again = False
         self._deliver(list(zip(group, outcomes, strict=True)), None)
         return []
+
+    def _written(self, group: Sequence[Begin | Settle]) -> list[Outcome]:
+        outcomes = write_group(
+            self._database,
+            self._worker_id,
+            group,
+            at_us=microseconds(datetime.now(UTC)),
+            again=self._again,
+            known=self._known,
+        )
+        self._again = False
+        return outcomes
 
     def _write_apart(self, group: list[_Entry], error: Exception) -> list[_Entry]:
         """One row that the schema refuses must not take its whole group with it."""

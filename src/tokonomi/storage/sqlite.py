@@ -46,6 +46,11 @@ class SqliteDatabase:
         """Always `sqlite`."""
         return "sqlite"
 
+    @property
+    def is_local(self) -> bool:
+        """Always true."""
+        return True
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
         with _meant():
