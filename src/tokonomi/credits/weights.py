@@ -3,7 +3,7 @@
 Credits are counted in milli-credits. At 1,000 tokens a credit and weights of 1, a token is one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from tokonomi.errors import BadInput
-from tokonomi.money import checked_int64, round_half_up
+from tokonomi.money import checked_int64
 from tokonomi.naming import meant
 from tokonomi.pricing.bound import Bounds
 from tokonomi.usage import COUNTS, Usage
@@ -24,6 +24,28 @@ _EVENTS: Final = frozenset({"searches", "requests"})
 _counts_of = attrgetter(*COUNTS)
 _OUTPUT: Final = COUNTS.index("output")
 _REASONING: Final = COUNTS.index("reasoning")
+_SEARCHES: Final = COUNTS.index("searches")
+_REQUESTS: Final = COUNTS.index("requests")
+_INPUTS: Final = {
+    (audio, image): (
+        *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
+        *(("audio_in", "cache_read_audio") if audio else ()),
+        *(("image_in",) if image else ()),
+    )
+    for audio in (False, True)
+    for image in (False, True)
+}
+"""Whether a request carries audio, and images -> the classes that its input may be."""
+_OUTPUTS: Final = {
+    (audio, image): (
+        *("output", "reasoning"),
+        *(("audio_out",) if audio else ()),
+        *(("image_out",) if image else ()),
+    )
+    for audio in (False, True)
+    for image in (False, True)
+}
+"""Whether a request asks for audio, and images -> the classes that its output may be."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,19 @@ class Weights:
         denominator = lcm(*(weight.denominator for weight in each))
         return tuple((weight * denominator).numerator for weight in each), denominator
 
+    def dearest(self, names: tuple[str, ...]) -> int:
+        """The most that a unit of any of these classes counts, as a numerator of `compiled`."""
+        found = self._dearest.get(names)
+        if found is None:
+            numerators = self.compiled[0]
+            found = max(numerators[COUNTS.index(name)] for name in names)
+            self._dearest[names] = found
+        return found
+
+    @cached_property
+    def _dearest(self) -> dict[tuple[str, ...], int]:
+        return {}
+
 
 def credits_used(usage: Usage, weights: Weights) -> int:
     """The milli-credits that a call uses, rounded half-up once.
@@ -87,7 +122,8 @@ def credits_used(usage: Usage, weights: Weights) -> int:
     counts = list(_counts_of(usage))
     counts[_OUTPUT] -= counts[_REASONING]
     counted = sum(map(int.__mul__, counts, numerators))
-    return checked_int64(round_half_up(Fraction(counted, denominator)))
+    # Half-up of a quotient that is never negative, without a fraction on the path of every call.
+    return checked_int64((2 * counted + denominator) // (2 * denominator))
 
 
 def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempts: int = 1) -> int:
@@ -111,18 +147,12 @@ def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempt
 
 
 def _bound(bounds: Bounds, weights: Weights) -> int:
-    numerators: dict[str, int] = dict(zip(COUNTS, weights.compiled[0], strict=True))
-
-    def dearest(names: Iterable[str]) -> int:
-        return max(numerators[name] for name in names)
-
-    inputs = ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"]
-    inputs += ["audio_in", "cache_read_audio"] * bounds.audio_in + ["image_in"] * bounds.image_in
-    outputs = ["output", "reasoning"]
-    outputs += ["audio_out"] * bounds.audio_out + ["image_out"] * bounds.image_out
+    inputs = _INPUTS[bounds.audio_in, bounds.image_in]
+    outputs = _OUTPUTS[bounds.audio_out, bounds.image_out]
+    numerators = weights.compiled[0]
     return (
-        bounds.input_tokens * dearest(inputs)
-        + bounds.all_output_tokens * dearest(outputs)
-        + bounds.searches * numerators["searches"]
-        + bounds.requests * numerators["requests"]
+        bounds.input_tokens * weights.dearest(inputs)
+        + bounds.all_output_tokens * weights.dearest(outputs)
+        + bounds.searches * numerators[_SEARCHES]
+        + bounds.requests * numerators[_REQUESTS]
     )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from tokonomi.calls import Call, Status
 from tokonomi.credits.weights import Weights, credits_used
 from tokonomi.ledger.hold import Captured, Held, capture
@@ -13,8 +15,7 @@ from tokonomi.storage.ledger import Claim
 from tokonomi.usage import Source, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True):
     """What a request claims, and the measure by which each claim is captured."""
 
     claims: tuple[Claim, ...] = ()

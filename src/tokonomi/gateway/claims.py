@@ -1,7 +1,7 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -14,7 +14,7 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
-from tokonomi.budgets.scope import Route, subject_of
+from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
@@ -29,6 +29,8 @@ from tokonomi.pricing.row import PriceRow
 from tokonomi.storage.budget_store import funding_of
 from tokonomi.storage.ledger import Claim, Funding
 
+FUNDED: Final = 10_000
+"""Accounts of one budget whose names are kept in memory."""
 NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
 
 
@@ -42,13 +44,24 @@ class BudgetInForce:
     budget: Budget
     zone: tzinfo
     version: int = 0
-    _span: Span | None = None
+    source: str = field(init=False)
+    _span: Span | None = field(default=None, init=False)
+    _funded: dict[str, Funding] = field(default_factory=dict[str, Funding], init=False)
 
-    def start_of_span(self, now: datetime) -> datetime:
-        """When the window began that `now` is in; computed again only when it has ended."""
-        if self._span is None or not self._span.holds(now):
+    def __post_init__(self) -> None:
+        self.source = f"budget {self.budget.id}"
+
+    def funding(self, subject: str, now: datetime) -> Funding:
+        """The account of a subject in the window that `now` is in, computed once a window."""
+        if self._span is None or not self._span.holds(now) or len(self._funded) >= FUNDED:
             self._span = span_at(self.budget.window, self.zone, now)
-        return self._span.start
+            self._funded.clear()
+        found = self._funded.get(subject)
+        if found is None:
+            name = account_name(self.budget.id, subject, self._span.start)
+            found = funding_of(self.budget, name, version=self.version)
+            self._funded[subject] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ def allowance(
         amount = amount_to_hold(budget, sizes[budget.currency])
         if isinstance(amount, Refused):
             return amount
-        claims.append(Claim(f"budget {budget.id}", amount, funding))
+        claims.append(Claim(rule.source, amount, funding))
         measures.append(BudgetMeasure(_rate(rules, rows, budget.currency)))
     for wallet in rules.wallets:
         claim = _wallet_claim(wallet, exchange, bounds)
@@ -134,10 +147,12 @@ def _bounds(
 def _rows(exchange: Exchange, book: PriceBook) -> tuple[PriceRow, ...]:
     """Every row that may price the reply; the tier that serves is the reply's to say."""
     target, at = exchange.target, exchange.intent.at
+    if "service_tier" not in exchange.request.fields:
+        row = book.row_at(target.price_as, exchange.intent.model, at)
+        return () if isinstance(row, Unpriced) else (row,)
+    entry = book.find(target.price_as, exchange.intent.model)
     tiers = {"standard"}
-    if "service_tier" in exchange.request.fields:
-        entry = book.find(target.price_as, exchange.intent.model)
-        tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
+    tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
     found = (book.row_at(target.price_as, exchange.intent.model, at, tier) for tier in tiers)
     return tuple(row for row in found if not isinstance(row, Unpriced))
 
@@ -167,14 +182,15 @@ def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRa
 
 def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
     """The account of the request's share in a budget, or None where the budget does not bind it."""
-    budget, intent = rule.budget, exchange.intent
+    scope, intent = rule.budget.scope, exchange.intent
+    if not scope.only and not scope.each:
+        return rule.funding(EVERYBODY, intent.at)
     route = Route(model=intent.model, provider=exchange.target.price_as)
     organisation = organisation_of(intent.dimensions.project)
-    subject = subject_of(budget.scope, intent.dimensions, route=route, organisation=organisation)
+    subject = subject_of(scope, intent.dimensions, route=route, organisation=organisation)
     if subject is None:
         return None
-    name = account_name(budget.id, subject, rule.start_of_span(intent.at))
-    return funding_of(budget, name, version=rule.version)
+    return rule.funding(subject, intent.at)
 
 
 def organisation_of(project: str) -> str:

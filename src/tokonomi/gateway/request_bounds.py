@@ -56,9 +56,7 @@ def bounds_of(
     if "file" in media:
         return Unpriced("the request refers to a file, whose tokens cannot be bounded")
     images = media.count("image_url")
-    searching = request.model.endswith(":online") or any(
-        mark in request.body for mark in _SEARCH_MARKS
-    )
+    searching = request.model.endswith(":online") or _mentions(request.body, _SEARCH_MARKS)
     return (
         Bounds(
             input_tokens=input_bound + images * TOKENS_OF_AN_IMAGE,
@@ -87,7 +85,7 @@ def _count(request: ParsedRequest, name: str) -> int | None:
 
 def _media(request: ParsedRequest) -> list[str]:
     """The kinds of the parts of all messages that are not text."""
-    if not any(mark in request.body for mark in _MEDIA_MARKS):
+    if not _mentions(request.body, _MEDIA_MARKS):
         return []
     raw = request.fields.get("messages")
     messages: object = [] if raw is None else _decode(raw)
@@ -100,6 +98,13 @@ def _media(request: ParsedRequest) -> list[str]:
         for part_type in [part.get("type")]
         if isinstance(part_type, str) and part_type != "text"
     ]
+
+
+def _mentions(body: bytes, marks: tuple[bytes, ...]) -> bool:
+    for mark in marks:  # noqa: SIM110 - a generator takes three times as long, on every call
+        if mark in body:
+            return True
+    return False
 
 
 def _items(value: object) -> Iterator[object]:

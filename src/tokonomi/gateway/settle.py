@@ -74,8 +74,7 @@ class Exchange:
         return (time.monotonic_ns() - self.begun_ns) // _NANOSECONDS_PER_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How an exchange ended.
 
     Attributes:

@@ -1,14 +1,15 @@
 """The dearest that a call can be under a price row, known before the call is made."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import msgspec
 
 from tokonomi.errors import BadInput
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Meter, PriceRow, SearchUnit
+from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
 
+_CACHED_ROWS: Final = 10_000
 _METERS: Final = tuple(Meter)
 _SEARCH: Final = _METERS.index(Meter.SEARCH)
 _REQUEST: Final = _METERS.index(Meter.REQUEST)
@@ -78,34 +79,68 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
     >>> upper_bound(row, Bounds(input_tokens=1000, output_tokens=500, choices=2))
     11250000000
     """
-    quantities = _quantities(row, bounds)
-    dearest = 0
-    for bracket in row.brackets:
-        if bracket.first_tokens > bounds.input_tokens:
-            continue
-        rates = bracket.rates
-        # A request fee is charged only where the row states one: `charge` says so.
-        total = bounds.requests * (rates[_REQUEST] or 0)
-        for quantity, meters in quantities:
-            known = [rate for index in meters if (rate := rates[index]) is not None]
-            if len(known) < len(meters):
-                return _unpriced(row, rates, quantities)
-            total += quantity * max(known)
-        dearest = max(dearest, total)
-    return dearest
-
-
-def _quantities(row: PriceRow, bounds: Bounds) -> list[tuple[int, tuple[int, ...]]]:
-    """What may be consumed, and the places of the meters that may price it."""
     searches = bounds.searches
     if row.search_unit is SearchUnit.PROMPT:
         searches = min(searches, bounds.requests)
-    possible = (
-        (bounds.input_tokens, _inputs(audio=bounds.audio_in, image=bounds.image_in)),
-        (bounds.all_output_tokens, _outputs(audio=bounds.audio_out, image=bounds.image_out)),
-        (searches, (_SEARCH,)),
+    # A meter that nothing is consumed of needs no price.
+    kinds = (
+        _inputs(audio=bounds.audio_in, image=bounds.image_in) if bounds.input_tokens else (),
+        _outputs(audio=bounds.audio_out, image=bounds.image_out) if bounds.output_tokens else (),
+        (_SEARCH,) if searches else (),
     )
-    return [(quantity, meters) for quantity, meters in possible if quantity]
+    most = 0
+    for bracket in _dearest_rates(row, kinds):
+        if bracket.first_tokens > bounds.input_tokens:
+            continue
+        if bracket.missing:
+            return Unpriced(
+                f"{row.id} has no price for {', '.join(bracket.missing)}", bracket.missing
+            )
+        total = (
+            bounds.input_tokens * bracket.an_input
+            + bounds.all_output_tokens * bracket.an_output
+            + searches * bracket.a_search
+            + bounds.requests * bracket.a_request
+        )
+        most = max(most, total)
+    return most
+
+
+class _DearestRates(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit can cost at most in a bracket, in sub-units, and what has no price there."""
+
+    first_tokens: int
+    an_input: int
+    an_output: int
+    a_search: int
+    a_request: int
+    missing: tuple[Meter, ...]
+
+
+@lru_cache(maxsize=_CACHED_ROWS)
+def _dearest_rates(
+    row: PriceRow, kinds: tuple[tuple[int, ...], ...]
+) -> tuple[_DearestRates, ...]:
+    """A row compiled for bounds: `kinds` are the meters of input, output and searches."""
+    return tuple(_dearest_of(bracket, kinds) for bracket in row.brackets)
+
+
+def _dearest_of(bracket: Bracket, kinds: tuple[tuple[int, ...], ...]) -> _DearestRates:
+    rates = bracket.rates
+    inputs, outputs, searches = (
+        max((rates[index] or 0 for index in meters), default=0) for meters in kinds
+    )
+    return _DearestRates(
+        first_tokens=bracket.first_tokens,
+        an_input=inputs,
+        an_output=outputs,
+        a_search=searches,
+        # A request fee is charged only where the row states one: `charge` says so.
+        a_request=rates[_REQUEST] or 0,
+        missing=tuple(
+            _METERS[index] for meters in kinds for index in meters if rates[index] is None
+        ),
+    )
 
 
 @cache
@@ -122,12 +157,3 @@ def _outputs(*, audio: bool, image: bool) -> tuple[int, ...]:
 
 def _places(*meters: Meter) -> tuple[int, ...]:
     return tuple(_METERS.index(meter) for meter in meters)
-
-
-def _unpriced(
-    row: PriceRow, rates: tuple[int | None, ...], quantities: list[tuple[int, tuple[int, ...]]]
-) -> Unpriced:
-    missing = tuple(
-        _METERS[index] for _, meters in quantities for index in meters if rates[index] is None
-    )
-    return Unpriced(f"{row.id} has no price for {', '.join(missing)}", missing)

@@ -244,7 +244,11 @@ class PriceRow:
                 f"{self.id} ends ({self.valid_to}) before it begins ({self.valid_from})"
             )
 
-    @property
+    def __hash__(self) -> int:
+        """The hash of its id: equal rows have equal ids, and what is compiled of a row is cached."""
+        return hash(self.id)
+
+    @cached_property
     def free(self) -> bool:
         """Whether its source prices everything at 0, explicitly; unknown is another thing."""
         tables = [self.rates, *(tier.rates for tier in self.context_tiers)]
