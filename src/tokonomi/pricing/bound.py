@@ -118,9 +118,7 @@ class _DearestRates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=_CACHED_ROWS)
-def _dearest_rates(
-    row: PriceRow, kinds: tuple[tuple[int, ...], ...]
-) -> tuple[_DearestRates, ...]:
+def _dearest_rates(row: PriceRow, kinds: tuple[tuple[int, ...], ...]) -> tuple[_DearestRates, ...]:
     """A row compiled for bounds: `kinds` are the meters of input, output and searches."""
     return tuple(_dearest_of(bracket, kinds) for bracket in row.brackets)
 

@@ -245,7 +245,7 @@ class PriceRow:
             )
 
     def __hash__(self) -> int:
-        """The hash of its id: equal rows have equal ids, and what is compiled of a row is cached."""
+        """The hash of its id: what is compiled of a row is cached by it."""
         return hash(self.id)
 
     @cached_property

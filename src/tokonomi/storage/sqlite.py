@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +15,7 @@ from tokonomi.storage.database import Cursor, Dialect, Row, StoreBusy, StoreRefu
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000
+_BUSY_RETRY_SECONDS: Final = 0.005
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY_CODE: Final = 0xFF
 _FULL_DISK_REMEDY: Final = (
@@ -34,7 +36,7 @@ class SqliteDatabase:
                 path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
             )
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                self._connection.execute(f"PRAGMA {pragma}")
+                _execute_patiently(self._connection, f"PRAGMA {pragma}")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"the store {path} cannot be opened: {error}",
@@ -157,6 +159,25 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Runs a statement on a store that others may be creating.
+
+    While one process turns a new file into WAL mode, SQLite refuses the others at once, without
+    the wait that it was told to make.
+    """
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _PRIMARY_CODE in _BUSY_CODES
+            if not busy or time.monotonic() > give_up_at:
+                raise
+            time.sleep(_BUSY_RETRY_SECONDS)
+        else:
+            return
 
 
 @cache
