@@ -81,7 +81,7 @@ class Upkeep:
         now = datetime.now(UTC)
         end_grants(self._database, now=now)
         for event in fire_events(self._database, now, refused=self._rules.wallets_refused()):
-            _log.warning("%s: %s", event.event, event.text)
+            _log.warning("%s: %s", event.name, event.text)
 
     def close(self) -> None:
         """Lets go of the store."""

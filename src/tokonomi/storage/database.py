@@ -6,7 +6,7 @@ how a transaction begins, how durable its commit is, and how rows are locked.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from tokonomi.errors import StoreError
 
@@ -14,6 +14,7 @@ Value = str | int | bytes | None
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
 Subject = Literal["schema", "calls", "lake", "workers"]
+_HIGHEST: Final = "\U0010ffff"
 
 
 class StoreBusy(StoreError):
@@ -150,3 +151,11 @@ def only_row(database: Database, sql: str, values: Sequence[Value] = ()) -> Row:
     row = database.execute(sql, values).fetchone()
     assert row is not None, "this query always has a row"
     return row
+
+
+def begins_with(column: str, text: str) -> tuple[str, tuple[str, str]]:
+    """A condition that a column begins with a text, and its values; the column's index answers it.
+
+    For columns that both databases order by their bytes: names of accounts and ids of calls.
+    """
+    return f"{column} >= ? AND {column} < ?", (text, text + _HIGHEST)

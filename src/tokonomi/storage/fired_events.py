@@ -1,39 +1,34 @@
-"""Events that people are told once: shares of budgets that were reached, wallets that run out.
+"""Events that are due: shares of budgets that were reached, wallets that run out, overruns.
 
-What fired is a row before anybody is told, so no restart and no second gateway tells it again.
+What fired is a row before anybody is told (`event_store`), so no restart and no second gateway
+fires it again. Only the accounts of windows that are now, and wallets that may have something to
+tell, are looked at: this runs every few seconds, and stores grow old.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from tokonomi.budgets.alerts import Alert, Standing, due_alerts
-from tokonomi.budgets.limit import Budget, budget_window
+from tokonomi.budgets.limit import Budget, subject_of_account
 from tokonomi.budgets.table import share_to_text
 from tokonomi.credits.grant import credits_to_text
 from tokonomi.credits.notices import Level, due_notice
 from tokonomi.money import Money
-from tokonomi.storage.budget_store import SubjectStanding, every_budget, standings
+from tokonomi.storage.budget_store import every_budget, standings
 from tokonomi.storage.call_rows import microseconds
-from tokonomi.storage.database import Database
+from tokonomi.storage.database import Database, Row
+from tokonomi.storage.event_store import Event, fire
+from tokonomi.storage.ledger import CREDIT
 from tokonomi.storage.wallet_rules import StoredRule, every_rule, wallet_prefix
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that people are told.
-
-    Attributes:
-        account: of the ledger: a budget's subject in one window, or a wallet's newest grant.
-        event: `spent 80%`, `forecast 100%`, `credits_low` or `credits_exhausted`.
-        subject: the budget and whose share of it, or the wallet.
-        text: one sentence with the numbers.
-    """
-
-    account: int
-    event: str
-    subject: str
-    text: str
+_OVERRUNS_SINCE: Final = timedelta(days=7)
+"""How far back overruns are looked for; they fire within seconds while any gateway runs."""
+_DAY_US: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1)
+_AT_ONCE: Final = 500
+"""Accounts that one statement names."""
+_WATCHED: Final = "SELECT wallet FROM wallet_grant WHERE watched = 1"
 
 
 def fire_events(database: Database, now: datetime, *, refused: Collection[str] = ()) -> list[Event]:
@@ -44,19 +39,19 @@ def fire_events(database: Database, now: datetime, *, refused: Collection[str] =
         now: the instant at which windows and forecasts are looked at.
         refused: ids of wallets that a request was just refused for; they count as exhausted.
     """
-    due = [*_budget_events(database, now), *_wallet_events(database, refused)]
-    if not due:
-        return []
-    fired: list[Event] = []
-    with database.transaction():
-        for event in due:
-            inserted = database.execute(
-                "INSERT INTO fired (account, event, at_us, detail) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (account, event) DO NOTHING",
-                (event.account, event.event, microseconds(now), event.text),
-            )
-            if inserted.rowcount:
-                fired.append(event)
+    ended = database.execute(
+        "SELECT id FROM wallet_grant WHERE watched = 1 AND ended_us IS NOT NULL"
+    ).fetchall()
+    due = [
+        *_budget_events(database, now),
+        *_wallet_events(database, refused),
+        *_overruns(database, now),
+    ]
+    fired = fire(database, due, now=now) if due else []
+    if ended:
+        # Their wallets were looked at after they had ended, so they have nothing more to tell.
+        with database.transaction():
+            database.executemany("UPDATE wallet_grant SET watched = 0 WHERE id = ?", sorted(ended))
     return fired
 
 
@@ -66,27 +61,13 @@ def _budget_events(database: Database, now: datetime) -> Iterator[Event]:
         if not budget.alerts and not budget.forecast_alerts:
             continue
         subjects = standings(database, budget, now)
-        fired = _fired_of(database, budget, subjects)
+        fired = _told(database, [one.account for one in subjects])
         for one in subjects:
             spent = Money(one.balance.spent, budget.currency)
             standing = Standing(subject=one.subject, span=one.span, spent=spent)
             alerts = due_alerts(budget, standing, now=now, fired=())
             events = (_alert(one.account, budget, alert) for alert in alerts)
-            yield from (each for each in events if (each.account, each.event) not in fired)
-
-
-def _fired_of(
-    database: Database, budget: Budget, subjects: Sequence[SubjectStanding]
-) -> set[tuple[int, str]]:
-    """What has fired for these subjects of a budget, who are all in one window."""
-    if not subjects:
-        return set()
-    rows = database.execute(
-        "SELECT account, event FROM fired WHERE account IN"
-        " (SELECT id FROM account WHERE budget_window = ?)",
-        (budget_window(budget.id, subjects[0].span.start),),
-    )
-    return {(row[0], row[1]) for row in rows}
+            yield from (each for each in events if (each.account, each.name) not in fired)
 
 
 def _alert(account: int, budget: Budget, alert: Alert) -> Event:
@@ -97,39 +78,80 @@ def _alert(account: int, budget: Budget, alert: Alert) -> Event:
         f" {alert.amount.format()} {verb}, {alert.left.format()} left"
     )
     subject = f"budget {budget.id} {alert.key.subject}"
-    return Event(account, f"{alert.key.basis} {share}", subject, text)
+    return Event(account, f"{alert.key.basis} {share}", "budget", subject, text)
 
 
 def _wallet_events(database: Database, refused: Collection[str]) -> Iterator[Event]:
     rules = every_rule(database)
-    fired = {
-        (row[0], row[1])
-        for row in database.execute(
-            "SELECT fired.account, event FROM fired JOIN wallet_grant"
-            " ON wallet_grant.account = fired.account"
-        )
-    }
-    for wallet, balance, account in _levels(database):
+    levels = [*_levels(database, refused)]
+    fired = _told(database, [account for _, _, account in levels])
+    for wallet, balance, account in levels:
         level = Level(
             wallet=wallet, balance=balance, newest=str(account), refused=wallet in refused
         )
         key = due_notice(level, low_at=_low_at(rules, wallet), fired=())
         if key is not None and (account, str(key.notice)) not in fired:
-            left = f"has {credits_to_text(balance)} credits left"
-            yield Event(account, str(key.notice), f"wallet {wallet}", f"wallet {wallet} {left}")
+            text = f"wallet {wallet} has {credits_to_text(balance)} credits left"
+            yield Event(account, str(key.notice), "wallet", f"wallet {wallet}", text)
 
 
-def _levels(database: Database) -> Iterator[tuple[str, int, int]]:
-    """Every wallet with its balance and the account of its newest grant."""
+def _levels(database: Database, refused: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    """Wallets that may have something to tell: balance, and the account of the newest grant."""
+    asked = ", ".join("?" * len(refused)) or "NULL"
     rows = database.execute(
-        "SELECT wallet, SUM(credits_posted - debits_posted), MAX(account.id)"
-        " FROM wallet_grant JOIN account ON account.id = wallet_grant.account GROUP BY wallet"
+        "SELECT wallet, SUM(credits_posted - debits_posted), MAX(account.id)"  # noqa: S608 - marks only
+        " FROM wallet_grant JOIN account ON account.id = wallet_grant.account"
+        f" WHERE wallet IN ({_WATCHED} UNION SELECT wallet FROM wallet_grant"
+        f" WHERE wallet IN ({asked})) GROUP BY wallet",
+        tuple(refused),
     ).fetchall()
     for row in sorted(rows):
         yield row[0], int(row[1]), int(row[2])
+
+
+def _told(database: Database, accounts: Sequence[int]) -> set[tuple[int, str]]:
+    """What has fired for these accounts."""
+    found: set[tuple[int, str]] = set()
+    for first in range(0, len(accounts), _AT_ONCE):
+        part = accounts[first : first + _AT_ONCE]
+        marks = ", ".join("?" * len(part))
+        rows = database.execute(f"SELECT account, name FROM event WHERE account IN ({marks})", part)  # noqa: S608 - marks only
+        found |= {(row[0], row[1]) for row in rows}
+    return found
 
 
 def _low_at(rules: Iterable[StoredRule], wallet: str) -> int | None:
     return next(
         (each.low_at for each in rules if wallet.startswith(wallet_prefix(each.rule.per))), None
     )
+
+
+def _overruns(database: Database, now: datetime) -> Iterator[Event]:
+    """What calls used above their holds, by account and day."""
+    rows = database.execute(
+        "SELECT account.id, account.name, asset, budget_window, at_us / ?, SUM(amount), COUNT(*)"
+        " FROM transfer JOIN account ON account.id = transfer.account"
+        " WHERE kind = 'overrun' AND at_us >= ? GROUP BY 1, 2, 3, 4, 5",
+        (_DAY_US, microseconds(now - _OVERRUNS_SINCE)),
+    ).fetchall()
+    fired = _told(database, [row[0] for row in rows])
+    for row in sorted(rows):
+        event = _overrun(row)
+        if (event.account, event.name) not in fired:
+            yield event
+
+
+def _overrun(row: Row) -> Event:
+    account, name, asset, window, day, total, count = row
+    on = (_EPOCH + timedelta(days=day)).isoformat()
+    about, whose = "wallet", name.removeprefix("wallet:")
+    if window is not None:
+        about, whose = "budget", f"{window.partition(':')[0]} {subject_of_account(name)}"
+    used = f"{credits_to_text(int(total))} credits"
+    if asset != CREDIT:
+        used = Money(int(total), asset).format()
+    text = (
+        f"{about} {whose}: calls used {used} more than they held, {count} of them on {on} (UTC) so"
+        " far; a provider billed above the worst case"
+    )
+    return Event(account, f"overrun {on}", about, f"{about} {whose}", text)

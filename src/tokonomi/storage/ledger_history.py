@@ -1,6 +1,6 @@
 """The ledger opened: what a call held and captured, what a transfer moved, what an account is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -10,8 +10,9 @@ import msgspec
 from tokonomi.errors import NotFound
 from tokonomi.ledger.account import Balance
 from tokonomi.ledger.hold import Held
+from tokonomi.storage.call_groups import LATE
 from tokonomi.storage.call_rows import instant
-from tokonomi.storage.database import Database, Row, Value
+from tokonomi.storage.database import Database, Row, Value, begins_with
 
 _decode = msgspec.json.Decoder(tuple[Held, ...]).decode
 _ACCOUNT: Final = (
@@ -73,10 +74,9 @@ class Opened:
 
 def accounts(database: Database, *, prefix: str = "") -> list[Account]:
     """The accounts whose names begin with `prefix`, in the order of their names."""
-    found = (_account(row) for row in database.execute(_ACCOUNT))
-    return sorted(
-        (each for each in found if each.name.startswith(prefix)), key=lambda each: each.name
-    )
+    begins, values = begins_with("name", prefix)
+    rows = database.execute(f"{_ACCOUNT} WHERE {begins} ORDER BY name", values)
+    return [_account(row) for row in rows]
 
 
 def opened(database: Database, name: str) -> Opened:
@@ -104,7 +104,7 @@ def _of_account(database: Database, name: str) -> Opened | None:
     rows = database.execute(
         f"{_MOVED} WHERE transfer.account = ? ORDER BY seq DESC LIMIT ?", (row[0], NEWEST)
     ).fetchall()
-    held = [each for each in _holds(database) if each.account == name]
+    held = _holds(database, on=row[0])
     moved = (*held, *(_moved(each) for each in reversed(rows)))
     return Opened(name, "account", moved, (_account(row),), {})
 
@@ -116,13 +116,13 @@ def _of_transfer(database: Database, name: str) -> Opened | None:
 
 def _of_calls(database: Database, name: str) -> Opened | None:
     ids = [name, *_attempts(database, name)]
-    marks = ", ".join("?" * len(ids))
+    marks = _marks(ids)
     ended = database.execute(
         f"SELECT id, status FROM call WHERE id IN ({marks})",  # noqa: S608 - marks only
         ids,
     ).fetchall()
     calls = {row[0]: str(row[1]) for row in ended}
-    held = [each for each in _holds(database) if each.call in ids]
+    held = _holds(database, of=ids)
     flying = database.execute(
         f"SELECT id FROM attempt WHERE id IN ({marks})",  # noqa: S608 - marks only
         ids,
@@ -135,12 +135,14 @@ def _of_calls(database: Database, name: str) -> Opened | None:
 
 
 def _attempts(database: Database, request: str) -> list[str]:
-    """The ids of the attempts of a request; their table has no index by it, so all are read."""
-    done = database.execute("SELECT id FROM call WHERE request_id = ?", (request,)).fetchall()
-    flying = [row[0] for row in database.execute("SELECT id FROM attempt").fetchall()]
-    return [row[0] for row in done] + [
-        each for each in flying if each.rpartition(".")[0] == request
-    ]
+    """The ids of the attempts of a request, ended or in flight: they begin with its own."""
+    found: set[str] = set()
+    for owner in (request, f"{request}{LATE}"):
+        begins, values = begins_with("id", f"{owner}.")
+        for table in ("call", "attempt"):
+            rows = database.execute(f"SELECT id FROM {table} WHERE {begins}", values)  # noqa: S608 - ours
+            found |= {row[0] for row in rows if row[0].rpartition(".")[0] == owner}
+    return sorted(found)
 
 
 def _opened(
@@ -151,22 +153,32 @@ def _opened(
     calls: dict[str, str] | None = None,
 ) -> Opened:
     names: list[Value] = [*{each.account for each in moved}]
-    marks = ", ".join("?" * len(names)) or "NULL"
-    rows = database.execute(f"{_ACCOUNT} WHERE name IN ({marks})", names).fetchall()
+    rows = database.execute(f"{_ACCOUNT} WHERE name IN ({_marks(names)})", names).fetchall()
     found = sorted((_account(row) for row in rows), key=lambda each: each.name)
     return Opened(name, what, tuple(moved), tuple(found), calls or {})
 
 
-def _holds(database: Database) -> list[Moved]:
-    """What all calls in flight hold: as many as there are calls in flight."""
-    names = {row[0]: (row[1], row[2]) for row in database.execute(_ACCOUNT)}
-    rows = database.execute("SELECT id, held FROM attempt WHERE held IS NOT NULL ORDER BY id")
-    return [
-        Moved("hold", *names[part.account], part.amount, call=row[0])
+def _holds(
+    database: Database, *, on: int | None = None, of: Sequence[str] | None = None
+) -> list[Moved]:
+    """What calls in flight hold: all that is held on an account, or all that these calls hold."""
+    which = "held IS NOT NULL" if of is None else f"held IS NOT NULL AND id IN ({_marks(of)})"
+    rows = database.execute(f"SELECT id, held FROM attempt WHERE {which} ORDER BY id", of or ())  # noqa: S608 - marks only
+    held = [
+        (row[0], part)
         for row in rows.fetchall()
-        for held in _decode(bytes(row[1]))
-        for part in held.parts
+        for each in _decode(bytes(row[1]))
+        for part in each.parts
+        if on in (None, part.account)
     ]
+    touched = {part.account for _, part in held}
+    named = database.execute(f"{_ACCOUNT} WHERE id IN ({_marks(touched)})", tuple(touched))
+    names = {row[0]: (row[1], row[2]) for row in named.fetchall()}
+    return [Moved("hold", *names[part.account], part.amount, call=call) for call, part in held]
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values)) or "NULL"
 
 
 def _account(row: Row) -> Account:

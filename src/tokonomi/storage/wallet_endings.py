@@ -88,14 +88,19 @@ def _withdraw(
 
 def _close_used_up(database: Database, now: datetime) -> None:
     """Grants of which nothing is left or held can never have anything again: calls pass them by."""
-    used_up = (
-        "closed_us IS NULL AND account IN (SELECT id FROM account"
-        " WHERE credits_posted = debits_posted AND debits_pending = 0 AND credits_posted > 0)"
-    )
-    if database.execute(f"SELECT 1 FROM wallet_grant WHERE {used_up} LIMIT 1").fetchone():  # noqa: S608 - ours
+    # An open grant is a watched one, and those have an index.
+    used_up = database.execute(
+        "SELECT wallet_grant.id FROM wallet_grant JOIN account ON account.id = account"
+        " WHERE watched = 1 AND closed_us IS NULL"
+        " AND credits_posted = debits_posted AND debits_pending = 0 AND credits_posted > 0"
+        " ORDER BY account.id"
+    ).fetchall()
+    if used_up:
         at_us = microseconds(now)
         with database.transaction():
-            database.execute(
-                f"UPDATE wallet_grant SET closed_us = ?, ended_us = ? WHERE {used_up}",  # noqa: S608 - ours
-                (at_us, at_us),
+            # Used up stays used up: nothing puts credits into a grant once it is made.
+            database.executemany(
+                "UPDATE wallet_grant SET closed_us = ?, ended_us = ?"
+                " WHERE id = ? AND closed_us IS NULL",
+                [(at_us, at_us, grant) for (grant,) in used_up],
             )

@@ -67,8 +67,8 @@ class Calls:
         self.open[begin.intent.id] = outcome
         return begin.intent.id
 
-    def end(self, call: str, used: int) -> None:
-        write_group(self.database, self.worker, [self._settle(call, used)], at_us=2)
+    def end(self, call: str, used: int, *, at_us: int = 2) -> None:
+        write_group(self.database, self.worker, [self._settle(call, used)], at_us=at_us)
 
     def _settle(self, call: str, used: int) -> Settle:
         captured = tuple(capture(held, used) for held in self.open.pop(call))

@@ -61,7 +61,8 @@ def test_a_row_that_breaks_a_rule_of_the_schema_is_refused(database: Database) -
         "UPDATE account SET debits_pending = 11",
         "INSERT INTO account (name, asset) VALUES ('a', 'USD')",
         "INSERT INTO account (name) VALUES ('b')",
-        "INSERT INTO fired VALUES (99, 'e', 0, '')",
+        "INSERT INTO worker (id, host, pid, process_start) VALUES (99, 'h', 1, 's')",
+        "INSERT INTO transfer (kind, account, sink, amount, at_us) VALUES ('fund', 99, 's', 1, 1)",
     ):
         with pytest.raises(StoreRefused), database.transaction():
             database.execute(broken)

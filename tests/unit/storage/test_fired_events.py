@@ -10,16 +10,19 @@ from ledger_calls import Calls, calls_in
 
 from tokonomi.budgets.limit import Budget, account_name
 from tokonomi.budgets.window import Period, Window
+from tokonomi.credits.grant import Grant
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.money import Money
 from tokonomi.storage import budget_store
-from tokonomi.storage.database import Database
+from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.ledger import Funding
 from tokonomi.storage.package_files import load_offer
+from tokonomi.storage.wallet_endings import end_grants
 from tokonomi.storage.wallet_rules import StoredRule, set_rule
-from tokonomi.storage.wallet_store import buy
+from tokonomi.storage.wallet_store import buy, promote
 
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
 MONTH = datetime(2026, 11, 1, tzinfo=UTC)
@@ -47,13 +50,13 @@ def test_a_share_of_a_budget_is_told_once_in_each_window(database: Database, cal
     assert fire_events(database, NOW) == []
     assert spend(calls, 4)
     told = fire_events(database, NOW)
-    assert [each.event for each in told] == ["spent 50%", "forecast 100%"]
+    assert [each.name for each in told] == ["spent 50%", "forecast 100%"]
     assert told[0].text == ("budget team (all) reached 50%: $6.00 of $10.00 was spent, $4.00 left")
     assert fire_events(database, NOW) == []
     assert spend(calls, 3)
-    assert [each.event for each in fire_events(database, NOW)] == ["spent 80%"]
+    assert [each.name for each in fire_events(database, NOW)] == ["spent 80%"]
     assert spend(calls, 6, NEXT)
-    assert [each.event for each in fire_events(database, NEXT)] == ["spent 50%"]
+    assert [each.name for each in fire_events(database, NEXT)] == ["spent 50%"]
 
 
 def test_what_fired_stays_fired_after_a_restart(new_store: Callable[[], Path | str]) -> None:
@@ -74,20 +77,92 @@ def test_a_wallet_is_told_low_then_exhausted_and_anew_after_a_top_up(
     assert fire_events(database, NOW) == []
     assert calls.use(ANI, 41_000)
     (low,) = fire_events(database, NOW)
-    assert (low.event, low.text) == ("credits_low", "wallet user:ani has 9 credits left")
+    assert (low.name, low.text) == ("credits_low", "wallet user:ani has 9 credits left")
     assert calls.use(ANI, 9_000)
-    assert [each.event for each in fire_events(database, NOW)] == ["credits_exhausted"]
+    assert [each.name for each in fire_events(database, NOW)] == ["credits_exhausted"]
     assert fire_events(database, NOW) == []
     buy(database, SMALL, wallet=ANI, payment_id="p-2", now=NOW)
     assert calls.use(ANI, 50_000)
-    assert [each.event for each in fire_events(database, NOW)] == ["credits_exhausted"]
+    assert [each.name for each in fire_events(database, NOW)] == ["credits_exhausted"]
 
 
 def test_a_wallet_that_a_request_was_refused_for_is_exhausted(database: Database) -> None:
     buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
     assert fire_events(database, NOW) == []
     told = fire_events(database, NOW, refused={ANI})
-    assert [(each.subject, each.event) for each in told] == [
+    assert [(each.subject, each.name) for each in told] == [
         ("wallet user:ani", "credits_exhausted")
     ]
     assert fire_events(database, NOW, refused={ANI}) == []
+
+
+SO_FAR = " more than they held, "
+ABOVE = " of them on 2026-11-10 (UTC) so far; a provider billed above the worst case"
+
+
+def test_an_overrun_is_told_once_a_day_for_each_account(database: Database, calls: Calls) -> None:
+    today = microseconds(NOW)
+    funding = Funding(account_name("team", "user=ani", MONTH), "USD", 10**13)
+    for number, used in enumerate((12, 11, 10)):
+        call = calls.begin(funding, 10**13 // 10)
+        assert call is not None
+        calls.end(call, used * 10**11, at_us=today + number)
+    buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
+    call = calls.begin(ANI, 1_000)
+    assert call is not None
+    calls.end(call, 1_500, at_us=today)
+    assert [(each.about, each.name, each.text) for each in fire_events(database, NOW)] == [
+        ("budget", "overrun 2026-11-10", f"budget team user=ani: calls used $0.30{SO_FAR}2{ABOVE}"),
+        (
+            "wallet",
+            "overrun 2026-11-10",
+            f"wallet user:ani: calls used 0.5 credits{SO_FAR}1{ABOVE}",
+        ),
+    ]
+    assert fire_events(database, NOW) == []
+    tomorrow = NOW + timedelta(days=1)
+    call = calls.begin(funding, 10**11)
+    assert call is not None
+    calls.end(call, 2 * 10**11, at_us=microseconds(tomorrow))
+    assert [each.name for each in fire_events(database, tomorrow)] == ["overrun 2026-11-11"]
+
+
+def test_a_wallet_whose_last_grant_has_ended_is_still_told_and_then_looked_at_no_more(
+    database: Database, calls: Calls
+) -> None:
+    buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
+    assert calls.use(ANI, 50_000)
+    end_grants(database, now=NOW)
+    watched = "SELECT count(*) FROM wallet_grant WHERE watched = 1"
+    assert only_row(database, watched) == (1,)
+    assert [each.name for each in fire_events(database, NOW)] == ["credits_exhausted"]
+    assert only_row(database, watched) == (0,)
+    assert fire_events(database, NOW, refused={ANI}) == []
+    buy(database, SMALL, wallet=ANI, payment_id="p-2", now=NOW)
+    assert [each.name for each in fire_events(database, NOW, refused={ANI})] == [
+        "credits_exhausted"
+    ]
+
+
+def test_an_expired_gift_does_not_make_an_older_grant_tell_again(
+    database: Database, calls: Calls
+) -> None:
+    set_rule(database, StoredRule(WalletRule(per="user"), low_at=60_000), now=NOW)
+    buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
+    assert [each.name for each in fire_events(database, NOW)] == ["credits_low"]
+    expires = NOW + timedelta(hours=1)
+    gift = Grant(
+        id="promotion/g",
+        wallet=ANI,
+        amount=1_000,
+        granted_at=NOW,
+        expires_at=expires,
+        promotional=True,
+    )
+    promote(database, gift)
+    assert [each.name for each in fire_events(database, NOW)] == ["credits_low"]
+    end_grants(database, now=expires)
+    assert fire_events(database, expires) == []
+    assert fire_events(database, expires) == []
+    assert calls.use(ANI, 50_000)
+    assert [each.name for each in fire_events(database, expires)] == ["credits_exhausted"]
