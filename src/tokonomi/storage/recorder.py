@@ -84,7 +84,8 @@ class Recorder:
         """
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Entry] | None] = SimpleQueue()
+        self._gathered: list[_Entry] = []
         self._waiting = 0
         self._slow_until = 0.0
         self._room: asyncio.Future[None] | None = None
@@ -134,6 +135,7 @@ class Recorder:
         """Writes what waits, then ends the writer."""
         if not self._closing:
             self._closing = True
+            self._hand_over()
             self._queue.put(None)
         await self._closed
 
@@ -154,8 +156,17 @@ class Recorder:
             done.set_result(outcome)
             return done
         self._waiting += 1
-        self._queue.put(_Entry(record, done, time.monotonic() + patience_seconds))
+        if not self._gathered:
+            # What one turn of the event loop brings is handed over together: a writer that is woken
+            # by the first record would commit it alone, and take the processor from the others.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Entry(record, done, time.monotonic() + patience_seconds))
         return done
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
 
     def _written_at_once(self, record: Begin | Settle) -> Outcome | None:
         """What a call got that the writer need not be woken for; None when it must be.
@@ -182,6 +193,7 @@ class Recorder:
     def _end(self) -> None:
         """No writer any more: whoever still waits is told so."""
         self._closing = True
+        self._hand_over()
         left = [entry for entry in self._writer.unwritten() if not entry.done.done()]
         self._failure = "the recorder has ended"
         for entry in left:
@@ -218,7 +230,7 @@ class _Writer:
         self,
         store: Path | str,
         worker_id: int,
-        queue: SimpleQueue[_Entry | None],
+        queue: SimpleQueue[list[_Entry] | None],
         deliver: _Deliver,
     ) -> None:
         self._database = open_store(store)
@@ -263,11 +275,11 @@ class _Writer:
         taken: list[_Entry] = []
         try:
             while True:
-                entry = self._queue.get(block=block and not taken)
-                if entry is None:
+                gathered = self._queue.get(block=block and not taken)
+                if gathered is None:
                     self._stopping = True
                     return taken
-                taken.append(entry)
+                taken += gathered
         except Empty:
             return taken
 
