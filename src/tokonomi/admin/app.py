@@ -14,7 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import LifeSpanScope, Receive, Scope, Send
 
 from tokonomi import __version__
-from tokonomi.admin import budget_routes, credit_routes, failures, ledger_routes
+from tokonomi.admin import budget_routes, credit_routes, event_routes, failures, ledger_routes
 from tokonomi.admin.stores import Stores, stored_in
 from tokonomi.errors import TokonomiError
 from tokonomi.storage.admin_tokens import works
@@ -40,7 +40,12 @@ def routes(stores: Stores) -> Litestar:
     """The routes under `/admin`, without the guard that `admin_app` puts before them."""
     return Litestar(
         path=PATH,
-        route_handlers=[*budget_routes.ROUTES, *credit_routes.ROUTES, *ledger_routes.ROUTES],
+        route_handlers=[
+            *budget_routes.ROUTES,
+            *credit_routes.ROUTES,
+            *ledger_routes.ROUTES,
+            *event_routes.ROUTES,
+        ],
         state=stored_in(stores),
         exception_handlers={
             TokonomiError: failures.told,

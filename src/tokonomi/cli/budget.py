@@ -12,7 +12,15 @@ from cyclopts import App, Parameter
 
 from tokonomi.budgets.limit import Budget
 from tokonomi.budgets.table import budget_from_table, budget_to_table
-from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, pairs, utc_now
+from tokonomi.cli.store_options import (
+    DEFAULT_STORE,
+    PLAIN,
+    Answer,
+    Place,
+    pairs,
+    print_events,
+    utc_now,
+)
 from tokonomi.errors import BadInput, WrongUsage
 from tokonomi.reports.budgets import (
     budgets_table,
@@ -253,6 +261,18 @@ def rate_of_exchange(
     new = {"rate": decimal_text(stated_rate.rate), "source": source}
     title = f"1 {base} in {quote} on {stated_rate.on}"
     answer.print(change_table(title, old, new), dry_run=dry_run)
+
+
+@app.command(name="events")
+def list_events(*, last: int = 20, place: Place = DEFAULT_STORE, answer: Answer = PLAIN) -> None:
+    """List what has fired: shares that were reached, forecasts and overruns, the newest first.
+
+    Args:
+        last: how many.
+        place: which store.
+        answer: how the answer is written.
+    """
+    print_events("budget", last=last, place=place, answer=answer)
 
 
 def _budget(table: Mapping[str, object]) -> Budget:

@@ -6,7 +6,16 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, in_utc, pairs, utc_now
+from tokonomi.cli.store_options import (
+    DEFAULT_STORE,
+    PLAIN,
+    Answer,
+    Place,
+    in_utc,
+    pairs,
+    print_events,
+    utc_now,
+)
 from tokonomi.credits.grant import DEFAULT_PRIORITY, Grant, Used
 from tokonomi.errors import WrongUsage
 from tokonomi.reports.budgets import change_table
@@ -298,6 +307,18 @@ def expire_grants(
     with place.opened() as database:
         ended = end_grants(database, now=utc_now(), dry_run=dry_run)
     answer.print(ended_table(ended, answer.words), dry_run=dry_run)
+
+
+@app.command(name="events")
+def list_events(*, last: int = 20, place: Place = DEFAULT_STORE, answer: Answer = PLAIN) -> None:
+    """List what has fired: wallets that ran low or empty, and overruns, the newest first.
+
+    Args:
+        last: how many.
+        place: which store.
+        answer: how the answer is written.
+    """
+    print_events("wallet", last=last, place=place, answer=answer)
 
 
 def _stated(rule: StoredRule | None) -> dict[str, object] | None:

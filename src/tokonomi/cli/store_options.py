@@ -13,10 +13,12 @@ from tokonomi.cli.printing import Listing, print_table
 from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale
 from tokonomi.reports.amounts import Wording
+from tokonomi.reports.events import events_table
 from tokonomi.reports.forms import Form
 from tokonomi.reports.tables import Table
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.event_store import About, latest_events
 from tokonomi.storage.location import Location, locate
 
 
@@ -71,6 +73,19 @@ class Answer:
             said = "A rehearsal (--dry-run): nothing was written."
             table = replace(table, notes=(*table.notes, said))
         print_table(table, Listing(format=self.format, output=self.output))
+
+
+def print_events(about: About, *, last: int, place: Place, answer: Answer) -> None:
+    """Nothing: the newest events of budgets or of wallets are written.
+
+    Raises:
+        WrongUsage: fewer than one is asked for.
+    """
+    if last < 1:
+        raise WrongUsage(f"--last {last} is no number of events", remedy="Ask for 1 or more.")
+    with place.opened() as database:
+        found = latest_events(database, about, last=last)
+    answer.print(events_table(f"Events of {about}s, the newest first", found))
 
 
 DEFAULT_STORE: Final = Place()

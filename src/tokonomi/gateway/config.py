@@ -43,6 +43,20 @@ class Credits(Section, frozen=True):
     packages: str = ""
 
 
+class Alerts(Section, frozen=True):
+    """`[alerts]`: who is told of events of budgets and wallets, besides the log.
+
+    Attributes:
+        webhook: address that each event is sent to.
+        secret_env: environment variable with the secret that signs what is sent.
+        secret_file: file that holds it, when no variable does.
+    """
+
+    webhook: str = ""
+    secret_env: str = ""
+    secret_file: str = ""
+
+
 class Listen(Section, frozen=True):
     """`[listen]`: the address that clients call. Port 0 takes a free one."""
 
@@ -128,6 +142,7 @@ class Config(Section, frozen=True):
     store: Store = Store()
     prices: Prices = Prices()
     credits: Credits = Credits()
+    alerts: Alerts = Alerts()
     listen: Listen = Listen()
     limits: Limits = Limits()
     providers: dict[str, Provider] = {}
@@ -138,6 +153,7 @@ _SECTIONS: Final[Mapping[str, type[Section]]] = {
     "store": Store,
     "prices": Prices,
     "credits": Credits,
+    "alerts": Alerts,
     "listen": Listen,
     "limits": Limits,
 }
@@ -175,8 +191,11 @@ def load(path: Path = CONFIG_FILE) -> Config:
     store = msgspec.structs.replace(config.store, path=_inside(folder, config.store.path))
     prices = Prices(contract=_inside(folder, config.prices.contract))
     packages = Credits(packages=_inside(folder, config.credits.packages))
+    alerts = msgspec.structs.replace(
+        config.alerts, secret_file=_inside(folder, config.alerts.secret_file)
+    )
     return msgspec.structs.replace(
-        config, store=store, prices=prices, credits=packages, providers=providers
+        config, store=store, prices=prices, credits=packages, alerts=alerts, providers=providers
     )
 
 
@@ -223,22 +242,36 @@ def secret_of(name: str, provider: Provider, environ: Mapping[str, str] = os.env
     Raises:
         BadConfig: the variable is not set, or the file cannot be read.
     """
-    if provider.api_key_env:
-        secret = environ.get(provider.api_key_env, "").strip()
+    return _secret(f"providers.{name}", provider.api_key_env, provider.api_key_file, environ)
+
+
+def signing_secret_of(alerts: Alerts, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret that signs what the webhook is sent.
+
+    Raises:
+        BadConfig: the variable is not set, or the file is empty or cannot be read.
+    """
+    secret = _secret("alerts", alerts.secret_env, alerts.secret_file, environ)
+    if not secret:
+        raise BadConfig(f"alerts: the key file {alerts.secret_file} is empty")
+    return secret
+
+
+def _secret(section: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
+    if variable:
+        secret = environ.get(variable, "").strip()
         if not secret:
             raise BadConfig(
-                f"providers.{name}: the environment variable {provider.api_key_env} is not set",
+                f"{section}: the environment variable {variable} is not set",
                 remedy="Set it, or remove the section.",
             )
         return secret
-    if not provider.api_key_file:
+    if not file:
         return ""
     try:
-        return Path(provider.api_key_file).read_text(encoding="utf-8").strip()
+        return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(
-            f"providers.{name}: the key file {provider.api_key_file} cannot be read: {error}"
-        ) from error
+        raise BadConfig(f"{section}: the key file {file} cannot be read: {error}") from error
 
 
 def _inside(folder: Path, path: str) -> str:
@@ -312,10 +345,32 @@ def _check(config: Config) -> None:
     for name, value in msgspec.structs.asdict(config.limits).items():
         if value is not None:
             _positive(("limits", name), value)
+    _check_alerts(config.alerts)
     for name, provider in config.providers.items():
         _check_provider(("providers", name), provider)
     for alias, model in config.models.items():
         _check_model(("models", alias), model, config)
+
+
+def _check_alerts(alerts: Alerts) -> None:
+    if not alerts.webhook:
+        return
+    address = urlsplit(alerts.webhook)
+    plain = alerts.webhook.isascii() and alerts.webhook.isprintable() and " " not in alerts.webhook
+    if address.scheme not in {"http", "https"} or not address.hostname or not plain:
+        raise _WrongAt(
+            ("alerts", "webhook"),
+            f"{alerts.webhook!r} is not an address to send to",
+            "Write it like https://hooks.example.com/tokonomi.",
+        )
+    if address.username or address.password:
+        raise _WrongAt(("alerts", "webhook"), "holds a secret", "Check the signature instead.")
+    if bool(alerts.secret_env) == bool(alerts.secret_file):
+        raise _WrongAt(
+            ("alerts",),
+            "names both secret_env and secret_file" if alerts.secret_env else "names no secret",
+            "Set secret_env or secret_file, so that the receiver can tell who sent it.",
+        )
 
 
 def _check_provider(place: Place, provider: Provider) -> None:

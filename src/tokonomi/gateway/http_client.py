@@ -26,7 +26,7 @@ _HEAD_BYTES: Final = 64 * 1024
 _BUFFERED_BYTES: Final = 256 * 1024
 _IDLE_SECONDS: Final = 15.0
 _FIRST_FINAL_STATUS: Final = 200
-_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 class Connection(asyncio.Protocol):
@@ -221,7 +221,7 @@ class HttpUpstream:
         address = urlsplit(provider.base_url)
         assert address.hostname, "the configuration was checked"
         self._host = address.hostname
-        self._port = address.port or _PORTS[address.scheme]
+        self._port = address.port or PORTS[address.scheme]
         self._tls = tls
         self._connect_seconds = provider.timeouts.connect
         self._idle: deque[Connection] = deque()

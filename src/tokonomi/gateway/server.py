@@ -21,12 +21,14 @@ from tokonomi.errors import StartError
 from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
-from tokonomi.gateway.config import Config, secret_of, store_of
+from tokonomi.gateway.config import Alerts, Config, secret_of, signing_secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
+from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.upkeep import Upkeep, Worker
+from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
@@ -135,14 +137,19 @@ async def open_gateway(
     rules = RulesInForce(output_cap=config.limits.output_tokens)
     upkeep = Upkeep(store, rules, metrics, worker=Worker(database, worker_id))
     await asyncio.to_thread(upkeep.run_once)
-    upkeeping = asyncio.get_running_loop().create_task(upkeep.run())
+    messenger = _messenger(config.alerts, store, environ)
+    beside_calls = [upkeep.run(), *([messenger.run()] if messenger else [])]
+    tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
     _warn(config, book)
 
     async def close() -> None:
-        upkeeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await upkeeping
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await asyncio.to_thread(upkeep.stop)
+        if messenger is not None:
+            await asyncio.to_thread(messenger.close)
         await recorder.close()
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
@@ -166,6 +173,12 @@ async def open_gateway(
         close=close,
         beside=beside,
     )
+
+
+def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
+    if not alerts.webhook:
+        return None
+    return Messenger(store, Webhook(alerts.webhook, signing_secret_of(alerts, environ)))
 
 
 def _warn(config: Config, book: PriceBook) -> None:

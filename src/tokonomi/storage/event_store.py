@@ -47,7 +47,7 @@ class StoredEvent:
     """An event that has fired, and whether its receiver was told.
 
     Attributes:
-        id: unique for ever, the same in every attempt to tell it.
+        seq: rises from event to event of one store.
         event: what it is.
         at: when it fired.
         due: when its receiver is told next; None when that is over.
@@ -56,13 +56,18 @@ class StoredEvent:
         delivered: when the receiver took it.
     """
 
-    id: int
+    seq: int
     event: Event
     at: datetime
     due: datetime | None = None
     attempts: int = 0
     failure: str = ""
     delivered: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """What a receiver knows it by: the same in every attempt, and no other event's, ever."""
+        return f"evt-{microseconds(self.at):x}-{self.seq}"
 
 
 def fire(database: Database, due: Iterable[Event], *, now: datetime) -> list[Event]:
@@ -135,7 +140,7 @@ def delivered(database: Database, event: StoredEvent, *, now: datetime) -> None:
     """Notes that the receiver has taken an event; nobody is told of it again."""
     database.execute(
         "UPDATE event SET delivered_us = ?, due_us = NULL, failure = '' WHERE seq = ?",
-        (microseconds(now), event.id),
+        (microseconds(now), event.seq),
     )
 
 
@@ -145,14 +150,14 @@ def not_delivered(database: Database, event: StoredEvent, why: str, *, now: date
     database.execute(
         "UPDATE event SET due_us = ?, failure = ?"
         " WHERE seq = ? AND attempts = ? AND delivered_us IS NULL",
-        (microseconds(now + pause), why, event.id, event.attempts),
+        (microseconds(now + pause), why, event.seq, event.attempts),
     )
 
 
 def _stored(row: Row) -> StoredEvent:
     seq, account, name, about, subject, text, at_us, due_us, attempts, failure, told_us = row
     return StoredEvent(
-        id=seq,
+        seq=seq,
         event=Event(account, name, about, subject, text),
         at=instant(at_us),
         due=None if due_us is None else instant(due_us),

@@ -17,6 +17,8 @@ from tokonomi.admin.stores import Stores
 from tokonomi.storage.admin_tokens import create, revoke
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.event_store import Event, fire
+from tokonomi.storage.ledger import open_account
 from tokonomi.storage.ledger_check import verify
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -206,6 +208,33 @@ def test_the_ledger_is_verified_listed_and_opened(api: Api) -> None:
     assert api.ask("POST", "/expiries") == (200, [])
 
 
+def test_events_are_listed_by_what_they_are_about(api: Api) -> None:
+    account = open_account(api.database, "an account", "USD")
+    due = [
+        Event(account, "spent 80%", "budget", "budget a all", "most of it"),
+        Event(account, "credits_low", "wallet", "wallet user:ani", "9 credits left"),
+    ]
+    fire(api.database, due, now=NOW)
+    status, found = api.ask("GET", "/events")
+    assert (status, [each["event"] for each in found]) == (200, ["credits_low", "spent 80%"])
+    assert api.ask("GET", "/events?last=1")[1] == found[:1]
+    assert api.ask("GET", "/events?about=wallet")[1] == found[:1]
+    assert api.ask("GET", "/events?about=budget")[1] == [
+        {
+            "id": found[1]["id"],
+            "event": "spent 80%",
+            "about": "budget",
+            "subject": "budget a all",
+            "text": "most of it",
+            "at": "2026-11-20T00:00:00Z",
+            "delivered": None,
+            "attempts": 0,
+            "next_attempt": "2026-11-20T00:00:00Z",
+            "failure": "",
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "told"),
     [
@@ -218,6 +247,8 @@ def test_the_ledger_is_verified_listed_and_opened(api: Api) -> None:
         ("POST", "/budgets", GROWTH | {"zone": "Asia/Jakrta"}, (400, "bad_input")),
         ("PUT", "/budgets/other", GROWTH, (400, "bad_input")),
         ("PATCH", "/budgets", None, (405, "bad_input")),
+        ("GET", "/events?last=0", None, (400, "bad_input")),
+        ("GET", "/events?about=weather", None, (400, "bad_input")),
         ("GET", "/wallets/user:ani/statement?since=2026-01-30T00:00:00", None, (400, "bad_input")),
     ],
 )

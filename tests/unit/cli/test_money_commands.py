@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ import pytest
 
 from tokonomi.cli import main
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.event_store import Event, claim_event, delivered, fire, not_delivered
+from tokonomi.storage.ledger import open_account
 
 Typed = Callable[..., tuple[int, str, str]]
 
@@ -100,6 +103,55 @@ def test_a_budget_is_made_changed_and_archived(typed: Typed, tmp_path: Path) -> 
     code, out, _ = typed("budget", "show", "a")
     assert (code, out.splitlines()[0]) == (0, "Budget a: $5.00, day, hard")
     assert typed("budget", "set", "a", "--amount", "none")[0] == 0
+
+
+def test_events_are_listed_with_what_became_of_telling_them(typed: Typed, store: str) -> None:
+    code, out, _ = typed("budget", "events")
+    assert (code, out.splitlines()[-1]) == (0, "Nothing has fired.")
+    at = datetime(2026, 11, 10, 12, tzinfo=UTC)
+    with contextlib.closing(open_store(store)) as database:
+        account = open_account(database, "an account", "USD")
+        due = [
+            Event(account, "spent 50%", "budget", "budget a all", "half of it"),
+            Event(account, "spent 80%", "budget", "budget a all", "most of it"),
+            Event(account, "credits_low", "wallet", "wallet user:ani", "9 credits left"),
+        ]
+        fire(database, due, now=at)
+        told = claim_event(database, now=at)
+        assert told is not None
+        delivered(database, told, now=at)
+        failed = claim_event(database, now=at)
+        assert failed is not None
+        not_delivered(database, failed, "HTTP 500", now=at)
+    assert rows(typed("budget", "events", "--format", "json")) == [
+        {
+            "id": failed.id,
+            "at": "2026-11-10T12:00:00Z",
+            "event": "spent 80%",
+            "subject": "budget a all",
+            "text": "most of it",
+            "delivered": None,
+            "attempts": 1,
+            "next_attempt": "2026-11-10T12:00:05Z",
+            "failure": "HTTP 500",
+        },
+        {
+            "id": told.id,
+            "at": "2026-11-10T12:00:00Z",
+            "event": "spent 50%",
+            "subject": "budget a all",
+            "text": "half of it",
+            "delivered": "2026-11-10T12:00:00Z",
+            "attempts": 1,
+            "next_attempt": None,
+            "failure": None,
+        },
+    ]
+    assert len(rows(typed("budget", "events", "--last", "1", "--format", "json"))) == 1
+    (low,) = rows(typed("credits", "events", "--format", "json"))
+    assert (low["event"], low["attempts"], low["next_attempt"]) == ("credits_low", None, None)
+    code, _, err = typed("credits", "events", "--last", "0")
+    assert (code, err.split(":")[0]) == (2, "wrong_usage")
 
 
 def test_rates_are_set_with_their_source_and_listed(typed: Typed) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from tokonomi.errors import BadConfig
-from tokonomi.gateway.config import Model, Provider, Timeouts, load, parse, secret_of
+from tokonomi.gateway.config import (
+    Alerts,
+    Model,
+    Provider,
+    Timeouts,
+    load,
+    parse,
+    secret_of,
+    signing_secret_of,
+)
 
 GOOD = """
 [store]
@@ -43,6 +52,38 @@ def test_an_empty_file_is_a_right_one() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            "[alerts]\nwebhook = 'ftp://a/b'",
+            (
+                "t.toml:2: alerts.webhook: 'ftp://a/b' is not an address to send to."
+                " Write it like https://hooks.example.com/tokonomi."
+            ),
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b c'",
+            (
+                "t.toml:2: alerts.webhook: 'https://a/b c' is not an address to send to."
+                " Write it like https://hooks.example.com/tokonomi."
+            ),
+        ),
+        (
+            "[alerts]\nwebhook = 'https://me:pass@a/b'",
+            "t.toml:2: alerts.webhook: holds a secret. Check the signature instead.",
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b'",
+            (
+                "t.toml:1: alerts: names no secret. Set secret_env or secret_file, so that the"
+                " receiver can tell who sent it."
+            ),
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b'\nsecret_env = 'A'\nsecret_file = 'b'",
+            (
+                "t.toml:1: alerts: names both secret_env and secret_file. Set secret_env or"
+                " secret_file, so that the receiver can tell who sent it."
+            ),
+        ),
         ("[listen]\nport = 'a'", "t.toml:2: listen.port: Expected `int`, got `str`."),
         ("[listen]\nport = 70000", "t.toml:2: listen.port: 70000 is not a port."),
         ("\n[listn]\nport = 1", "t.toml:2: listn: no such section. Did you mean listen?"),
@@ -121,13 +162,15 @@ def test_paths_count_from_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tokonomi.toml"
     keyed = GOOD.replace('api_key_env = "OPENAI_API_KEY"', 'api_key_file = "openai.key"')
     file.write_text(
-        f'{keyed}\n[prices]\ncontract = "ours.toml"\n[credits]\npackages = "p.toml"\n',
+        f'{keyed}\n[prices]\ncontract = "ours.toml"\n[credits]\npackages = "p.toml"\n'
+        '[alerts]\nwebhook = "https://a/b"\nsecret_file = "hook.key"\n',
         encoding="utf-8",
     )
     config = load(file)
     assert config.store.path == str(tmp_path / "data" / "tokonomi.db")
     assert config.prices.contract == str(tmp_path / "ours.toml")
     assert config.credits.packages == str(tmp_path / "p.toml")
+    assert config.alerts.secret_file == str(tmp_path / "hook.key")
     assert config.providers["openai"].api_key_file == str(tmp_path / "openai.key")
     assert config.providers["openai"].ca_file == ""
 
@@ -152,3 +195,17 @@ def test_a_secret_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
     absent = Provider(base_url="https://a", api_key_file=str(tmp_path / "none"))
     with pytest.raises(BadConfig, match="cannot be read"):
         secret_of("a", absent, {})
+
+
+def test_what_is_sent_to_the_webhook_is_never_signed_with_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "hook.key"
+    alerts = Alerts(webhook="https://a/b", secret_file=str(file))
+    file.write_text("of the receiver\n", encoding="ascii")
+    assert signing_secret_of(alerts, {}) == "of the receiver"
+    file.write_text("\n", encoding="ascii")
+    with pytest.raises(BadConfig, match="is empty"):
+        signing_secret_of(alerts, {})
+    by_variable = Alerts(webhook="https://a/b", secret_env="HOOK")
+    assert signing_secret_of(by_variable, {"HOOK": "x"}) == "x"
+    with pytest.raises(BadConfig, match="HOOK is not set"):
+        signing_secret_of(by_variable, {})

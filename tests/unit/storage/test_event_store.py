@@ -46,7 +46,7 @@ def test_an_event_fires_once_and_is_listed_with_what_became_of_it(database: Data
     assert [each.event for each in newest] == [second, first]
     assert latest_events(database, last=1) == newest[:1]
     assert latest_events(database, "budget", last=10) == newest[1:]
-    assert newest[1] == StoredEvent(newest[1].id, first, NOW, due=NOW)
+    assert newest[1] == StoredEvent(newest[1].seq, first, NOW, due=NOW)
 
 
 def test_what_was_delivered_is_told_no_more(database: Database) -> None:
@@ -99,7 +99,7 @@ def test_many_workers_never_tell_one_event_at_the_same_moment(
     store = new_store()
     with closing(open_store(store)) as database:
         fire(database, [an_event(database, f"spent {n}%") for n in range(40)], now=NOW)
-    taken: list[int] = []
+    taken: list[str] = []
     start = threading.Barrier(4)
 
     def tell() -> None:

@@ -1,0 +1,79 @@
+"""Tells the operator's webhook what has fired, beside the requests and from the events' rows."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from tokonomi.errors import StoreError
+from tokonomi.gateway.webhook import Webhook
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.event_store import StoredEvent, claim_event, delivered, not_delivered
+
+T = TypeVar("T")
+LOOK_SECONDS: Final = 1.0
+_log: Final = logging.getLogger("tokonomi.gateway")
+
+
+class Messenger:
+    """One of any number of tellers: each event is told by whoever claims its row first."""
+
+    def __init__(self, store: str, webhook: Webhook) -> None:
+        self._database = open_store(store)
+        self._webhook = webhook
+        self._turn = threading.Lock()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Keeps telling until it is cancelled; what it was telling then is told again later."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.tell_all()
+            except StoreError as error:
+                _log.warning("events could not be read, they are told later: %s", error)
+
+    async def tell_all(self) -> None:
+        """Tells every event that is due, one after the other."""
+        while (event := await self._stored(_claim)) is not None:
+            why = await self._webhook.post(event)
+            await self._stored(_note(event, why))
+            if why:
+                _log.warning(
+                    "event %s (%s) was not taken by the webhook, attempt %d: %s",
+                    event.id,
+                    event.event.name,
+                    event.attempts,
+                    why,
+                )
+
+    def close(self) -> None:
+        """Lets go of the store, once nothing of it is in use."""
+        with self._turn:
+            self._closed = True
+            self._database.close()
+
+    async def _stored(self, work: Callable[[Database], T]) -> T | None:
+        return await asyncio.to_thread(self._in_turn, work)
+
+    def _in_turn(self, work: Callable[[Database], T]) -> T | None:
+        with self._turn:
+            return None if self._closed else work(self._database)
+
+
+def _claim(database: Database) -> StoredEvent | None:
+    return claim_event(database, now=datetime.now(UTC))
+
+
+def _note(event: StoredEvent, why: str) -> Callable[[Database], None]:
+    def note(database: Database) -> None:
+        now = datetime.now(UTC)
+        if why:
+            not_delivered(database, event, why, now=now)
+        else:
+            delivered(database, event, now=now)
+
+    return note
