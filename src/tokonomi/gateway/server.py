@@ -62,8 +62,9 @@ def run(
         StoreError: the store cannot be opened.
     """
     listener = _listen(config.listen.host, config.listen.port)
-    with listener, _stop_signals_return(), asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(config, listener, environ, announce, beside=beside))
+    stopping = _Stopping()
+    with listener, stopping.signals(), asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(config, listener, environ, announce, beside=beside, stopping=stopping))
 
 
 def _spare_the_collector() -> None:
@@ -92,6 +93,7 @@ async def _serve(
     announce: Callable[[str], None],
     *,
     beside: Mapping[str, Application] | None,
+    stopping: "_Stopping",
 ) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     gateway = await open_gateway(config, environ, beside=beside)
@@ -110,6 +112,7 @@ async def _serve(
             timeout_graceful_shutdown=max(1, round(config.limits.drain_seconds)),
         )
     )
+    stopping.stops(server)
     _spare_the_collector()
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -196,22 +199,40 @@ def _warnings(config: Config, book: PriceBook) -> Iterator[str]:
         )
 
 
-@contextlib.contextmanager
-def _stop_signals_return() -> Generator[None]:
-    """The server raises the signal that stopped it again when it has ended; then it is over."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {stop: signal.signal(stop, _nothing) for stop in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
+class _Stopping:
+    """What stops the gateway from outside: SIGINT and SIGTERM, whenever they come.
 
+    The server listens to them only while it serves. One that comes before is passed on to it; and
+    it raises the one that stopped it again when it has ended, which is over then.
+    """
 
-def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """What a signal does that has been obeyed already."""
+    def __init__(self) -> None:
+        self._told: int | None = None
+        self._server: uvicorn.Server | None = None
+
+    def stops(self, server: uvicorn.Server) -> None:
+        """From now on there is a server to stop; it is stopped if that was wanted before."""
+        self._server = server
+        if self._told is not None:
+            server.handle_exit(self._told, None)
+
+    @contextlib.contextmanager
+    def signals(self) -> Generator[None]:
+        """Both signals are taken inside, where that can be done: in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {stop: signal.signal(stop, self._tell) for stop in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for stop, handler in before.items():
+                signal.signal(stop, handler)
+
+    def _tell(self, number: int, frame: FrameType | None) -> None:
+        self._told = number
+        if self._server is not None:
+            self._server.handle_exit(number, frame)
 
 
 def _is_loopback(host: str) -> bool:

@@ -244,3 +244,10 @@ def test_a_provider_with_tls_is_called_only_when_its_certificate_is_trusted(
     assert own.stop() == 0
     assert len(secure.received) == (3 if trusted else 0)
     secure.stop()
+
+
+def test_a_gateway_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, configuration("http://127.0.0.1:9/v1"))
+    for _ in range(3):
+        gateway.start()
+        assert gateway.stop() == 0
