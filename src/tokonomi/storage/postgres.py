@@ -38,6 +38,8 @@ _BUSY: Final = (
 _VERSION: Final = "tokonomi schema "
 _LOCK_TIMEOUT_MS: Final = 1_000
 """How long an impatient connection waits in line: a host that froze must not stop all others."""
+_SIGN_TIMEOUT_MS: Final = 5_000
+"""How long a new connection waits for the signs of life that the lost one may still hold."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _REFUSE: Final = """
@@ -144,7 +146,7 @@ class PostgresDatabase:
     def impatient(self) -> None:
         """See `Database.impatient`: writers wait in line here, but not for ever."""
         self._impatient = True
-        self._prepare(self._connection)
+        self._connection.execute(_limit("SET lock_timeout = {}", _LOCK_TIMEOUT_MS))
 
     def live(self, worker_id: int) -> None:
         """See `Database.live`: an advisory lock of this connection, which the server drops."""
@@ -201,22 +203,59 @@ class PostgresDatabase:
         return self._connection
 
     def _prepare(self, connection: psycopg.Connection[Row]) -> None:
+        if self._lives:
+            connection.execute(_limit("SET lock_timeout = {}", _SIGN_TIMEOUT_MS))
+            for worker_id in self._lives:
+                _take_sign(connection, worker_id)
+            connection.execute("RESET lock_timeout")
         if self._impatient:
-            connection.execute(cast("LiteralString", f"SET lock_timeout = {_LOCK_TIMEOUT_MS}"))
-        for worker_id in self._lives:
-            # The server may not have noticed yet that the lost connection, which holds it, is gone.
-            connection.execute("SELECT pg_advisory_lock(%s, %s)", (WORKER_LOCKS, worker_id))
+            connection.execute(_limit("SET lock_timeout = {}", _LOCK_TIMEOUT_MS))
 
     def _connect(self) -> psycopg.Connection[Row]:
         try:
             connection = psycopg.connect(self._dsn, autocommit=True)
+        except psycopg.Error as error:
+            raise _unreachable(error) from error
+        try:
             self._prepare(connection)
         except psycopg.Error as error:
-            raise StoreError(
-                f"the database cannot be reached: {error}",
-                remedy="Check the DSN in [store] and that the server runs.",
-            ) from error
+            connection.close()
+            raise _unreachable(error) from error
+        except StoreError:
+            connection.close()
+            raise
         return connection
+
+
+def _limit(statement: LiteralString, milliseconds: int) -> LiteralString:
+    return cast("LiteralString", statement.format(milliseconds))
+
+
+def _take_sign(connection: psycopg.Connection[Row], worker_id: int) -> None:
+    """Takes a sign of life again; the server may not have noticed yet that its holder is gone."""
+    lock = (WORKER_LOCKS, worker_id)
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", lock)
+    except psycopg.errors.LockNotAvailable as error:
+        row = connection.execute(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND classid = %s AND objid = %s",
+            lock,
+        ).fetchone()
+        holder = "a connection" if row is None else f"the connection of server process {row[0]}"
+        raise StoreError(
+            f"the database still gives the sign of life of worker {worker_id} to {holder}, which"
+            f" this gateway has lost; it waited {_SIGN_TIMEOUT_MS / 1000:g} s",
+            remedy="It is tried again. The server gives a lost connection up after its"
+            " tcp_keepalives_idle; pg_terminate_backend(PROCESS) ends it at once.",
+        ) from error
+
+
+def _unreachable(error: psycopg.Error) -> StoreError:
+    return StoreError(
+        f"the database cannot be reached: {error}",
+        remedy="Check the DSN in [store] and that the server runs.",
+    )
 
 
 def _as_json(value: Value) -> str | int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tokonomi.errors import StoreError
-from tokonomi.storage import workers
+from tokonomi.storage import postgres, workers
 from tokonomi.storage.database import Database, StoreBusy, StoreRefused, only_row
 from tokonomi.storage.engine import open_store
 
@@ -272,6 +272,29 @@ def test_a_sign_of_life_comes_back_with_the_connection_on_postgresql(
         only_row(database, COUNT)
     assert only_row(database, COUNT) == (0,)
     assert other.is_alive(worker)
+
+
+def test_a_sign_of_life_that_a_lost_connection_still_holds_is_waited_for_within_a_bound(
+    shared: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, other = shared(), shared()
+    worker = workers.register(database, now=AT)
+    lose(database, other)
+    # The server has not noticed yet: to it the old connection lives, and holds the sign.
+    lock = (postgres.WORKER_LOCKS, worker)
+    other.execute("SELECT pg_advisory_lock(?, ?)", lock)
+    old = only_row(other, "SELECT pg_backend_pid()")[0]
+    monkeypatch.setattr(postgres, "_SIGN_TIMEOUT_MS", 100)
+    with pytest.raises(StoreError, match=f"worker {worker} to the connection of") as told:
+        workers.keep_alive(database, worker)
+    assert f"server process {old}" in str(told.value)
+    assert "it waited 0.1 s. It is tried again." in str(told.value)
+    other.execute("SELECT pg_advisory_unlock(?, ?)", lock)
+    workers.keep_alive(database, worker)
+    assert other.is_alive(worker)
+    assert only_row(database, "SHOW lock_timeout") == ("0",)
+    pids = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    wait_until(lambda: only_row(other, pids) == (2,))
 
 
 def test_a_server_that_cannot_be_reached_is_told_with_what_to_check() -> None:
