@@ -11,6 +11,7 @@ MONEY_ROOMS = (
     "src/tokonomi/ledger/",
     "src/tokonomi/budgets/",
     "src/tokonomi/credits/",
+    "src/tokonomi/prompts/",
 )
 
 

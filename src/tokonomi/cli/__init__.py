@@ -32,6 +32,7 @@ COMMANDS: Final = [
     ("admin", "tokonomi.cli.admin:app", "Make, list and revoke the tokens of the admin API."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
     ("plan", "tokonomi.cli.plan:app", "Plan what a feature will cost before it is built."),
+    ("prompt", "tokonomi.cli.prompt:app", "Analyse a prompt: its tokens, and what could go."),
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
@@ -62,8 +63,8 @@ def application(described: Container[str] = ()) -> App:
 def main(tokens: list[str] | None = None) -> NoReturn:
     """Never returns: runs the command that the arguments name and exits with its code.
 
-    Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 4 a plan is over its
-    limit, 5 the ledger does not balance, 130 interrupted.
+    Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 4 a limit that was
+    asked for is crossed, 5 the ledger does not balance, 130 interrupted.
     """
     tokens = sys.argv[1:] if tokens is None else tokens
     try:

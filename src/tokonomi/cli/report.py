@@ -94,7 +94,7 @@ def report(
         output: how the answer is written.
         place: which store.
     """
-    rate = _rate(conversion)
+    rate = exchange_rate(conversion)
     for_people = output.format in FOR_PEOPLE
     most = DEFAULT_TOP if for_people else LARGEST
     query = Query(
@@ -154,7 +154,13 @@ def _write_file(path: Path, content: bytes) -> None:
         raise BadInput(f"{path} cannot be written: {error}") from error
 
 
-def _rate(conversion: Conversion) -> ExchangeRate | None:
+def exchange_rate(conversion: Conversion) -> ExchangeRate | None:
+    """The exchange rate that the options state, or None where they state none.
+
+    Raises:
+        WrongUsage: a rate without a currency or a currency without a rate, or no number.
+        BadMoney: a currency that is not known.
+    """
     if not conversion.currency and not conversion.rate:
         return None
     if not (conversion.currency and conversion.rate):

@@ -44,6 +44,11 @@ def estimated_tokens(text: str, encoding: Encoding = "o200k_base") -> int:
     return tokens_of_bytes(len(text.encode(errors="surrogatepass")))
 
 
+def has_vocabulary(encoding: Encoding = "o200k_base") -> bool:
+    """Whether texts are counted with this vocabulary here, and not by their bytes."""
+    return _counter(encoding) is not None
+
+
 def bounded_estimate(text: str, encoding: Encoding = "o200k_base") -> int:
     """About how many tokens a text of any length is, in a time that is bounded.
 
