@@ -6,13 +6,13 @@ from itertools import groupby
 from typing import Final
 
 from tokonomi.prompts.finding import Analysis, Finding, Kind, Piece
-from tokonomi.prompts.layout import Count, Laid, laid_out, unit_at
+from tokonomi.prompts.layout import Count, Laid, laid_out
 from tokonomi.prompts.place import Lines
 from tokonomi.prompts.reading import read
 from tokonomi.prompts.repeated import repetitions
 from tokonomi.prompts.request import Part, PromptFile, Request, with_instructions
 from tokonomi.prompts.rules import Rules
-from tokonomi.prompts.units import Unit, sentence_of
+from tokonomi.prompts.units import Unit, sentence_of, unit_at
 
 _COMPARED: Final = frozenset({Part.SYSTEM, Part.DOCUMENTS})
 """Parts in which a repeated sentence is a finding; examples and tools repeat words on purpose."""

@@ -1,13 +1,13 @@
 """The text of a request cut into pieces whose tokens add up."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from tokonomi.prompts.finding import Piece
 from tokonomi.prompts.reading import Text
-from tokonomi.prompts.units import Unit
+from tokonomi.prompts.units import unit_at
 
 Count = Callable[[str], int]
 """Tells how many tokens a text is: never negative."""
@@ -56,11 +56,6 @@ def laid_out(texts: Sequence[Text], count: Count) -> tuple[Laid, ...]:
         laid.append(Laid(text, spans, cuts, pieces, first))
         first += len(pieces)
     return tuple(laid)
-
-
-def unit_at(units: Sequence[Unit], index: int) -> Unit:
-    """The unit that the character at an index belongs to."""
-    return units[max(bisect_right(units, index, key=lambda unit: unit.start) - 1, 0)]
 
 
 def _spans(text: Text) -> Iterator[tuple[int, int]]:

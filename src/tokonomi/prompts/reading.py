@@ -8,7 +8,7 @@ from typing import Final
 from tokonomi.prompts.place import Passage
 from tokonomi.prompts.request import Part, Request
 from tokonomi.prompts.rules import Rules
-from tokonomi.prompts.units import Unit, units_of
+from tokonomi.prompts.units import Unit, unit_at, units_of
 from tokonomi.prompts.volatile import Volatile, by_comparison, by_pattern
 
 _SECTIONED: Final = frozenset({Part.SYSTEM})
@@ -101,13 +101,14 @@ def _prefix_units(texts: Sequence[Text]) -> tuple[str, ...]:
 def _with_patterns(text: Text, rules: Rules) -> Text:
     if not text.in_prefix:
         return text
-    searched = [unit for unit in text.units if unit.part in _SEARCHED]
-    found = tuple(
-        each
+    found = [
+        replace(each, certain=False) if unit.code else each
         for each in by_pattern(text.passage.text, rules)
-        if any(unit.start <= each.start < unit.end for unit in searched)
-    )
-    return replace(text, volatile=found)
+        if (unit := unit_at(text.units, each.start)).part in _SEARCHED
+        # A program's own braces and times are as fixed as the program.
+        and (each.certain or not unit.code)
+    ]
+    return replace(text, volatile=tuple(found))
 
 
 def _with_differences(

@@ -1,8 +1,9 @@
 """A text cut into units: sentences, headings, list items, lines of code, each of one part."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -37,6 +38,7 @@ class Unit:
         end: index behind its last one.
         part: the part that its section makes it.
         prose: whether it is a sentence, and neither code, heading, tag nor table.
+        code: whether it is fenced code.
         section: number of its section in the text, from 0; each mark begins one.
     """
 
@@ -45,15 +47,7 @@ class Unit:
     part: Part
     prose: bool = True
     section: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    start: int
-    end: int
-    part: Part
-    prose: bool
-    section: int
+    code: bool = False
 
 
 def units_of(text: str, part: Part, rules: Rules) -> tuple[Unit, ...]:
@@ -63,7 +57,7 @@ def units_of(text: str, part: Part, rules: Rules) -> tuple[Unit, ...]:
     for line in _joined(text, lines):
         cuts = [line.start, *(_stops(text, line) if line.prose else ()), line.end]
         for start, end in pairwise(cuts):
-            units.append(Unit(start, end, line.part, line.prose, line.section))
+            units.append(replace(line, start=start, end=end))
     return tuple(_with_blanks(text, units))
 
 
@@ -79,6 +73,11 @@ def sentence_of(text: str, unit: Unit) -> tuple[int, int]:
     return begin, end
 
 
+def unit_at(units: Sequence[Unit], index: int) -> Unit:
+    """The unit that the character at an index belongs to."""
+    return units[max(bisect_right(units, index, key=lambda unit: unit.start) - 1, 0)]
+
+
 class _Marks:
     """Follows the marks of sections through the lines of a text."""
 
@@ -90,12 +89,14 @@ class _Marks:
         self._fence = ""
         self._section = 0
 
-    def lines(self, text: str) -> Iterator[_Line]:
+    def lines(self, text: str) -> Iterator[Unit]:
         """Each line of the text with its part."""
         start = 0
         for content in text.splitlines(keepends=True):
+            in_code = bool(self._fence)
             prose = self._read(content.rstrip("\r\n"))
-            yield _Line(start, start + len(content), self._part, prose, self._section)
+            code = in_code or bool(self._fence)
+            yield Unit(start, start + len(content), self._part, prose, self._section, code)
             self._leave(content)
             start += len(content)
 
@@ -148,14 +149,14 @@ class _Marks:
                 self._section += 1
 
 
-def _joined(text: str, lines: list[_Line]) -> Iterator[_Line]:
+def _joined(text: str, lines: list[Unit]) -> Iterator[Unit]:
     """The lines, with the lines of a sentence that runs over their ends made one."""
-    held: _Line | None = None
+    held: Unit | None = None
     for line in lines:
         if held is None:
             held = line
         elif _runs_on(text, held, line):
-            held = _Line(held.start, line.end, held.part, held.prose, held.section)
+            held = replace(held, end=line.end)
         else:
             yield held
             held = line
@@ -163,7 +164,7 @@ def _joined(text: str, lines: list[_Line]) -> Iterator[_Line]:
         yield held
 
 
-def _runs_on(text: str, held: _Line, line: _Line) -> bool:
+def _runs_on(text: str, held: Unit, line: Unit) -> bool:
     same = held.prose and line.prose and (held.part, held.section) == (line.part, line.section)
     before, after = text[held.start : held.end], text[line.start : line.end].lstrip()
     if not same or not before.strip() or _ENDED.search(before):
@@ -171,7 +172,7 @@ def _runs_on(text: str, held: _Line, line: _Line) -> bool:
     return after[:1].islower() and not _STARTS_LINE.match(after)
 
 
-def _stops(text: str, line: _Line) -> Iterator[int]:
+def _stops(text: str, line: Unit) -> Iterator[int]:
     """Where a sentence ends within a line: behind its stop, when no lower-case word follows."""
     for stop in _STOP.finditer(text, line.start, line.end):
         behind = text[stop.end() : line.end].lstrip()
@@ -189,7 +190,7 @@ def _with_blanks(text: str, units: list[Unit]) -> Iterator[Unit]:
         elif text[unit.start : unit.end].isspace() or text[held.start : held.end].isspace():
             blank_first = text[held.start : held.end].isspace()
             kept = unit if blank_first else held
-            held = Unit(held.start, unit.end, kept.part, kept.prose, kept.section)
+            held = replace(kept, start=held.start, end=unit.end)
         else:
             yield held
             held = unit

@@ -93,6 +93,12 @@ def test_text_that_may_be_volatile_is_shown_and_does_not_break_the_prefix() -> N
     assert analysis.prefix_tokens == analysis.tokens
 
 
+def test_a_brace_in_fenced_code_may_be_the_codes_own() -> None:
+    code = "```js\nf(`${name} {x}`)\n```\n"
+    [found] = of_text(f"{SHOP}{code}{SHOP}").findings[:1]
+    assert (found.text, found.certain) == ("${name}", False)
+
+
 def test_two_findings_never_overlap_each_other() -> None:
     text = f"Session id: a-1\nBe polite.\nBe polite.\nSession id: a-1\n{SHOP}"
     assert told(of_text(text).findings) == [

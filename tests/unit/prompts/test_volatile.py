@@ -58,6 +58,8 @@ def test_what_may_as_well_be_fixed_is_only_shown(text: str, rule: str) -> None:
         "You are talking to customers of the shop.",
         "In 2026 the shop has 3 floors.",
         "Today we have pans.",
+        "Tell the current time, and then the order.",
+        "The session id is secret.",
         "Sekarang jelaskan aturan.",
     ],
 )
