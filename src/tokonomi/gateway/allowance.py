@@ -22,10 +22,19 @@ class Allowance(msgspec.Struct, frozen=True):
     measures: "tuple[BudgetMeasure | WalletMeasure, ...]" = ()
     send_max_tokens: int | None = None
 
-    def captured(self, held: Sequence[Held], call: Call) -> tuple[Captured, ...]:
-        """How the holds of an ended call are resolved."""
+    def captured(
+        self, held: Sequence[Held], call: Call, delivered: Usage | None = None
+    ) -> tuple[Captured, ...]:
+        """How the holds of an ended call are resolved.
+
+        `delivered` is what customers pay for, where the call counts more than they can have got.
+        """
+        theirs = call if delivered is None else msgspec.structs.replace(call, usage=delivered)
         return tuple(
-            capture(hold, measure.used(call, hold.amount))
+            capture(
+                hold,
+                measure.used(theirs if isinstance(measure, WalletMeasure) else call, hold.amount),
+            )
             for hold, measure in zip(held, self.measures, strict=True)
         )
 

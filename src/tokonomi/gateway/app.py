@@ -125,7 +125,7 @@ class Gateway:
             input_bound=input_upper_bound(body),
         )
         reading = adapter_for(endpoint.dialect, target.price_as).stream()
-        return Exchange(intent, target, request, reading)
+        return Exchange(intent, target, request, reading, answers=endpoint.answers)
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, watch: Watch) -> bytes:
         limit = self._limits.body_bytes

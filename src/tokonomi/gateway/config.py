@@ -101,6 +101,10 @@ class Timeouts(Section, frozen=True):
     total: float = 900.0
 
 
+OnDisconnect = Literal["cancel", "drain", "estimate"]
+"""What becomes of a call whose client has left; see `gateway.disconnect`."""
+
+
 class Provider(Section, frozen=True):
     """`[providers.NAME]`: whom to call. The secret stays in the environment or in a file.
 
@@ -111,6 +115,8 @@ class Provider(Section, frozen=True):
         dialect: what it speaks.
         price_as: the provider's name in the price book; the section's own name when empty.
         ca_file: certificates to trust besides the system's, in PEM.
+        on_disconnect: what becomes of a call whose client has left; when left out, a stream is
+            cancelled, and a whole answer is read to its end.
         timeouts: how long it may take.
     """
 
@@ -120,6 +126,7 @@ class Provider(Section, frozen=True):
     dialect: Literal["openai"] = "openai"
     price_as: str = ""
     ca_file: str = ""
+    on_disconnect: OnDisconnect | None = None
     timeouts: Timeouts = Timeouts()
 
 

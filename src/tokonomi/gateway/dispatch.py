@@ -23,6 +23,7 @@ from tokonomi.gateway.answer import (
     send_body,
 )
 from tokonomi.gateway.claims import allowance
+from tokonomi.gateway.disconnect import drained, not_drained, policy_of
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
@@ -77,15 +78,13 @@ class Dispatcher:
         exchange.allowance = allowed
         exchange.begun_ns = time.monotonic_ns()
         watch.limit_total(exchange.target.provider.timeouts.total)
-        leaving = _end_when_client_leaves(receive, watch) if exchange.request.stream else None
+        watch.listen(receive, goes_on=policy_of(exchange) == "drain")
         try:
             await self._answer(endpoint, exchange, watch, body=body, send=send)
         except CallFailed as failed:
-            await self._keep(exchange, failed.failure.ending)
+            await self._keep(exchange, _ending(failed.failure, watch))
             raise failed.failure.answer from None
         finally:
-            if leaving is not None:
-                leaving.cancel()
             if not exchange.settled:
                 # The gateway is being stopped, or has a defect. Either way the call has ended.
                 _, kept = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
@@ -153,7 +152,7 @@ class Dispatcher:
             ending = failures.refused(exchange, reply.status)
         else:
             raise CallFailed(failures.broken(exchange, f"unexpected HTTP {reply.status}"))
-        call, kept = self._hand_over(exchange, ending)
+        call, kept = self._hand_over(exchange, drained(ending) if watch.unattended else ending)
         headers = cost_headers(call) + passed(reply.headers)
         await self._until_kept(kept)
         await send_body(send, reply.status, headers, body)
@@ -166,7 +165,9 @@ class Dispatcher:
         except Ended as end:
             raise CallFailed(failures.ended(exchange, end.reason)) from None
         except Broken as error:
-            raise CallFailed(failures.broken(exchange, str(error))) from None
+            too_large = isinstance(error, _TooLarge)
+            failure = failures.broken(exchange, str(error), given_up=too_large)
+            raise CallFailed(failure) from None
 
     async def _relay(self, exchange: Exchange, reply: Reply, watch: Watch, send: Send) -> None:
         intent = exchange.intent
@@ -175,7 +176,7 @@ class Dispatcher:
         relay = StreamRelay(exchange.reading, wants_usage=exchange.request.wants_usage)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         failure = await self._relay_events(exchange, reply, relay, watch, send=send)
-        call, kept = self._hand_over(exchange, failure.ending if failure else FINE)
+        call, kept = self._hand_over(exchange, _ending(failure, watch))
         if relay.done:
             await _read_tail(reply, watch)
         try:
@@ -191,31 +192,39 @@ class Dispatcher:
         self, exchange: Exchange, reply: Reply, relay: StreamRelay, watch: Watch, *, send: Send
     ) -> Failure | None:
         """What went wrong before the stream's proper end, if anything."""
-        pause = exchange.target.provider.timeouts.between_chunks
-        pieces = exchange.reading.seen.relayed.pieces
         try:
             with watch:
-                while not relay.done:
-                    watch.limit(pause, Reason.BETWEEN_CHUNKS)
-                    piece = await reply.piece()
-                    if not piece:
-                        break
-                    passing = relay.feed(piece)
-                    if exchange.first_token_ms is None and pieces:
-                        exchange.first_token_ms = exchange.elapsed_ms
-                    if passing:
-                        await send(
-                            {"type": "http.response.body", "body": passing, "more_body": True}
-                        )
-                    elif relay.unfinished_bytes > self.reply_bytes:
-                        return failures.cut(exchange, f"an event exceeds {self.reply_bytes} bytes")
+                await self._pass_events(exchange, reply, relay, watch, send=send)
         except Ended as end:
             return failures.stalled(exchange, end.reason)
         except Broken as error:
-            return failures.cut(exchange, str(error))
+            return failures.cut(exchange, str(error), given_up=isinstance(error, _TooLarge))
         if relay.complete:
             return None
         return failures.cut(exchange, relay.error or "it ended without [DONE]")
+
+    async def _pass_events(
+        self, exchange: Exchange, reply: Reply, relay: StreamRelay, watch: Watch, *, send: Send
+    ) -> None:
+        pause = exchange.target.provider.timeouts.between_chunks
+        pieces = exchange.reading.seen.relayed.pieces
+        unattended_bytes = 0
+        while not relay.done:
+            watch.limit(pause, Reason.BETWEEN_CHUNKS)
+            piece = await reply.piece()
+            if not piece:
+                return
+            passing = relay.feed(piece)
+            if exchange.first_token_ms is None and pieces:
+                exchange.first_token_ms = exchange.elapsed_ms
+            if watch.unattended:
+                unattended_bytes += len(piece)
+                if unattended_bytes > self.reply_bytes:
+                    raise _TooLarge(f"more than {self.reply_bytes} bytes came without its client")
+            elif passing:
+                await send({"type": "http.response.body", "body": passing, "more_body": True})
+            elif relay.unfinished_bytes > self.reply_bytes:
+                raise _TooLarge(f"an event exceeds {self.reply_bytes} bytes")
 
     async def _keep(self, exchange: Exchange, ending: Ending) -> None:
         _, kept = self._hand_over(exchange, ending)
@@ -252,23 +261,27 @@ async def _whole(reply: Reply, watch: Watch, *, pause_seconds: float, limit: int
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         left -= len(piece)
         if left < 0:
-            raise Broken(f"the answer is larger than {limit} bytes")
+            raise _TooLarge(f"the answer is larger than {limit} bytes")
         pieces.append(piece)
+
+
+class _TooLarge(Broken):
+    """The answer is larger than we take; the provider writes on."""
+
+
+def _ending(failure: Failure | None, watch: Watch) -> Ending:
+    """What the row says of a call that failed, or did not."""
+    if not watch.unattended:
+        return failure.ending if failure else FINE
+    if failure is None:
+        return drained(FINE)
+    return not_drained(failure.ending, given_up=failure.given_up)
 
 
 def _retrieve(kept: asyncio.Future[Outcome]) -> None:
     """Nobody waits for this row any more; the recorder has logged what went wrong."""
     if not kept.cancelled():
         kept.exception()
-
-
-def _end_when_client_leaves(receive: Receive, watch: Watch) -> asyncio.Task[None]:
-    async def until_disconnect() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        watch.end(Reason.CLIENT_LEFT)
-
-    return asyncio.get_running_loop().create_task(until_disconnect())
 
 
 async def _read_tail(reply: Reply, watch: Watch) -> None:

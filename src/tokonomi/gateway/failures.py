@@ -1,23 +1,32 @@
 """What each failure of a call means: for its row, and for the client."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from tokonomi.calls import Status
+from tokonomi.gateway.disconnect import left
 from tokonomi.gateway.settle import Ending, Exchange
 from tokonomi.gateway.watch import Reason
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 
+_ERRORS: Final = range(400, 600)
 CLIENT_CLOSED_REQUEST = 499
 """Nobody reads this answer; the status is the one that proxies log for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The end of a call that did not go well."""
+    """The end of a call that did not go well.
+
+    Attributes:
+        ending: what its row says.
+        answer: what its client is told.
+        given_up: whether we stopped waiting for a provider that may go on, and bill.
+    """
 
     ending: Ending
     answer: WireError
+    given_up: bool = False
 
 
 class CallFailed(Exception):
@@ -42,7 +51,7 @@ def unreachable(exchange: Exchange, why: str) -> Failure:
     )
 
 
-def broken(exchange: Exchange, why: str) -> Failure:
+def broken(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
     """The connection failed after the request had left and before the answer was whole."""
     return Failure(
         Ending(Status.FAILED, f"{_may_bill(exchange)}: the connection failed ({why})"),
@@ -53,6 +62,7 @@ def broken(exchange: Exchange, why: str) -> Failure:
             " Try again; the provider may bill the failed call.",
             kind=PROVIDER,
         ),
+        given_up,
     )
 
 
@@ -76,11 +86,7 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
         case Reason.TOTAL:
             what = f"did not finish within {limits.total:g} s"
         case Reason.CLIENT_LEFT:
-            unknown = f"{_may_bill(exchange)}: the client left before it answered"
-            return Failure(
-                Ending(Status.DISCONNECTED, unknown),
-                WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."),
-            )
+            return _left(exchange)
         case _:
             assert_never(reason)
     return Failure(
@@ -91,10 +97,11 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
             f"The provider {name} {what}. Try again, or raise its timeouts.",
             kind=PROVIDER,
         ),
+        given_up=True,
     )
 
 
-def cut(exchange: Exchange, why: str) -> Failure:
+def cut(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
     """A stream that had begun and did not come to its end."""
     return Failure(
         Ending(Status.CUT, note=f"the stream was cut: {why}"),
@@ -105,6 +112,7 @@ def cut(exchange: Exchange, why: str) -> Failure:
             " What came before is incomplete.",
             kind=PROVIDER,
         ),
+        given_up,
     )
 
 
@@ -112,13 +120,17 @@ def stalled(exchange: Exchange, reason: Reason) -> Failure:
     """A stream that had begun when its time was over, or when its client left."""
     limits = exchange.target.provider.timeouts
     if reason is Reason.CLIENT_LEFT:
-        return Failure(
-            Ending(Status.DISCONNECTED, note="the client left in the middle of the stream"),
-            WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."),
-        )
+        return _left(exchange)
     if reason is Reason.TOTAL:
-        return cut(exchange, f"it was not finished within {limits.total:g} s")
-    return cut(exchange, f"nothing came for {limits.between_chunks:g} s")
+        return cut(exchange, f"it was not finished within {limits.total:g} s", given_up=True)
+    return cut(exchange, f"nothing came for {limits.between_chunks:g} s", given_up=True)
+
+
+def _left(exchange: Exchange) -> Failure:
+    """The client is gone; a provider that was refusing the request bills nothing for that."""
+    refuses = exchange.http_status in _ERRORS
+    ending = refused(exchange, exchange.http_status) if refuses else left(exchange)
+    return Failure(ending, WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."))
 
 
 def _may_bill(exchange: Exchange) -> str:

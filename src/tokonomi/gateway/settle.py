@@ -4,18 +4,22 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, TypeGuard
 
 import msgspec
+from msgspec.structs import replace
 
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.errors import TokonomiError
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.request import ParsedRequest
+from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.ledger.hold import Captured, Held
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
+from tokonomi.pricing.listing import ModelCard
 from tokonomi.providers.adapter import Reading
 from tokonomi.providers.token_estimate import (
     bounded_estimate,
@@ -55,6 +59,7 @@ class Exchange:
         settled: whether its row was handed to the recorder.
         allowance: what budgets and wallets let it claim.
         held: what it holds on them.
+        answers: whether its endpoint produces output tokens.
     """
 
     intent: Intent
@@ -67,11 +72,23 @@ class Exchange:
     settled: bool = False
     allowance: Allowance = ALLOWED
     held: tuple[Held, ...] = ()
+    answers: bool = True
 
     @property
     def elapsed_ms(self) -> int:
         """Milliseconds since the dispatch."""
         return (time.monotonic_ns() - self.begun_ns) // _NANOSECONDS_PER_MS
+
+
+class Counts(Enum):
+    """What of a call is counted, as an estimate, when its provider reported no usage."""
+
+    BEGUN = 1
+    """Its input and what was relayed, if the provider had begun to answer; else nothing."""
+    RELAYED = 2
+    """Its input and what was relayed, whether or not an answer had begun."""
+    WHOLE = 3
+    """Its input and the longest answer that it allows: the provider is taken to finish it."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -81,11 +98,13 @@ class Ending(msgspec.Struct, frozen=True):
         status: what the row says.
         unknown: why there is no usage, when it cannot even be estimated; empty when it can.
         note: what else the row says.
+        counts: what is counted when no usage was reported.
     """
 
     status: Status
     unknown: str = ""
     note: str = ""
+    counts: Counts = Counts.BEGUN
 
 
 LONGEST_NAME: Final = 200
@@ -98,12 +117,15 @@ def settled(exchange: Exchange, ending: Ending, book: PriceBook) -> Call:
     Reported usage is charged as it is. Where none was reported, a provider that had begun to answer
     is charged for an estimate, marked as such; one that had not is not charged on a guess.
     """
-    intent, seen = exchange.intent, exchange.reading.seen
+    intent = exchange.intent
     usage = exchange.reading.usage(intent.at)
     note = ending.note
-    if usage is None and exchange.http_status in _ANSWERED and not ending.unknown:
-        usage = estimated_usage(seen, input_tokens=_input_estimate(exchange), at=intent.at)
-        note = _joined(note, "the provider reported no usage; this is an estimate")
+    counted = exchange.http_status in _ANSWERED or ending.counts is not Counts.BEGUN
+    if usage is None and counted and not ending.unknown:
+        usage = _estimate(exchange)
+        if ending.counts is Counts.WHOLE:
+            usage = replace(usage, output=max(usage.output, most_output(exchange, book) or 0))
+        note = joined(note, "the provider reported no usage; this is an estimate")
     cost: Charge | Unpriced
     if usage is None:
         usage = Usage(at=intent.at, requests=0, source=Source.ABSENT)
@@ -112,7 +134,7 @@ def settled(exchange: Exchange, ending: Ending, book: PriceBook) -> Call:
         cost = Unpriced(f"the reported usage cannot be true: {usage.reason}")
     else:
         cost, remark = _priced(usage, exchange, book)
-        note = _joined(note, remark) if remark else note
+        note = joined(note, remark) if remark else note
     return _row(exchange, ending, usage=usage, cost=cost, note=note)
 
 
@@ -125,11 +147,43 @@ def row_of(
     """
     try:
         call = settled(exchange, ending, book)
-        return call, exchange.allowance.captured(exchange.held, call)
+        whole = ending.counts is Counts.WHOLE and is_estimated(call)
+        delivered = _estimate(exchange) if whole else None
+        return call, exchange.allowance.captured(exchange.held, call, delivered)
     except _DEFECTS as defect:
         _log.exception("call %s is recorded without a cost", exchange.intent.id)
         call = _unknowable(exchange, ending, type(defect).__name__)
         return call, exchange.allowance.captured(exchange.held, call)
+
+
+def _estimate(exchange: Exchange) -> Usage:
+    """The input of a request, and what was relayed of its answer."""
+    return estimated_usage(
+        exchange.reading.seen, input_tokens=_input_estimate(exchange), at=exchange.intent.at
+    )
+
+
+def is_estimated(call: Call) -> bool:
+    """Whether the usage of a call is an estimate of ours."""
+    return isinstance(call.usage, Usage) and call.usage.source is Source.ESTIMATED
+
+
+def most_output(exchange: Exchange, book: PriceBook) -> int | None:
+    """The most output tokens that a request can get, or None where nothing bounds them.
+
+    Its own limit or the one that was sent along for it, else the model's longest answer, times its
+    choices. A model's context window is no guess of an answer's length, so it is not asked.
+    """
+    if not exchange.answers:
+        return 0
+    entry = book.find(exchange.target.price_as, exchange.intent.model)
+    found = bounds_of(
+        exchange.request,
+        input_bound=exchange.intent.input_bound,
+        card=ModelCard(max_output=None if entry is None else entry.card.max_output),
+        output_cap=exchange.allowance.send_max_tokens,
+    )
+    return None if isinstance(found, Unpriced) else found[0].all_output_tokens
 
 
 def _unknowable(exchange: Exchange, ending: Ending, defect: str) -> Call:
@@ -239,5 +293,6 @@ def _is_object(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict)
 
 
-def _joined(*sentences: str) -> str:
+def joined(*sentences: str) -> str:
+    """What several sentences of a note say together; an empty one says nothing."""
     return "; ".join(sentence for sentence in sentences if sentence)

@@ -1,13 +1,16 @@
 """What may end a wait: a limit of time, or a client that leaves. No timer per request.
 
 One tick looks at everything that waits. So a limit costs a request two assignments, and is kept to
-a quarter of a second, which is what limits of many seconds need.
+a quarter of a second, which is what limits of many seconds need. Whether the client is still there
+is listened for from the first tick on: most calls are over before it.
 """
 
 import asyncio
 from enum import StrEnum
 from types import TracebackType
 from typing import Final
+
+from tokonomi.gateway.answer import Receive
 
 TICK_SECONDS: Final = 0.25
 _NEVER: Final = float("inf")
@@ -38,7 +41,19 @@ class Watch:
     block; outside of it nothing happens to the task.
     """
 
-    __slots__ = ("_clock", "_ended", "_open", "_reason", "_task", "_total_due", "due")
+    __slots__ = (
+        "_clock",
+        "_ended",
+        "_goes_on",
+        "_listening",
+        "_open",
+        "_reason",
+        "_receive",
+        "_task",
+        "_total_due",
+        "due",
+        "unattended",
+    )
 
     def __init__(self, task: asyncio.Task[object], watchdog: "Watchdog") -> None:
         self._task = task
@@ -47,7 +62,19 @@ class Watch:
         self._open = False
         self._reason = Reason.TOTAL
         self._total_due = _NEVER
+        self._receive: Receive | None = None
+        self._goes_on = False
+        self._listening: asyncio.Task[None] | None = None
         self.due = _NEVER
+        self.unattended = False
+        """Whether the call goes on although its client has left."""
+
+    def listen(self, receive: Receive, *, goes_on: bool) -> None:
+        """A client that leaves is noticed from now on, and ends the waits unless the call goes on.
+
+        It takes effect with the next tick, so a call that is over by then has no task for it.
+        """
+        self._receive, self._goes_on = receive, goes_on
 
     def limit(self, seconds: float, reason: Reason) -> None:
         """The present waits end `seconds` from now, or with the total when that comes first."""
@@ -67,10 +94,28 @@ class Watch:
             if self._open:
                 self._task.cancel()
 
-    def end_overdue(self, now: float) -> None:
-        """Ends what is being waited for when its time is over."""
+    def tick(self, now: float) -> None:
+        """Ends what is being waited for when its time is over, and begins to listen."""
         if self._open and self.due <= now:
             self.end(self._reason)
+        if self._receive is not None:
+            listening = self._until_client_leaves(self._receive)
+            self._listening = asyncio.get_running_loop().create_task(listening)
+            self._receive = None
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self._receive = None
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def _until_client_leaves(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if self._goes_on:
+            self.unattended = True
+        else:
+            self.end(Reason.CLIENT_LEFT)
 
     def __enter__(self) -> None:
         if self._ended is not None:
@@ -108,6 +153,7 @@ class Watchdog:
     def release(self, watch: Watch) -> None:
         """The watch is no longer looked at."""
         self._watches.discard(watch)
+        watch.close()
 
     def close(self) -> None:
         """Ends the ticking."""
@@ -117,4 +163,4 @@ class Watchdog:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         now = self.clock()
         for watch in [*self._watches]:
-            watch.end_overdue(now)
+            watch.tick(now)

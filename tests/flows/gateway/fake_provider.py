@@ -244,6 +244,13 @@ async def stall(_request: Received) -> Answer:
     yield STALL
 
 
+async def babbles(_request: Received) -> Answer:
+    """Writes on for as long as anybody reads."""
+    yield STREAM_HEAD
+    while True:
+        yield chunked(event(chunk("word " * 200)))
+
+
 async def silent(_request: Received) -> Answer:
     yield STALL
 
@@ -309,6 +316,7 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "ends-early": ends_early,
     "stall": stall,
     "silent": silent,
+    "babbles": babbles,
     "breaks-off": breaks_off,
     "refuses-400": refusing(400),
     "refuses-429": refusing(429, "retry-after: 7\r\nx-ratelimit-limit-requests: 60\r\n"),

@@ -4,6 +4,7 @@ import http.client
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,14 +29,17 @@ HELLO: Any = [{"role": "user", "content": "Say hello."}]
 
 
 @pytest.fixture(scope="module")
-def selling(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> GatewayProcess:
+def selling(
+    provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("selling")
     settings = configuration(provider.base_url, more='[credits]\npackages = "ours.toml"\n')
     process = GatewayProcess(folder / "gateway", settings)
     (process.folder / "ours.toml").write_text(PACKAGES, encoding="utf-8")
     typed(process, "credits", "rule", "user")
     process.start()
-    return process
+    yield process
+    process.stop()
 
 
 def typed(process: GatewayProcess, *words: str) -> Any:

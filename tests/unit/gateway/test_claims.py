@@ -149,3 +149,15 @@ def test_what_is_captured_depends_on_how_the_call_ended(
     held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
     done = allowed.captured(held, call)
     assert [sum(part.amount for part in it.parts) for it in done] == [of_budget, of_wallet]
+
+
+def test_customers_pay_for_what_was_delivered_and_budgets_for_what_is_billed(
+    book: PriceBook,
+) -> None:
+    rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
+    allowed = claimed(rules, exchange(max_tokens=100), book)
+    held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
+    whole = ended(Status.DISCONNECTED, GUESSED, COST)
+    delivered = Usage(at=NOW, uncached_input=20, output=3, source=Source.ESTIMATED)
+    done = allowed.captured(held, whole, delivered)
+    assert [sum(part.amount for part in it.parts) for it in done] == [700, 23]

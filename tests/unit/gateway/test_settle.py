@@ -9,9 +9,10 @@ import pytest
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.config import Provider
 from tokonomi.gateway.request import parse
-from tokonomi.gateway.settle import LONGEST_NAME, Ending, Exchange, row_of, settled
+from tokonomi.gateway.settle import LONGEST_NAME, Counts, Ending, Exchange, row_of, settled
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.pricing.row import PriceRow
 from tokonomi.providers.adapter import Seen
@@ -26,9 +27,16 @@ TALK = "How much is the fish? " * 50
 FINE = Ending(Status.OK)
 
 
-def exchange(reply: object, *, model: str = "gpt-4o-mini", status: int = 200) -> Exchange:
+def exchange(
+    reply: object,
+    *,
+    model: str = "gpt-4o-mini",
+    status: int = 200,
+    limits: Mapping[str, int] | None = None,
+) -> Exchange:
     body: dict[str, Any] = {
         "model": "alias",
+        **(limits or {}),
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": TALK}]},
             {"role": "user", "content": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]},
@@ -115,6 +123,51 @@ def test_what_cannot_be_known_is_not_charged_on_a_guess(status: int, ending: End
     usage = usage_of(call)
     assert (usage.source, usage.total_tokens, usage.requests) == (Source.ABSENT, 0, 0)
     assert call.cost == Unpriced(ending.unknown)
+
+
+@pytest.mark.parametrize(
+    ("counts", "limits", "output"),
+    [
+        (Counts.RELAYED, {"max_tokens": 50}, 2),
+        (Counts.WHOLE, {"max_tokens": 50, "n": 3}, 150),
+        (Counts.WHOLE, {}, 2),
+        (Counts.WHOLE, {"max_tokens": 1}, 2),
+    ],
+)
+def test_a_call_that_its_client_left_counts_what_was_relayed_or_all_that_it_may_get(
+    counts: Counts, limits: dict[str, int], output: int
+) -> None:
+    text = {"choices": [{"delta": {"content": "hello world"}}]}
+    left = exchange(text, status=0, limits=limits)
+    call = settled(left, Ending(Status.DISCONNECTED, note="it left", counts=counts), BOOK)
+    usage = usage_of(call)
+    assert (usage.source, usage.output) == (Source.ESTIMATED, output)
+    assert 250 <= usage.uncached_input <= 450
+    assert isinstance(call.cost, Charge)
+    assert call.note.startswith("it left; ")
+
+
+def test_what_is_counted_as_whole_is_what_was_sent_along_and_nothing_where_nothing_answers() -> (
+    None
+):
+    ending = Ending(Status.DISCONNECTED, counts=Counts.WHOLE)
+    capped = exchange({}, status=0)
+    capped.allowance = Allowance(send_max_tokens=70)
+    assert usage_of(settled(capped, ending, BOOK)).output == 70
+    longest = exchange({}, status=0)
+    longest.target = Target("seed-004", Provider(base_url="https://a"), "gpt-4o-mini", "alias")
+    assert usage_of(settled(longest, ending, BOOK)).output == 16_384
+    embeddings = exchange({}, status=0)
+    embeddings.answers = False
+    assert usage_of(settled(embeddings, ending, BOOK)).output == 0
+    unknown = exchange({"choices": [{"delta": {"content": "hello world"}}]}, model="a-b-c")
+    assert usage_of(settled(unknown, ending, BOOK)).output == 2
+
+
+def test_usage_that_was_reported_before_a_client_left_stays_exact() -> None:
+    ending = Ending(Status.DISCONNECTED, counts=Counts.WHOLE)
+    call = settled(exchange({"usage": USAGE}), ending, BOOK)
+    assert (usage_of(call).source, usage_of(call).output) == (Source.REPORTED, 7)
 
 
 @pytest.mark.parametrize("content", [b'"\xff\xfe no UTF-8"', b"1e999"])

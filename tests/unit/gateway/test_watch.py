@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 
 import pytest
 
+from tokonomi.gateway.answer import Message
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
 
 
@@ -113,5 +114,68 @@ def test_a_watch_that_was_given_back_is_not_looked_at() -> None:
             await asyncio.Event().wait()
         assert ended.value.reason is Reason.TOTAL
         watchdog.close()
+
+    run(test())
+
+
+class Client:
+    """What an ASGI server tells of a client: nothing, until it leaves."""
+
+    def __init__(self) -> None:
+        self.leaves = asyncio.Event()
+        self.listened = asyncio.Event()
+        self.asked = 0
+
+    async def receive(self) -> Message:
+        self.asked += 1
+        self.listened.set()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+
+def test_a_client_that_leaves_ends_the_wait() -> None:
+    async def test() -> None:
+        client = Client()
+        watch = Watchdog().watch()
+        watch.listen(client.receive, goes_on=False)
+        client.leaves.set()
+        with pytest.raises(Ended) as ended, watch:
+            await asyncio.Event().wait()
+        assert ended.value.reason is Reason.CLIENT_LEFT
+        assert not watch.unattended
+
+    run(test())
+
+
+def test_a_call_that_goes_on_without_its_client_is_told_and_not_ended() -> None:
+    async def test() -> None:
+        client = Client()
+        watch = Watchdog().watch()
+        watch.listen(client.receive, goes_on=True)
+        with watch:
+            await client.listened.wait()
+            assert not watch.unattended
+            client.leaves.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert watch.unattended
+
+    run(test())
+
+
+def test_nobody_listens_to_a_client_whose_call_is_over_before_the_first_tick() -> None:
+    async def test() -> None:
+        short, long = Client(), Client()
+        watchdog = Watchdog()
+        over, watch = watchdog.watch(), watchdog.watch()
+        over.listen(short.receive, goes_on=False)
+        watch.listen(long.receive, goes_on=False)
+        watchdog.release(over)
+        await long.listened.wait()
+        assert (short.asked, long.asked) == (0, 1)
+        watchdog.release(watch)
+        await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert {task for task in others if "until_client_leaves" in repr(task)} == set()
 
     run(test())
