@@ -13,18 +13,16 @@ from typing import Final
 from tokonomi.errors import ImpossibleUsage
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
 from tokonomi.providers.json_fields import (
-    has_values,
     is_array,
     is_object,
-    not_an_object,
     object_at,
     objects_at,
     part_count,
-    quarantined,
     reported_count,
     text_at,
     unknown_keys,
 )
+from tokonomi.providers.reported_usage import last_report, read_report
 from tokonomi.usage import Quarantined, Source, Usage
 
 _KNOWN: Final = frozenset({"billed_units", "cached_tokens", "tokens"})
@@ -74,21 +72,20 @@ class CohereReading:
 
         A rerank that answers without billed units is billed as one search, marked as estimated.
         """
-        reported = self._reported
-        if reported is None:
-            silent = self.dialect is Dialect.COHERE_RERANK and self._answered
-            return (
-                Usage(at=at, searches=1, batch=batch, source=Source.ESTIMATED) if silent else None
-            )
-        if not is_object(reported):
-            return not_an_object("usage", reported)
-        try:
-            return self._read(reported, at, batch=batch, context_basis=context_basis)
-        except ImpossibleUsage as impossible:
-            return quarantined(impossible.what, reported)
+        silent = self._reported is None and self._answered
+        if silent and self.dialect is Dialect.COHERE_RERANK:
+            return Usage(at=at, searches=1, batch=batch, source=Source.ESTIMATED)
+        read = partial(self._read, at=at, batch=batch, context_basis=context_basis)
+        return read_report("usage", self._reported, read)
 
     def _read(
-        self, usage: Mapping[str, object], at: datetime, *, batch: bool, context_basis: int | None
+        self,
+        usage: Mapping[str, object],
+        /,
+        *,
+        at: datetime,
+        batch: bool,
+        context_basis: int | None,
     ) -> Usage:
         units = object_at(usage, "billed_units")
         if units is None:
@@ -121,9 +118,8 @@ class CohereReading:
     def _observe_part(self, part: Mapping[str, object]) -> None:
         self.seen.finish_reason = text_at(part, "finish_reason") or self.seen.finish_reason
         for key in ("usage", "meta"):
-            reported = part.get(key)
-            if reported is not None and has_values(reported) and _is_usage(reported):
-                self._reported = reported
+            if _is_usage(reported := part.get(key)):
+                self._reported = last_report(reported, self._reported)
 
     def _relay(self, message: Mapping[str, object]) -> None:
         relayed = self.seen.relayed

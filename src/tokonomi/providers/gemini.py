@@ -9,6 +9,7 @@ left out of the JSON.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -16,18 +17,16 @@ from tokonomi.errors import ImpossibleUsage
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
 from tokonomi.providers.input_buckets import input_buckets
 from tokonomi.providers.json_fields import (
-    has_values,
     is_array,
     is_object,
     json_text,
-    not_an_object,
     objects_at,
     part_count,
-    quarantined,
     reported_count,
     text_at,
     unknown_keys,
 )
+from tokonomi.providers.reported_usage import last_report, read_report
 from tokonomi.providers.served_tier import served_tier
 from tokonomi.usage import Quarantined, Usage
 
@@ -65,9 +64,7 @@ class GeminiReading:
 
     def observe(self, event: Mapping[str, object], /) -> None:
         """Takes note of a whole reply, or of one chunk; counts in chunks are cumulative."""
-        reported = event.get("usageMetadata")
-        if reported is not None and has_values(reported):
-            self._reported = reported
+        self._reported = last_report(event.get("usageMetadata"), self._reported)
         seen = self.seen
         seen.model = text_at(event, "modelVersion") or seen.model
         seen.request_id = text_at(event, "responseId") or seen.request_id
@@ -84,18 +81,17 @@ class GeminiReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-        reported = self._reported
-        if reported is None:
-            return None
-        if not is_object(reported):
-            return not_an_object("usageMetadata", reported)
-        try:
-            return self._read(reported, at, batch=batch, context_basis=context_basis)
-        except ImpossibleUsage as impossible:
-            return quarantined(impossible.what, reported)
+        read = partial(self._read, at=at, batch=batch, context_basis=context_basis)
+        return read_report("usageMetadata", self._reported, read)
 
     def _read(
-        self, usage: Mapping[str, object], at: datetime, *, batch: bool, context_basis: int | None
+        self,
+        usage: Mapping[str, object],
+        /,
+        *,
+        at: datetime,
+        batch: bool,
+        context_basis: int | None,
     ) -> Usage:
         total_input, total_output = _totals(usage)
         read = part_count(usage, "cachedContentTokenCount")

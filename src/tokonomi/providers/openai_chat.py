@@ -13,10 +13,8 @@ from typing import Final, Protocol
 
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
 from tokonomi.providers.json_fields import (
-    has_values,
     is_array,
     is_object,
-    not_an_object,
     objects_at,
     part_count,
     reported_count,
@@ -24,6 +22,7 @@ from tokonomi.providers.json_fields import (
 )
 from tokonomi.providers.openai_usage import Shape, read_usage
 from tokonomi.providers.reported_cost import deepinfra_cost, openrouter_cost, xai_cost
+from tokonomi.providers.reported_usage import last_report, read_report
 from tokonomi.providers.served_tier import served_tier
 from tokonomi.usage import Quarantined, Usage
 
@@ -132,10 +131,7 @@ class ChatReading:
         reported = event.get("usage")
         if reported is None and is_object(groq := event.get("x_groq")):
             reported = groq.get("usage")
-        # Usage may come on any chunk, also on one with content, and more than once: the last one
-        # counts. An object of nulls, which some send until the end, is not a usage.
-        if reported is not None and has_values(reported):
-            self._reported = reported
+        self._reported = last_report(reported, self._reported)
         seen = self.seen
         seen.model = text_at(event, "model") or seen.model
         seen.request_id = text_at(event, "id") or seen.request_id
@@ -148,19 +144,18 @@ class ChatReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-        reported = self._reported
-        if reported is None:
-            return None
-        if not is_object(reported):
-            return not_an_object("usage", reported)
-        return self.reader(
-            reported,
-            at=at,
-            tier=served_tier(self.seen.service_tier or _traffic_type(reported)),
-            searches=int(self._cited),
-            batch=batch,
-            context_basis=context_basis,
-        )
+
+        def read(reported: Mapping[str, object]) -> Usage | Quarantined | None:
+            return self.reader(
+                reported,
+                at=at,
+                tier=served_tier(self.seen.service_tier or _traffic_type(reported)),
+                searches=int(self._cited),
+                batch=batch,
+                context_basis=context_basis,
+            )
+
+        return read_report("usage", self._reported, read)
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
         self.seen.finish_reason = text_at(choice, "finish_reason") or self.seen.finish_reason

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Final
 
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
-from tokonomi.providers.json_fields import has_values, is_object, not_an_object, text_at
+from tokonomi.providers.json_fields import text_at
 from tokonomi.providers.openai_chat import CHAT_COUNTS
 from tokonomi.providers.openai_usage import Shape, read_usage
 from tokonomi.providers.reported_cost import deepinfra_cost, openrouter_cost
+from tokonomi.providers.reported_usage import last_report, read_report
 from tokonomi.usage import Quarantined, Usage
 
 PLAIN: Final = Shape(known=CHAT_COUNTS, output_optional=True)
@@ -42,9 +43,7 @@ class EmbeddingsReading:
 
     def observe(self, event: Mapping[str, object], /) -> None:
         """Takes note of a whole reply."""
-        reported = event.get("usage")
-        if reported is not None and has_values(reported):
-            self._reported = reported
+        self._reported = last_report(event.get("usage"), self._reported)
         self.seen.model = text_at(event, "model") or self.seen.model
         self.seen.request_id = text_at(event, "id") or self.seen.request_id
 
@@ -52,11 +51,7 @@ class EmbeddingsReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was reported; see `Reading.usage`."""
-        reported = self._reported
-        if reported is None:
-            return None
-        if not is_object(reported):
-            return not_an_object("usage", reported)
-        return read_usage(
-            reported, shape=self.shape, at=at, batch=batch, context_basis=context_basis
+        read = partial(
+            read_usage, shape=self.shape, at=at, batch=batch, context_basis=context_basis
         )
+        return read_report("usage", self._reported, read)

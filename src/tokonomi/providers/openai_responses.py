@@ -12,16 +12,11 @@ from functools import partial
 from typing import Final
 
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
-from tokonomi.providers.json_fields import (
-    has_values,
-    is_object,
-    not_an_object,
-    objects_at,
-    text_at,
-)
+from tokonomi.providers.json_fields import is_object, objects_at, text_at
 from tokonomi.providers.openai_chat import openrouter_searches, xai_searches
 from tokonomi.providers.openai_usage import Shape, read_usage
 from tokonomi.providers.reported_cost import openrouter_cost, xai_cost
+from tokonomi.providers.reported_usage import last_report, read_report
 from tokonomi.providers.served_tier import served_tier
 from tokonomi.usage import Quarantined, Usage
 
@@ -95,14 +90,9 @@ class ResponsesReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-        reported = self._reported
-        if reported is None:
-            return None
-        if not is_object(reported):
-            return not_an_object("usage", reported)
         charged = {text_at(item, "type") for item in self._items.values()} & _CHARGED_ITEMS
-        return read_usage(
-            reported,
+        read = partial(
+            read_usage,
             shape=self.shape,
             at=at,
             tier=served_tier(self.seen.service_tier),
@@ -111,11 +101,10 @@ class ResponsesReading:
             context_basis=context_basis,
             alarms=tuple(f"output.{kind}" for kind in sorted(charged)),
         )
+        return read_report("usage", self._reported, read)
 
     def _observe_response(self, response: Mapping[str, object]) -> None:
-        reported = response.get("usage")
-        if reported is not None and has_values(reported):
-            self._reported = reported
+        self._reported = last_report(response.get("usage"), self._reported)
         seen = self.seen
         seen.model = text_at(response, "model") or seen.model
         seen.request_id = text_at(response, "id") or seen.request_id
