@@ -4,7 +4,7 @@ A money move is known by its Idempotency-Key, which is the id of the payment, gi
 ledger: there is no second memory of answers that could disagree with it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -35,7 +35,6 @@ from tokonomi.admin.shapes import (
     wallet_view,
 )
 from tokonomi.admin.stores import DryRun, IdempotencyKey, in_utc, stores_of, utc_now
-from tokonomi.credits.grant import Grant
 from tokonomi.reports.wallets import BEGINNING
 from tokonomi.storage.changes import Change
 from tokonomi.storage.wallet_endings import end_grants
@@ -49,7 +48,7 @@ from tokonomi.storage.wallet_rules import (
     wallet_named,
 )
 from tokonomi.storage.wallet_statements import statement_of
-from tokonomi.storage.wallet_store import PROMOTION, buy, grants_of, promote, refund, wallets
+from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, refund, wallets
 
 
 @get("/packages", sync_to_thread=True, tags=["credits"], operation_id="list_packages")
@@ -173,15 +172,13 @@ def grant_credits(
     dry_run: DryRun = False,
 ) -> GrantView:
     """Promotional credits, given once for the Idempotency-Key."""
-    now = utc_now()
-    wanted = Grant(
-        id=f"{PROMOTION}{idempotency_key}",
+    wanted = promotion(
+        idempotency_key,
         wallet=wallet_named(wallet),
         amount=credits_from_text(data.credits),
-        granted_at=now,
-        expires_at=None if data.days is None else now + timedelta(days=data.days),
+        now=utc_now(),
+        days=data.days,
         priority=data.priority,
-        promotional=True,
         rollover_cap=credits_from_text(data.rollover),
     )
     with stores_of(state).opened() as database:

@@ -1,6 +1,6 @@
 """`tokonomi credits`: packages, wallets, purchases, promotions, refunds and statements."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -43,14 +43,8 @@ from tokonomi.storage.wallet_rules import (
     wallet_named,
 )
 from tokonomi.storage.wallet_statements import statement_of
-from tokonomi.storage.wallet_store import (
-    PROMOTION,
-    StoredGrant,
-    buy,
-    grants_of,
-    promote,
-    wallets,
-)
+from tokonomi.storage.wallet_store import StoredGrant, buy, grants_of, promote, wallets
+from tokonomi.storage.wallet_store import promotion as gift_of
 from tokonomi.storage.wallet_store import refund as pay_back
 
 app = App(name="credits", help="Sell, grant, pay back and explain prepaid credits.")
@@ -180,16 +174,14 @@ def grant_credits(
         place: which store.
         answer: how the answer is written.
     """
-    now = utc_now()
     whose = wallet_named(wallet)
-    wanted = Grant(
-        id=f"{PROMOTION}{promotion}",
+    wanted = gift_of(
+        promotion,
         wallet=whose,
         amount=credits_from_text(amount),
-        granted_at=now,
-        expires_at=None if days is None else now + timedelta(days=days),
+        now=utc_now(),
+        days=days,
         priority=priority,
-        promotional=True,
         rollover_cap=credits_from_text(rollover),
     )
     with place.opened() as database:

@@ -6,12 +6,19 @@ that the caller gives: the same id with the same request is answered again, with
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from tokonomi.credits.grant import Grant, Used, burns_before, credits_to_text, worth
+from tokonomi.credits.grant import (
+    DEFAULT_PRIORITY,
+    Grant,
+    Used,
+    burns_before,
+    credits_to_text,
+    worth,
+)
 from tokonomi.credits.grant import refund as refund_of
 from tokonomi.credits.package import Package, purchase
 from tokonomi.errors import BadInput, NotFound
@@ -105,6 +112,39 @@ def buy(
         return (stored.wallet, stored.package) == (wallet, package.id)
 
     return _granted(database, grant, same, dry_run=dry_run)
+
+
+def promotion(
+    gift: str,
+    *,
+    wallet: str,
+    amount: int,
+    now: datetime,
+    days: int | None = None,
+    priority: int = DEFAULT_PRIORITY,
+    rollover_cap: int = 0,
+) -> Grant:
+    """The promotional grant of a gift, for `promote`; it lasts `days`, for ever when None.
+
+    Raises:
+        BadInput: no calendar reaches so far, or the grant is none.
+    """
+    try:
+        expires_at = None if days is None else now + timedelta(days=days)
+    except OverflowError:
+        raise BadInput(
+            f"{days} days are more than a calendar has", remedy="Leave them out for no end."
+        ) from None
+    return Grant(
+        id=f"{PROMOTION}{gift}",
+        wallet=wallet,
+        amount=amount,
+        granted_at=now,
+        expires_at=expires_at,
+        priority=priority,
+        promotional=True,
+        rollover_cap=rollover_cap,
+    )
 
 
 def promote(database: Database, grant: Grant, *, dry_run: bool = False) -> Grant:

@@ -78,6 +78,13 @@ def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
         ("promotion/hi", "10"),
         ("payment/p-1", "50"),
     ]
+    far = typed(
+        "credits", "grant", "1", "--wallet", "user=ani", "--promotion", "x", "--days", "9999999999"
+    )
+    assert (far[0], far[2].split(".")[0]) == (
+        1,
+        "bad_input: 9999999999 days are more than a calendar has",
+    )
     typed("credits", "rule", "user", "--weight", "output=8", "--low-at", "10")
     (rule,) = rows(typed("credits", "rule", "--format", "json"))
     assert (rule["per"], rule["weights"], rule["low_at"]) == ("user", "output=8", "10")
