@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.calls import Call, Status
@@ -29,20 +31,23 @@ from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
 from tokonomi.gateway.rules import RulesInForce
-from tokonomi.gateway.settle import Ending, Exchange, row_of
+from tokonomi.gateway.settle import Ending, Exchange, joined, row_of
 from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.whole_reply import FINE, observe_whole
 from tokonomi.gateway.wire_errors import WireError, store_unavailable
-from tokonomi.ledger.hold import Held, Refusal
+from tokonomi.ledger.hold import Captured, Held, Refusal
 from tokonomi.pricing.book import PriceBook
 from tokonomi.storage.call_groups import Outcome
+from tokonomi.storage.database import OutcomeUnknown
 from tokonomi.storage.recorder import Recorder
+from tokonomi.usage import Source, Usage
 
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
 _TAIL_SECONDS: Final = 2.0
+_WITHHELD: Final = "the answer was withheld, because the store did not take its row in time"
 _EVENT_STREAM: Final = b"text/event-stream"
 
 
@@ -87,8 +92,8 @@ class Dispatcher:
         finally:
             if not exchange.settled:
                 # The gateway is being stopped, or has a defect. Either way the call has ended.
-                _, kept = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
-                asyncio.ensure_future(kept).add_done_callback(_retrieve)
+                ended = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
+                asyncio.ensure_future(ended.kept).add_done_callback(_retrieve)
 
     async def _begun(
         self, exchange: Exchange, allowed: Allowance, beginning: asyncio.Future[Outcome]
@@ -97,9 +102,12 @@ class Dispatcher:
         try:
             outcome = await asyncio.shield(beginning)
         except StoreError as error:
+            if isinstance(error, OutcomeUnknown):
+                self._never_left(exchange, "the store was lost before the call was sent")
             raise store_unavailable(f"The call was not sent, because {error}") from None
         except asyncio.CancelledError:
-            beginning.add_done_callback(lambda _: self._never_left(exchange))
+            stopped = "the gateway stopped before the call was sent"
+            beginning.add_done_callback(lambda _: self._never_left(exchange, stopped))
             raise
         if isinstance(outcome, Refusal):
             claim = next(it for it in allowed.claims if it.source == outcome.source)
@@ -108,11 +116,13 @@ class Dispatcher:
             raise refused_by_balance(outcome, claim)
         return outcome
 
-    def _never_left(self, exchange: Exchange) -> None:
-        """Nobody waits for this call any more: what it holds must not stay held."""
-        ending = Ending(Status.FAILED, unknown="the gateway stopped before the call was sent")
-        _, kept = self._hand_over(exchange, ending)
-        asyncio.ensure_future(kept).add_done_callback(_retrieve)
+    def _never_left(self, exchange: Exchange, why: str) -> None:
+        """Nobody waits for this call any more: what it may hold must not stay held."""
+        exchange.begun_ns = time.monotonic_ns()
+        call, _ = row_of(exchange, Ending(Status.FAILED, unknown=why), self.book)
+        exchange.settled = True
+        self.metrics.count(call, exchange.target.label)
+        self._owe(call)
 
     async def _answer(
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, body: bytes, send: Send
@@ -152,9 +162,9 @@ class Dispatcher:
             ending = failures.refused(exchange, reply.status)
         else:
             raise CallFailed(failures.broken(exchange, f"unexpected HTTP {reply.status}"))
-        call, kept = self._hand_over(exchange, drained(ending) if watch.unattended else ending)
-        headers = cost_headers(call) + passed(reply.headers)
-        await self._until_kept(kept)
+        ended = self._hand_over(exchange, drained(ending) if watch.unattended else ending)
+        headers = cost_headers(ended.call) + passed(reply.headers)
+        await self._until_kept(exchange, ended)
         await send_body(send, reply.status, headers, body)
 
     async def _read_whole(self, exchange: Exchange, reply: Reply, watch: Watch) -> bytes:
@@ -176,16 +186,16 @@ class Dispatcher:
         relay = StreamRelay(exchange.reading, wants_usage=exchange.request.wants_usage)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         failure = await self._relay_events(exchange, reply, relay, watch, send=send)
-        call, kept = self._hand_over(exchange, _ending(failure, watch))
+        ended = self._hand_over(exchange, _ending(failure, watch))
         if relay.done:
             await _read_tail(reply, watch)
         try:
-            await self._until_kept(kept)
+            await self._until_kept(exchange, ended)
         except WireError as error:
             last = error.event()
         else:
             last = relay.held + (failure.answer.event() if failure and not relay.error else b"")
-            last += cost_comment(call) + (DONE_EVENT if relay.done else b"")
+            last += cost_comment(ended.call) + (DONE_EVENT if relay.done else b"")
         await send({"type": "http.response.body", "body": last})
 
     async def _relay_events(
@@ -227,28 +237,51 @@ class Dispatcher:
                 raise _TooLarge(f"an event exceeds {self.reply_bytes} bytes")
 
     async def _keep(self, exchange: Exchange, ending: Ending) -> None:
-        _, kept = self._hand_over(exchange, ending)
-        await self._until_kept(kept)
+        await self._until_kept(exchange, self._hand_over(exchange, ending))
 
-    def _hand_over(self, exchange: Exchange, ending: Ending) -> tuple[Call, Awaitable[Outcome]]:
-        """The call's row, and the future of its being durable."""
+    def _hand_over(self, exchange: Exchange, ending: Ending) -> "_HandedOver":
+        """The call's row, on its way to the store."""
         call, captured = row_of(exchange, ending, self.book)
         exchange.settled = True
         kept = self.recorder.settle(call, captured or None, alone=self.metrics.in_flight == 1)
         self.metrics.count(call, exchange.target.label)
         self.metrics.count_overruns(captured)
         self.unknown_keys.note(call)
-        return call, kept
+        return _HandedOver(call, captured, kept)
 
-    async def _until_kept(self, kept: Awaitable[Outcome]) -> None:
+    async def _until_kept(self, exchange: Exchange, ended: "_HandedOver") -> None:
         try:
-            await kept
+            await ended.kept
         except StoreError as error:
             self.metrics.unsettled += 1
+            if exchange.first_token_ms is None:
+                self._owe_withheld(exchange, ended.call)
+            else:
+                # A stream's content has gone to its client before its row was to be written.
+                self._owe(ended.call, ended.captured)
             raise store_unavailable(
                 f"The provider has answered and may bill the call, but it could not be recorded,"
                 f" so the answer is withheld: {error}"
             ) from None
+
+    def _owe_withheld(self, exchange: Exchange, call: Call) -> None:
+        """The provider bills an answer that its client never got; customers do not pay for it."""
+        nothing = Usage(at=exchange.intent.at, requests=0, source=Source.ABSENT)
+        captured = exchange.allowance.captured(exchange.held, call, nothing)
+        self._owe(replace(call, note=joined(call.note, _WITHHELD)), captured)
+
+    def _owe(self, call: Call, captured: tuple[Captured, ...] = ()) -> None:
+        """The row is written when the store takes it again, whenever that is; nobody waits."""
+        kept = self.recorder.settle(call, captured or None, however_long=True)
+        asyncio.ensure_future(kept).add_done_callback(_retrieve)
+
+
+class _HandedOver(NamedTuple):
+    """The row of a call, how its holds are resolved, and the future of both being durable."""
+
+    call: Call
+    captured: tuple[Captured, ...]
+    kept: Awaitable[Outcome]
 
 
 async def _whole(reply: Reply, watch: Watch, *, pause_seconds: float, limit: int) -> bytes:

@@ -117,7 +117,7 @@ class Metrics(Collector):
         )
         yield CounterMetricFamily(
             "tokonomi_unsettled_calls",
-            "Answered calls that the store would not take; a later start reports them as orphans.",
+            "Answered calls that the store did not take in time; they are recorded when it does.",
             self.unsettled,
         )
         yield _counter(

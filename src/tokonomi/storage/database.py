@@ -21,6 +21,10 @@ class StoreBusy(StoreError):
     """Another writer was in the way; the same transaction may succeed when tried again."""
 
 
+class OutcomeUnknown(StoreError):
+    """The answer to a commit was lost: what it wrote stands, or does not, and nobody knows."""
+
+
 class StoreRefused(StoreError):
     """The schema refuses a row; trying again cannot help, and nothing was written."""
 
@@ -96,6 +100,7 @@ class Database(Protocol):
         Raises:
             StoreBusy: another writer was in the way.
             StoreRefused: the schema refuses a row.
+            OutcomeUnknown: the connection was lost while it was being committed.
             StoreError: the database cannot be written, or its connection is lost.
         """
         ...

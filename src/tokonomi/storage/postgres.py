@@ -9,11 +9,13 @@ from typing import Final, LiteralString, cast
 import msgspec
 import psycopg
 import psycopg.errors
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from tokonomi.errors import StoreError
 from tokonomi.storage.database import (
     Cursor,
     Dialect,
+    OutcomeUnknown,
     Row,
     StoreBusy,
     StoreRefused,
@@ -125,10 +127,13 @@ class PostgresDatabase:
     @contextmanager
     def _block(self) -> Generator[psycopg.Connection[Row]]:
         connection = self._connected()
-        self._in_block = True
+        self._in_block, committing = True, False
         try:
-            with self._meant(), connection.transaction():
+            with connection.transaction():
                 yield connection
+                committing = True
+        except psycopg.Error as error:
+            raise _meaning(error, committing=committing) from error
         finally:
             self._in_block = False
 
@@ -198,7 +203,8 @@ class PostgresDatabase:
 
     def _connected(self) -> psycopg.Connection[Row]:
         """The connection; a lost one is made anew, but never in the middle of a transaction."""
-        if self._connection.closed and not self._in_block:
+        if not self._in_block and not _is_usable(self._connection):
+            self._connection.close()
             self._connection = self._connect()
         return self._connection
 
@@ -227,6 +233,17 @@ class PostgresDatabase:
         return connection
 
 
+def _is_usable(connection: psycopg.Connection[Row]) -> bool:
+    """Whether a connection can take a statement of its own.
+
+    One that was lost while many statements were under way may not know that it is closed, and
+    refuses every other one for as long as it lives.
+    """
+    now = connection.pgconn
+    idle = now.transaction_status == TransactionStatus.IDLE
+    return idle and now.pipeline_status == PipelineStatus.OFF
+
+
 def _limit(statement: LiteralString, milliseconds: int) -> LiteralString:
     return cast("LiteralString", statement.format(milliseconds))
 
@@ -253,7 +270,7 @@ def _take_sign(connection: psycopg.Connection[Row], worker_id: int) -> None:
 
 def _unreachable(error: psycopg.Error) -> StoreError:
     return StoreError(
-        f"the database cannot be reached: {error}",
+        f"the database cannot be reached: {_first_line(error)}",
         remedy="Check the DSN in [store] and that the server runs.",
     )
 
@@ -263,18 +280,25 @@ def _as_json(value: Value) -> str | int | None:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
-def _meaning(error: psycopg.Error) -> StoreError:
+def _first_line(error: psycopg.Error) -> str:
+    """What a person is told: what follows are hints, and statements of ours."""
+    return str(error).partition("\n")[0]
+
+
+def _meaning(error: psycopg.Error, *, committing: bool = False) -> StoreError:
+    reason = _first_line(error)
     if isinstance(error, _BUSY):
-        return StoreBusy(f"the database is busy: {error}", remedy="Try again.")
+        return StoreBusy(f"the database is busy: {reason}", remedy="Try again.")
     if isinstance(
         error, (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException)
     ):
         return StoreRefused(
-            f"the database refuses a row: {error}",
+            f"the database refuses a row: {reason}",
             remedy="This is a defect of Tokonomi; please report it with this text.",
         )
-    return StoreError(
-        f"the database cannot be written: {error}",
+    kind = OutcomeUnknown if committing else StoreError
+    return kind(
+        f"the database cannot be written: {reason}",
         remedy="Check that the server runs, its disk and its log.",
     )
 

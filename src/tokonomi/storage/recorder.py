@@ -8,6 +8,7 @@ store of this host it is written at once, without waking the writer and being wo
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,7 +93,9 @@ class Recorder:
         self._closed = self._loop.create_future()
         self._closing = False
         self._failure: str | None = None
-        self._writer = _Writer(store, worker_id, self._queue, self._deliver)
+        self._writer = _Writer(
+            store, worker_id, self._queue, self._deliver, last_seconds=self._limits.settle_seconds
+        )
         self._thread = threading.Thread(target=self._write, name="tokonomi-recorder", daemon=True)
         self._thread.start()
 
@@ -118,18 +121,25 @@ class Recorder:
         return self._put(begin, self._limits.begin_seconds, alone=alone)
 
     def settle(
-        self, call: Call, captured: Sequence[Captured] | None = None, *, alone: bool = False
+        self,
+        call: Call,
+        captured: Sequence[Captured] | None = None,
+        *,
+        alone: bool = False,
+        however_long: bool = False,
     ) -> Awaitable[Outcome]:
         """Done when the call's row and captures are durable, and its attempt and holds gone.
 
-        Without `captured` all that the call holds is free again. `alone` is as in `begin`.
+        Without `captured` all that the call holds is free again. `alone` is as in `begin`. With
+        `however_long` it is tried for as long as this recorder is open: nobody waits for it.
 
         Raises:
             StoreError: the store could not be written for `settle_seconds`, or refuses this row.
-                The attempt stays, so a later sweep reports the call.
+                The attempt stays, and what it holds: settle the call once more, `however_long`.
         """
         settle = Settle(call, None if captured is None else tuple(captured))
-        return self._put(settle, self._limits.settle_seconds, alone=alone)
+        patience = math.inf if however_long else self._limits.settle_seconds
+        return self._put(settle, patience, alone=alone)
 
     async def close(self) -> None:
         """Writes what waits, then ends the writer."""
@@ -232,6 +242,8 @@ class _Writer:
         worker_id: int,
         queue: SimpleQueue[list[_Entry] | None],
         deliver: _Deliver,
+        *,
+        last_seconds: float,
     ) -> None:
         self._database = open_store(store)
         self._database.impatient()
@@ -241,6 +253,8 @@ class _Writer:
         self._again = False
         self._known: set[str] = set()
         self._stopping = False
+        self._last_seconds = last_seconds
+        self._give_up_at = math.inf
         self._group: list[_Entry] = []
 
     def run(self) -> None:
@@ -278,6 +292,7 @@ class _Writer:
                 gathered = self._queue.get(block=block and not taken)
                 if gathered is None:
                     self._stopping = True
+                    self._give_up_at = time.monotonic() + self._last_seconds
                     return taken
                 taken += gathered
         except Empty:
@@ -326,7 +341,8 @@ class _Writer:
         kept: list[_Entry] = []
         given_up: list[_Entry] = []
         for entry in group:
-            hopeful = now < entry.give_up_at and (busy or isinstance(entry.record, Settle))
+            in_time = now < min(entry.give_up_at, self._give_up_at)
+            hopeful = in_time and (busy or isinstance(entry.record, Settle))
             (kept if hopeful else given_up).append(entry)
         if given_up:
             _log.error("%d records could not be written: %s", len(given_up), error)

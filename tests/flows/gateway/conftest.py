@@ -9,7 +9,9 @@ from gateway_process import GatewayProcess, configuration
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind(provider: FakeProvider) -> Iterator[None]:
+    """Ends every gateway before the provider, which would lose its connections otherwise."""
+    assert provider.port > 0
     yield
     for process in GatewayProcess.started:
         process.kill()

@@ -97,11 +97,14 @@ class GatewayProcess:
     def log(self) -> str:
         return (self.folder / "gateway.log").read_text(encoding="utf-8")
 
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tokonomi", "serve", "--config", "tokonomi.toml"]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "tokonomi", "serve", "--config", "tokonomi.toml"]
         with (self.folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
+                self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
             )
         self.started.append(self.process)
         assert self.process.stdout is not None

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tokonomi.errors import StoreError
@@ -241,6 +243,25 @@ def test_a_lost_connection_is_made_anew_between_transactions_on_postgresql(
         database.execute(ACCOUNT, ("b",))
     assert database.execute("SELECT name FROM account").fetchall() == [("b",)]
     assert only_row(database, "SHOW lock_timeout") == ("1s",)
+
+
+def test_a_connection_that_was_left_among_many_statements_is_made_anew_on_postgresql(
+    postgres_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, made = psycopg.connect, list[psycopg.Connection[Any]]()
+
+    def noted(dsn: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+        made.append(connect(dsn, autocommit=autocommit))
+        return made[-1]
+
+    monkeypatch.setattr(psycopg, "connect", noted)
+    with closing(open_store(postgres_store)) as database:
+        # What psycopg leaves when the server ends a connection in the middle of `executemany`.
+        made[0].pgconn.enter_pipeline_mode()
+        with database.transaction():
+            database.execute(ACCOUNT, ("a",))
+        assert only_row(database, COUNT) == (1,)
+        assert [connection.closed for connection in made] == [True, False]
 
 
 def test_a_connection_lost_in_a_transaction_writes_no_half_of_it_on_postgresql(

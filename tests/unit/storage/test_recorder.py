@@ -223,6 +223,40 @@ def test_a_call_that_a_full_disk_refused_stays_an_attempt(file: Path) -> None:
     run(test())
 
 
+def test_a_call_that_a_full_disk_refused_is_settled_later_however_long_that_takes(
+    file: Path,
+) -> None:
+    async def test() -> None:
+        recorder = await opened(file, Limits(settle_seconds=0.1))
+        await recorder.begin(intent("a"))
+        with full_disk(file):
+            with pytest.raises(StoreError, match="cannot be written"):
+                await recorder.settle(call(intent("a")))
+            owed = asyncio.ensure_future(recorder.settle(call(intent("a")), however_long=True))
+            done, _ = await asyncio.wait([owed], timeout=0.3)
+            assert done == set()
+        await owed
+        assert (attempts(file), settled(file)) == ([], ["a.1"])
+        await recorder.close()
+
+    run(test())
+
+
+def test_closing_does_not_wait_for_ever_for_a_full_disk(file: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(file, Limits(settle_seconds=0.1))
+        await recorder.begin(intent("a"))
+        with full_disk(file):
+            owed = asyncio.ensure_future(recorder.settle(call(intent("a")), however_long=True))
+            await asyncio.wait([owed], timeout=0.01)
+            await recorder.close()
+        with pytest.raises(StoreError, match="cannot be written"):
+            await owed
+        assert (attempts(file), settled(file)) == (["a.1"], [])
+
+    run(test())
+
+
 def test_closing_writes_what_waits_and_takes_nothing_more(store: Path | str) -> None:
     async def test() -> None:
         recorder = await opened(store)
