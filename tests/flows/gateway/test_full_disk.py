@@ -127,6 +127,9 @@ def test_a_full_disk_refuses_calls_and_afterwards_every_call_is_paid(
         assert said.endswith(WHAT_TO_DO)
 
 
+TRIES = 50
+
+
 def withheld_whole(errors: list[str]) -> list[str]:
     """The errors of whole answers that came from the provider and were not given out."""
     return [error for error in errors if error.startswith("503 The provider")]
@@ -140,11 +143,14 @@ def test_calls_that_a_full_disk_could_not_record_in_time_are_recorded_when_there
     gateway.start()
     before = len(provider.received)
     with calling(gateway.url, key) as callers:
-        callers.go_on()
-        gateway.fill()
-        # A stream that is withheld ends with an error of its own; wait for a whole answer's.
-        until(lambda: withheld_whole(callers.errors))
-        gateway.clear()
+        # The disk may fill when no whole answer is on its way; then it fills again.
+        for _ in range(TRIES):
+            callers.go_on()
+            gateway.fill()
+            until(lambda: withheld_whole(callers.errors) or not gateway.in_flight())
+            gateway.clear()
+            if withheld_whole(callers.errors):
+                break
         callers.go_on()
     noted = gateway.rows("note LIKE '%withheld%'")
     assert len(noted) == len(withheld_whole(callers.errors)) > 0
