@@ -47,6 +47,7 @@ class FakeProvider:
     connections: int = 0
     hangups: int = 0
     """Connections that the caller closed in the middle of an answer."""
+    _connections: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def start(self) -> None:
         self._ready = threading.Event()
@@ -69,13 +70,26 @@ class FakeProvider:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        # A gateway that was killed may not have closed its connections yet.
+        for connected in self._connections:
+            connected.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(Hangup, ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                await self._answer(await _read_request(reader), reader, writer)
-        writer.close()
+        this = asyncio.current_task()
+        assert this is not None
+        self._connections.add(this)
+        try:
+            with contextlib.suppress(Hangup, ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    await self._answer(await _read_request(reader), reader, writer)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+            self._connections.discard(this)
 
     async def _answer(
         self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
