@@ -16,7 +16,7 @@ PARENT = """
 import signal, sys
 from tokonomi.cli.demo import free_port
 from tokonomi.providers import local_model
-model = local_model.LocalModel(free_port(), free_port(), "a-key")
+model = local_model.LocalModel(free_port(), free_port(), "-a-key")  # as one of 64 random ones begins
 child = local_model.start(model, sys.stderr.buffer)
 local_model.wait_until_ready(model, child)
 print("ready", flush=True)

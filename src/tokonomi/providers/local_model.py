@@ -1,8 +1,9 @@
 """The local model: llama.cpp's own OpenAI-compatible servers, in a child process on loopback.
 
-`python -m tokonomi.providers.local_model --port 4001 --embedding-port 4002 --api-key KEY` serves
-SmolLM2-135M-Instruct until its standard input closes or it is told to terminate. It is a real
-provider: what it bills is counted by code that is not ours.
+`python -m tokonomi.providers.local_model --port 4001 --embedding-port 4002` serves
+SmolLM2-135M-Instruct until its standard input closes or it is told to terminate, to those who bear the
+key in `TOKONOMI_LOCAL_MODEL_KEY`. It is a real provider: what it bills is counted by code that is not
+ours.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from typing import IO, Any, Final
 
 from tokonomi.errors import NotFound, StartError
 
+_KEY: Final = "TOKONOMI_LOCAL_MODEL_KEY"
 LOOPBACK: Final = "127.0.0.1"
 CHAT_MODEL: Final = "smollm2-135m"
 EMBEDDING_MODEL: Final = "smollm2-135m-embed"
@@ -84,7 +86,9 @@ def start(model: LocalModel, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     weights_path()
     ports = ["--port", str(model.port), "--embedding-port", str(model.embedding_port)]
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, *ports, "--api-key", model.api_key],
+        [sys.executable, "-m", __name__, *ports],
+        # Not as an argument: every user of the system can read those, and one may begin with a dash.
+        env=os.environ | {_KEY: model.api_key},
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
@@ -187,8 +191,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--embedding-port", type=int, required=True)
-    parser.add_argument("--api-key", required=True)
     chosen = parser.parse_args()
+    if not os.environ.get(_KEY):
+        parser.error(f"the key that callers bear is missing; set {_KEY}")
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -197,7 +202,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     threading.Thread(target=_watch_standard_input, args=[ended], daemon=True).start()
-    _serve(LocalModel(chosen.port, chosen.embedding_port, chosen.api_key), ended)
+    _serve(LocalModel(chosen.port, chosen.embedding_port, os.environ[_KEY]), ended)
 
 
 if __name__ == "__main__":
