@@ -12,11 +12,12 @@ pytestmark = pytest.mark.skipif(
     not local_model.is_installed(), reason="the demo's local model is not installed; use make test"
 )
 
+# Random keys begin with a dash, too.
 PARENT = """
 import signal, sys
 from tokonomi.cli.demo import free_port
 from tokonomi.providers import local_model
-model = local_model.LocalModel(free_port(), free_port(), "-a-key")  # as one of 64 random ones begins
+model = local_model.LocalModel(free_port(), free_port(), "-a-key")
 child = local_model.start(model, sys.stderr.buffer)
 local_model.wait_until_ready(model, child)
 print("ready", flush=True)

@@ -1,9 +1,9 @@
 """The local model: llama.cpp's own OpenAI-compatible servers, in a child process on loopback.
 
 `python -m tokonomi.providers.local_model --port 4001 --embedding-port 4002` serves
-SmolLM2-135M-Instruct until its standard input closes or it is told to terminate, to those who bear the
-key in `TOKONOMI_LOCAL_MODEL_KEY`. It is a real provider: what it bills is counted by code that is not
-ours.
+SmolLM2-135M-Instruct, to those who bear the key in `TOKONOMI_LOCAL_MODEL_KEY`, until its standard
+input closes or it is told to terminate. It is a real provider: what it bills is counted by code that
+is not ours.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def start(model: LocalModel, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     ports = ["--port", str(model.port), "--embedding-port", str(model.embedding_port)]
     return subprocess.Popen(
         [sys.executable, "-m", __name__, *ports],
-        # Not as an argument: every user of the system can read those, and one may begin with a dash.
+        # Not as an argument: all users of the system can read those, and it may begin with "-".
         env=os.environ | {_KEY: model.api_key},
         stdin=subprocess.PIPE,
         stdout=log,
