@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokonomi.gateway.config import Model, Provider
+from tokonomi.gateway.config import Model
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.routing.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)

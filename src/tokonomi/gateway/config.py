@@ -6,17 +6,14 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from tokonomi.errors import BadConfig
+from tokonomi.routing.provider import Provider, Section, Timeouts
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file: every key is known, and every value has its type."""
 
 
 class Store(Section, frozen=True):
@@ -85,51 +82,6 @@ class Limits(Section, frozen=True):
     output_tokens: int | None = None
 
 
-class Timeouts(Section, frozen=True):
-    """`[providers.NAME.timeouts]`: how long a provider may take, in seconds.
-
-    Attributes:
-        connect: to accept a connection, TLS included.
-        first_byte: from the request to the first byte of the answer.
-        between_chunks: from one piece of the answer to the next.
-        total: for the whole call.
-    """
-
-    connect: float = 5.0
-    first_byte: float = 120.0
-    between_chunks: float = 60.0
-    total: float = 900.0
-
-
-OnDisconnect = Literal["cancel", "drain", "estimate"]
-"""What becomes of a call whose client has left; see `gateway.disconnect`."""
-
-
-class Provider(Section, frozen=True):
-    """`[providers.NAME]`: whom to call. The secret stays in the environment or in a file.
-
-    Attributes:
-        base_url: up to and with the version, such as `https://api.openai.com/v1`.
-        api_key_env: environment variable that holds the provider's key.
-        api_key_file: file that holds it, when no variable does.
-        dialect: what it speaks.
-        price_as: the provider's name in the price book; the section's own name when empty.
-        ca_file: certificates to trust besides the system's, in PEM.
-        on_disconnect: what becomes of a call whose client has left; when left out, a stream is
-            cancelled, and a whole answer is read to its end.
-        timeouts: how long it may take.
-    """
-
-    base_url: str
-    api_key_env: str = ""
-    api_key_file: str = ""
-    dialect: Literal["openai"] = "openai"
-    price_as: str = ""
-    ca_file: str = ""
-    on_disconnect: OnDisconnect | None = None
-    timeouts: Timeouts = Timeouts()
-
-
 class Model(Section, frozen=True):
     """`[models."ALIAS"]`: what a model name of a client means.
 
@@ -152,8 +104,8 @@ class Config(Section, frozen=True):
     alerts: Alerts = Alerts()
     listen: Listen = Listen()
     limits: Limits = Limits()
-    providers: dict[str, Provider] = {}
-    models: dict[str, Model] = {}
+    providers: dict[str, Provider] = msgspec.field(default_factory=dict[str, Provider])
+    models: dict[str, Model] = msgspec.field(default_factory=dict[str, Model])
 
 
 _SECTIONS: Final[Mapping[str, type[Section]]] = {

@@ -14,8 +14,8 @@ provider, and every row says which policy it was settled by:
 from msgspec.structs import replace
 
 from tokonomi.calls import Status
-from tokonomi.gateway.config import OnDisconnect
 from tokonomi.gateway.settle import Counts, Ending, Exchange, joined
+from tokonomi.routing.provider import OnDisconnect
 
 
 def policy_of(exchange: Exchange) -> OnDisconnect:

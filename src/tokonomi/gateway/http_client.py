@@ -19,8 +19,8 @@ import httptools
 
 from tokonomi import __version__
 from tokonomi.errors import BadConfig
-from tokonomi.gateway.config import Provider
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable
+from tokonomi.routing.provider import Provider
 
 _HEAD_BYTES: Final = 64 * 1024
 _BUFFERED_BYTES: Final = 256 * 1024

@@ -2,8 +2,8 @@
 
 `python -m tokonomi.providers.local_model --port 4001 --embedding-port 4002` serves
 SmolLM2-135M-Instruct, to those who bear the key in `TOKONOMI_LOCAL_MODEL_KEY`, until its standard
-input closes or it is told to terminate. It is a real provider: what it bills is counted by code that
-is not ours.
+input closes or it is told to terminate. It is a real provider: what it bills is counted by code
+that is not ours.
 """
 
 import argparse

@@ -3,8 +3,9 @@
 import pytest
 
 from tokonomi.gateway.aliases import Aliases
-from tokonomi.gateway.config import Model, Provider
+from tokonomi.gateway.config import Model
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.routing.provider import Provider
 
 A, B = Provider(base_url="https://a/v1", price_as="openai"), Provider(base_url="https://b/v1")
 ALIASES = Aliases(

@@ -14,7 +14,6 @@ from tokonomi.credits.weights import Weights
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.claims import BudgetInForce, Rules, WalletInForce, allowance
-from tokonomi.gateway.config import Provider
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Held, Part
@@ -22,6 +21,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.providers.adapter import Dialect
 from tokonomi.providers.registry import adapter_for
+from tokonomi.routing.provider import Provider
 from tokonomi.storage.ledger import Funding
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Quarantined, Source, Usage

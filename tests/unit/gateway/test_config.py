@@ -8,13 +8,12 @@ from tokonomi.errors import BadConfig
 from tokonomi.gateway.config import (
     Alerts,
     Model,
-    Provider,
-    Timeouts,
     load,
     parse,
     secret_of,
     signing_secret_of,
 )
+from tokonomi.routing.provider import Provider, Timeouts
 
 GOOD = """
 [store]

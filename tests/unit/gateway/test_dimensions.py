@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tokonomi.calls import Dimensions
 from tokonomi.gateway.aliases import Target
-from tokonomi.gateway.config import Provider
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.routing.provider import Provider
 from tokonomi.storage.keys import Key
 
 KEY = Key("key_1", "laptop", "research", "abcd", datetime(2026, 1, 30, tzinfo=UTC))

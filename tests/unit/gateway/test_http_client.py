@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokonomi.errors import BadConfig
-from tokonomi.gateway.config import Provider, Timeouts
 from tokonomi.gateway.http_client import HttpUpstream, open_upstream
 from tokonomi.gateway.upstream import Broken, Unreachable
+from tokonomi.routing.provider import Provider, Timeouts
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-Mixed: Case\r\n\r\nhello"
 CHUNKED = (
