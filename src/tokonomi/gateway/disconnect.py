@@ -14,7 +14,8 @@ provider, and every row says which policy it was settled by:
 from msgspec.structs import replace
 
 from tokonomi.calls import Status
-from tokonomi.gateway.settle import Counts, Ending, Exchange, joined
+from tokonomi.gateway.settle import Exchange
+from tokonomi.providers.settled_call import Counts, Ending, joined
 from tokonomi.routing.provider import OnDisconnect
 
 

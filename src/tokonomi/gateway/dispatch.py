@@ -31,14 +31,15 @@ from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
 from tokonomi.gateway.rules import RulesInForce
-from tokonomi.gateway.settle import Ending, Exchange, joined, row_of
+from tokonomi.gateway.settle import Exchange, row_of
 from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
-from tokonomi.gateway.whole_reply import FINE, observe_whole
 from tokonomi.gateway.wire_errors import WireError, store_unavailable
 from tokonomi.ledger.hold import Captured, Held, Refusal
 from tokonomi.pricing.book import PriceBook
+from tokonomi.providers.settled_call import Ending, joined
+from tokonomi.providers.whole_reply import FINE, observe_whole
 from tokonomi.storage.call_groups import Outcome
 from tokonomi.storage.database import OutcomeUnknown
 from tokonomi.storage.recorder import Recorder
@@ -157,7 +158,9 @@ class Dispatcher:
     ) -> None:
         body = await self._read_whole(exchange, reply, watch)
         if reply.status in _OK:
-            ending = observe_whole(endpoint, exchange, body)
+            ending = observe_whole(
+                exchange.reading, body, http_status=reply.status, bulk=endpoint.bulk
+            )
         elif reply.status in _ERRORS:
             ending = failures.refused(exchange, reply.status)
         else:

@@ -5,9 +5,10 @@ from typing import Final, assert_never
 
 from tokonomi.calls import Status
 from tokonomi.gateway.disconnect import left
-from tokonomi.gateway.settle import Ending, Exchange
+from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.watch import Reason
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
+from tokonomi.providers.settled_call import Ending
 
 _ERRORS: Final = range(400, 600)
 CLIENT_CLOSED_REQUEST = 499

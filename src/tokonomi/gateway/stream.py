@@ -4,8 +4,9 @@ from typing import Final, TypeGuard
 
 import msgspec
 
-from tokonomi.gateway.events import DONE, EventSplitter, data_of
 from tokonomi.providers.adapter import Reading
+from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
+from tokonomi.providers.whole_reply import error_kind
 
 _decode: Final = msgspec.json.Decoder().decode
 DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
@@ -144,17 +145,7 @@ class _PlainChunk(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode_plain: Final = msgspec.json.Decoder(_PlainChunk).decode
-_LONGEST_MESSAGE: Final = 200
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict)
-
-
-def error_kind(error: object) -> str:
-    """The provider's own word for an error, without what its message may quote of a prompt."""
-    if not _is_object(error):
-        return "an error"
-    kind = error.get("code") or error.get("type") or "an error"
-    text = str(kind)[:_LONGEST_MESSAGE]
-    return text if text.isprintable() else "an error"

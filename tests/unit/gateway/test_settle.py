@@ -11,11 +11,12 @@ from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.request import parse
-from tokonomi.gateway.settle import LONGEST_NAME, Counts, Ending, Exchange, row_of, settled
+from tokonomi.gateway.settle import Exchange, row_of, settled
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.pricing.row import PriceRow
 from tokonomi.providers.adapter import Seen
 from tokonomi.providers.registry import adapter_for
+from tokonomi.providers.settled_call import LONGEST_NAME, Counts, Ending
 from tokonomi.routing.provider import Provider
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Quarantined, Source, Usage

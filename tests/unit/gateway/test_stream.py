@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokonomi.gateway.events import EventSplitter, data_of
 from tokonomi.gateway.stream import StreamRelay
 from tokonomi.providers.adapter import KEPT_BYTES
 from tokonomi.providers.registry import adapter_for
+from tokonomi.providers.server_sent_events import EventSplitter, data_of
 from tokonomi.providers.token_estimate import estimated_usage
 from tokonomi.usage import Usage
 
