@@ -1,11 +1,15 @@
 """Usage that a provider reports under a name that nobody here knows: said once, and counted."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tokonomi.calls import Call
+from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.settle import Exchange
+from tokonomi.ledger.hold import Captured
 from tokonomi.usage import Quarantined
 
 _log: Final = logging.getLogger("tokonomi.gateway")
@@ -15,10 +19,21 @@ _MOST_TOLD: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class UnknownKeys:
-    """The unknown keys of one gateway process, by provider."""
+    """The unknown keys of one gateway process, by provider; an observer of calls."""
 
     metrics: Metrics
     _told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+    def attempt_begins(self, _exchange: Exchange) -> bytes:
+        """Nothing."""
+        return b""
+
+    def attempt_ended(self, _exchange: Exchange, call: Call, _captured: Sequence[Captured]) -> None:
+        """Takes note of a settled call."""
+        self.note(call)
+
+    def request_ended(self, _asked: Asked) -> None:
+        """Nothing is to be said of requests."""
 
     def note(self, call: Call) -> None:
         """Counts the unknown keys of a settled call, and logs each the first time."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from tokonomi.calls import Call
+from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.upstream import Headers
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.charge import Charge
@@ -28,6 +29,22 @@ _PASSED: Final = frozenset(
 )
 _PASSED_PREFIX: Final = b"x-ratelimit-"
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class Answer:
+    """What a client is sent, as those see it who watch."""
+
+    __slots__ = ("_send", "asked")
+
+    def __init__(self, asked: Asked, send: Send) -> None:
+        self.asked = asked
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Sends on; returns when the client can take more."""
+        if message["type"] == "http.response.start":
+            self.asked.status = message["status"]
+        await self._send(message)
 
 
 def passed(headers: Headers) -> HeaderList:

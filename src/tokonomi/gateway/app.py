@@ -12,7 +12,8 @@ import msgspec
 
 from tokonomi.calls import Intent
 from tokonomi.gateway.aliases import Aliases
-from tokonomi.gateway.answer import JSON, Receive, Send, send_body, send_error
+from tokonomi.gateway.answer import JSON, Answer, Receive, Send, send_body, send_error
+from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.authenticate import authenticate
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
@@ -89,43 +90,61 @@ class Gateway:
         return self._beside.get(f"/{path[1:].partition('/')[0]}")
 
     def _calls(self, endpoint: Endpoint) -> _Handler:
+        route = f"POST /v1{endpoint.path}"
+
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            metrics = self._metrics
-            if metrics.in_flight >= self._limits.concurrent:
-                raise _too_many(self._limits.concurrent)
-            watch = self._watchdog.watch()
-            metrics.in_flight += 1
+            answer = Answer(Asked(route), send)
             try:
-                exchange = await self._taken(endpoint, scope, receive, watch)
-                await self._dispatcher.run(endpoint, exchange, watch, send=send, receive=receive)
+                await self._answer(endpoint, scope, receive, answer)
+            except WireError as error:
+                answer.asked.refused = error.code
+                await send_error(answer.send, error)
             finally:
-                metrics.in_flight -= 1
-                self._watchdog.release(watch)
+                self._dispatcher.observer.request_ended(answer.asked)
 
         return handle
 
+    async def _answer(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, answer: Answer
+    ) -> None:
+        metrics = self._metrics
+        if metrics.in_flight >= self._limits.concurrent:
+            raise _too_many(self._limits.concurrent)
+        watch = self._watchdog.watch()
+        metrics.in_flight += 1
+        try:
+            exchange = await self._taken(endpoint, scope, receive, watch, asked=answer.asked)
+            await self._dispatcher.run(endpoint, exchange, watch, send=answer.send, receive=receive)
+        finally:
+            metrics.in_flight -= 1
+            self._watchdog.release(watch)
+
     async def _taken(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch, *, asked: Asked
     ) -> Exchange:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        asked.traceparent = headers.get(b"traceparent", b"")
         key = authenticate(headers, self._keys)
+        asked.key_id = key.id
         body = await self._body(headers, receive, watch)
         request = parse(body)
+        asked.alias = request.model
         if request.stream and not endpoint.streams:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
             )
         target = self._aliases.resolve(request.model)
+        asked.label, asked.id = target.label, new_request_id(self._randomness)
         intent = Intent(
-            id=f"{new_request_id(self._randomness)}.1",
+            id=f"{asked.id}.1",
             at=datetime.now(UTC),
             dimensions=dimensions_of(headers, key, target, alias=request.model, user=request.user),
             model=target.model,
             input_bound=input_upper_bound(body),
         )
         reading = adapter_for(endpoint.dialect, target.price_as).stream()
-        return Exchange(intent, target, request, reading, answers=endpoint.answers)
+        return Exchange(intent, target, request, reading, answers=endpoint.answers, asked=asked)
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, watch: Watch) -> bytes:
         limit = self._limits.body_bytes

@@ -12,7 +12,6 @@ from tokonomi.budgets.hold_size import Refused
 from tokonomi.calls import Call, Status
 from tokonomi.errors import StoreError
 from tokonomi.gateway import failures
-from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import (
     HeaderList,
@@ -29,6 +28,7 @@ from tokonomi.gateway.disconnect import drained, not_drained, policy_of
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.observe import Observer
 from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.settle import Exchange, row_of
@@ -62,7 +62,7 @@ class Dispatcher:
     upstreams: Mapping[str, Upstream]
     metrics: Metrics
     reply_bytes: int
-    unknown_keys: UnknownKeys
+    observer: Observer
 
     async def run(
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, *, send: Send, receive: Receive
@@ -83,6 +83,7 @@ class Dispatcher:
         exchange.held = await self._begun(exchange, allowed, beginning)
         exchange.allowance = allowed
         exchange.begun_ns = time.monotonic_ns()
+        exchange.sent_along = self.observer.attempt_begins(exchange)
         watch.limit_total(exchange.target.provider.timeouts.total)
         watch.listen(receive, goes_on=policy_of(exchange) == "drain")
         try:
@@ -122,7 +123,7 @@ class Dispatcher:
         exchange.begun_ns = time.monotonic_ns()
         call, _ = row_of(exchange, Ending(Status.FAILED, unknown=why), self.book)
         exchange.settled = True
-        self.metrics.count(call, exchange.target.label)
+        self.observer.attempt_ended(exchange, call, ())
         self._owe(call)
 
     async def _answer(
@@ -143,7 +144,8 @@ class Dispatcher:
         watch.limit(exchange.target.provider.timeouts.first_byte, Reason.FIRST_BYTE)
         try:
             with watch:
-                reply = await self.upstreams[exchange.target.name].post(endpoint.path, body)
+                upstream = self.upstreams[exchange.target.name]
+                reply = await upstream.post(endpoint.path, body, exchange.sent_along)
         except Ended as end:
             raise CallFailed(failures.ended(exchange, end.reason)) from None
         except Unreachable as error:
@@ -247,9 +249,7 @@ class Dispatcher:
         call, captured = row_of(exchange, ending, self.book)
         exchange.settled = True
         kept = self.recorder.settle(call, captured or None, alone=self.metrics.in_flight == 1)
-        self.metrics.count(call, exchange.target.label)
-        self.metrics.count_overruns(captured)
-        self.unknown_keys.note(call)
+        self.observer.attempt_ended(exchange, call, captured)
         return _HandedOver(call, captured, kept)
 
     async def _until_kept(self, exchange: Exchange, ended: "_HandedOver") -> None:

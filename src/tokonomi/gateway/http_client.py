@@ -229,7 +229,7 @@ class HttpUpstream:
         self._fields = _fields(address.netloc, secret)
         self._heads: dict[str, bytes] = {}
 
-    async def post(self, path: str, body: bytes) -> _Reply:
+    async def post(self, path: str, body: bytes, fields: bytes = b"") -> _Reply:
         """The answer, as soon as its head is there; see `Upstream.post`."""
         head = self._heads.get(path)
         if head is None:
@@ -237,7 +237,7 @@ class HttpUpstream:
             head = self._heads[path] = line + self._fields
         connection = self._take() or await self._connect()
         try:
-            await connection.exchange(b"%b%d\r\n\r\n" % (head, len(body)), body)
+            await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
         except BaseException:
             connection.abort()
             raise

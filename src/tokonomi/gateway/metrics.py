@@ -20,6 +20,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from tokonomi.calls import Call
+from tokonomi.gateway.asked import Asked
+from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Captured
 from tokonomi.money import currency_of
 from tokonomi.pricing.charge import Charge
@@ -75,6 +77,20 @@ class Metrics(Collector):
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+
+    def attempt_begins(self, _exchange: Exchange) -> bytes:
+        """Nothing: an attempt counts when it has ended."""
+        return b""
+
+    def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
+        """Takes note of a settled call and of what its holds did not cover."""
+        self.count(call, exchange.target.label)
+        self.count_overruns(captured)
+
+    def request_ended(self, asked: Asked) -> None:
+        """Takes note of a request that the gateway itself refused."""
+        if asked.refused:
+            self.refused[asked.refused] += 1
 
     def count(self, call: Call, label: str) -> None:
         """Takes note of a settled call; `label` is the alias as configured."""

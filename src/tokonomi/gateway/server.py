@@ -26,6 +26,7 @@ from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.observe import Observers
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.webhook import Webhook
@@ -171,7 +172,7 @@ async def open_gateway(
             upstreams,
             metrics,
             config.limits.reply_bytes,
-            UnknownKeys(metrics),
+            Observers((metrics, UnknownKeys(metrics))),
         ),
         close=close,
         beside=beside,

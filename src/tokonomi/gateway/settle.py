@@ -2,12 +2,13 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tokonomi.calls import Call, Intent
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
+from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.ledger.hold import Captured, Held
@@ -46,6 +47,8 @@ class Exchange:
         allowance: what budgets and wallets let it claim.
         held: what it holds on them.
         answers: whether its endpoint produces output tokens.
+        asked: the client's request that it belongs to.
+        sent_along: header lines of observers for the provider.
     """
 
     intent: Intent
@@ -59,6 +62,8 @@ class Exchange:
     allowance: Allowance = ALLOWED
     held: tuple[Held, ...] = ()
     answers: bool = True
+    asked: Asked = field(default_factory=Asked)
+    sent_along: bytes = b""
 
     @property
     def elapsed_ms(self) -> int:

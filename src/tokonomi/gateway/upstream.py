@@ -43,8 +43,10 @@ class Reply(Protocol):
 class Upstream(Protocol):
     """One provider, called over connections that are kept."""
 
-    async def post(self, path: str, body: bytes) -> Reply:
+    async def post(self, path: str, body: bytes, fields: bytes = b"") -> Reply:
         """The answer, as soon as its head is there.
+
+        `fields` are further header lines, each with its line end.
 
         Raises:
             Unreachable: no connection came about.

@@ -1,0 +1,45 @@
+"""A client's request as those see it who watch: what is known of it while it goes on."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from tokonomi.calls import Call
+
+_NANOSECONDS_PER_MS: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request of a client, from its arrival to the last byte of its answer.
+
+    What is not known when a request is refused early stays empty.
+
+    Attributes:
+        route: method and path of the route that answers it.
+        id: the request's id.
+        key_id: the virtual key.
+        alias: the model as it was asked for, which is the client's own text.
+        label: the alias as configured, or empty.
+        status: the HTTP status of the answer, 0 while there is none.
+        refused: the code of the error that the gateway answered with.
+        traceparent: the trace that the client says it belongs to, as it came.
+        calls: the settled attempts, in their order.
+        begun_ns: monotonic instant of the arrival.
+    """
+
+    route: str = ""
+    id: str = ""
+    key_id: str = ""
+    alias: str = ""
+    label: str = ""
+    status: int = 0
+    refused: str = ""
+    traceparent: bytes = b""
+    calls: list[Call] = field(default_factory=list[Call])
+    begun_ns: int = field(default_factory=time.monotonic_ns)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the arrival."""
+        return (time.monotonic_ns() - self.begun_ns) // _NANOSECONDS_PER_MS
