@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tokonomi.routing.provider import Section, Timeouts
+from tokonomi.routing.provider import PrefixForm, Section, Timeouts
 
 Choose = Literal["ordered", "weighted"]
 
@@ -30,6 +30,8 @@ class Target(Section, frozen=True):
         weight: its share of the first tries, for `choose = "weighted"`.
         timeouts: in place of the provider's.
         first_token_seconds: the longest wait for the first content; then the next target is tried.
+        context_window: of its model, in tokens, where the price book does not know it.
+        prefix: in place of the provider's, since it depends on the model.
         web_search: how it searches the web; left out, the request's own fields go through.
     """
 
@@ -39,6 +41,8 @@ class Target(Section, frozen=True):
     weight: int = 1
     timeouts: Timeouts | None = None
     first_token_seconds: float | None = None
+    context_window: int | None = None
+    prefix: PrefixForm | None = None
     web_search: WebSearch | None = None
 
 

@@ -11,6 +11,12 @@ Anthropic's messages, or Gemini's generateContent."""
 OnDisconnect = Literal["cancel", "drain", "estimate"]
 """What becomes of a call whose client has left; see `gateway.disconnect`."""
 
+PrefixForm = Literal["none", "trailing", "flagged", "echoed", "vllm"]
+"""How a provider is given the beginning of an answer that it is to continue. `trailing`: as the
+last message, from the assistant, as Anthropic (older models) and llama.cpp take it. `flagged`: the
+same with `prefix: true`, as DeepSeek's beta takes it. `echoed`: like that, and the answer repeats
+the beginning, as Mistral does. `vllm`: with vLLM's and SGLang's own fields. `none`: not at all."""
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table that people write: every key is known, and every value has its type."""
@@ -44,6 +50,7 @@ class Provider(Section, frozen=True):
         ca_file: certificates to trust besides the system's, in PEM.
         on_disconnect: what becomes of a call whose client has left; when left out, a stream is
             cancelled, and a whole answer is read to its end.
+        prefix: how it is given the beginning of an answer that broke off elsewhere.
         timeouts: how long it may take.
     """
 
@@ -54,4 +61,5 @@ class Provider(Section, frozen=True):
     price_as: str = ""
     ca_file: str = ""
     on_disconnect: OnDisconnect | None = None
+    prefix: PrefixForm = "none"
     timeouts: Timeouts = Timeouts()
