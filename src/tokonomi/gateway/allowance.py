@@ -19,7 +19,7 @@ class Allowance(msgspec.Struct, frozen=True):
     """What a request claims, and the measure by which each claim is captured."""
 
     claims: tuple[Claim, ...] = ()
-    measures: "tuple[BudgetMeasure | WalletMeasure, ...]" = ()
+    measures: "tuple[Measure, ...]" = ()
     send_max_tokens: int | None = None
 
     def captured(
@@ -85,3 +85,16 @@ class WalletMeasure:
         if call.status is Status.CUT and call.usage.source is Source.ESTIMATED:
             return 0
         return credits_used(call.usage, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class NothingUsed:
+    """A claim for another target of the chain: this attempt uses nothing of it."""
+
+    def used(self, _call: Call, _held: int) -> int:
+        """Always 0."""
+        return 0
+
+
+Measure = BudgetMeasure | WalletMeasure | NothingUsed
+NOTHING_USED: Final = NothingUsed()

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 
-from tokonomi.calls import Intent
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.answer import JSON, Answer, Receive, Send, send_body, send_error
 from tokonomi.gateway.asked import Asked
@@ -19,12 +18,11 @@ from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.endpoints import ENDPOINTS, Endpoint
+from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
-from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
 from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
-from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.storage.keys import KeyRing
 
@@ -56,7 +54,7 @@ class Gateway:
         self._keys = keys
         self._limits = limits
         self._dispatcher = dispatcher
-        self._metrics: Metrics = dispatcher.metrics
+        self._metrics: Metrics = dispatcher.books.metrics
         self._watchdog = Watchdog()
         self._close = close
         self._beside = dict(beside or {})
@@ -100,7 +98,7 @@ class Gateway:
                 answer.asked.refused = error.code
                 await send_error(answer.send, error)
             finally:
-                self._dispatcher.observer.request_ended(answer.asked)
+                self._dispatcher.books.observer.request_ended(answer.asked)
 
         return handle
 
@@ -113,15 +111,15 @@ class Gateway:
         watch = self._watchdog.watch()
         metrics.in_flight += 1
         try:
-            exchange = await self._taken(endpoint, scope, receive, watch, asked=answer.asked)
-            await self._dispatcher.run(endpoint, exchange, watch, send=answer.send, receive=receive)
+            errand = await self._taken(endpoint, scope, receive, watch, asked=answer.asked)
+            await self._dispatcher.run(errand, watch, send=answer.send, receive=receive)
         finally:
             metrics.in_flight -= 1
             self._watchdog.release(watch)
 
     async def _taken(
         self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch, *, asked: Asked
-    ) -> Exchange:
+    ) -> Errand:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asked.traceparent = headers.get(b"traceparent", b"")
@@ -134,17 +132,17 @@ class Gateway:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
             )
-        target = self._aliases.resolve(request.model)
-        asked.label, asked.id = target.label, new_request_id(self._randomness)
-        intent = Intent(
-            id=f"{asked.id}.1",
+        destination = self._aliases.resolve(request.model)
+        asked.label, asked.id = destination.label, new_request_id(self._randomness)
+        return Errand(
+            asked=asked,
             at=datetime.now(UTC),
-            dimensions=dimensions_of(headers, key, target, alias=request.model, user=request.user),
-            model=target.model,
+            dimensions=dimensions_of(headers, key, alias=request.model, user=request.user),
+            request=request,
+            endpoint=endpoint,
+            destination=destination,
             input_bound=input_upper_bound(body),
         )
-        reading = adapter_for(endpoint.dialect, target.price_as).stream()
-        return Exchange(intent, target, request, reading, answers=endpoint.answers, asked=asked)
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, watch: Watch) -> bytes:
         limit = self._limits.body_bytes
@@ -161,13 +159,13 @@ class Gateway:
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
         authenticate(dict(scope["headers"]), self._keys)
         models = [
-            {"id": alias, "object": "model", "created": 0, "owned_by": target.name}
-            for alias, target in self._aliases.exact.items()
+            {"id": alias, "object": "model", "created": 0, "owned_by": destination.targets[0].name}
+            for alias, destination in self._aliases.exact.items()
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        failure = self._dispatcher.recorder.failure
+        failure = self._dispatcher.books.recorder.failure
         answer = {"status": "ok"} if failure is None else {"status": "failing", "store": failure}
         await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
 

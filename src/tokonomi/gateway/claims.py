@@ -1,6 +1,6 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
@@ -14,11 +14,19 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
-from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
+from tokonomi.budgets.scope import EVERYBODY, Route, subjects_over_routes
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
-from tokonomi.gateway.allowance import ALLOWED, Allowance, BudgetMeasure, WalletMeasure
+from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.allowance import (
+    ALLOWED,
+    NOTHING_USED,
+    Allowance,
+    BudgetMeasure,
+    Measure,
+    WalletMeasure,
+)
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.gateway.settle import Exchange
 from tokonomi.money import ExchangeRate
@@ -90,89 +98,99 @@ class Rules:
 
 
 def allowance(
-    rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool
+    rules: Rules, exchange: Exchange, book: PriceBook, *, reachable: Sequence[Target] = ()
 ) -> Allowance | Refused:
-    """What a request claims of every budget and wallet that binds it, or why it may not go.
+    """What an attempt claims of every budget and wallet that binds it, or why it may not go.
 
-    `answers` is whether its endpoint produces output.
+    `reachable` are the targets that its request may still go to, the attempt's own first: what is
+    claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile.
     """
     if not rules.budgets and not rules.wallets:
         return ALLOWED
-    bounds, send = _bounds(rules, exchange, book, answers=answers)
+    legs = [
+        _leg(rules, exchange, target, book)
+        for target in dict.fromkeys(reachable or (exchange.target,))
+    ]
     claims: list[Claim] = []
-    measures: list[BudgetMeasure | WalletMeasure] = []
-    sizes: dict[str, HoldSize | Unpriced] = {}
-    rows = _rows(exchange, book)
+    measures: list[Measure] = []
+    sizes: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
     for rule in rules.budgets:
-        funding = _funding(rule, exchange)
-        if funding is None:
-            continue
-        budget = rule.budget
-        if budget.currency not in sizes:
-            sizes[budget.currency] = _size(rules, exchange, bounds, rows, currency=budget.currency)
-        amount = amount_to_hold(budget, sizes[budget.currency])
-        if isinstance(amount, Refused):
-            return amount
-        claims.append(Claim(rule.source, amount, funding))
-        measures.append(BudgetMeasure(_rate(rules, rows, budget.currency)))
+        currency = rule.budget.currency
+        for funding, places in _fundings(rule, exchange, legs):
+            at = currency, places
+            if at not in sizes:
+                sizes[at] = _size(rules, [legs[place] for place in places], currency=currency)
+            amount = amount_to_hold(rule.budget, sizes[at])
+            if isinstance(amount, Refused):
+                return amount
+            claims.append(Claim(rule.source, amount, funding))
+            binds_this = places[0] == 0
+            rate = _rate(rules, legs[0].rows, currency) if binds_this else None
+            measures.append(BudgetMeasure(rate) if binds_this else NOTHING_USED)
     for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, bounds)
+        claim = _wallet_claim(wallet, exchange, legs)
         if isinstance(claim, Refused):
             return claim
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
-    return Allowance(tuple(claims), tuple(measures), send)
+    return Allowance(tuple(claims), tuple(measures), legs[0].send_max_tokens)
 
 
-def _bounds(
-    rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool
-) -> tuple[Bounds | Unpriced, int | None]:
-    entry = book.find(exchange.target.price_as, exchange.intent.model)
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """One target that a request may go to, and the most that it can consume there.
+
+    `rows` is every row that may price the reply; the tier that serves is the reply's to say.
+    """
+
+    target: Target
+    bounds: Bounds | Unpriced
+    send_max_tokens: int | None
+    rows: tuple[PriceRow, ...]
+
+
+def _leg(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> _Leg:
+    rows = _rows(exchange, target, book)
+    entry = book.find(target.price_as, target.model)
     if entry is None:
-        return Unpriced(f"no price source knows {exchange.intent.model}"), None
+        return _Leg(target, Unpriced(f"no price source knows {target.model}"), None, rows)
     found = bounds_of(
         exchange.request,
         input_bound=exchange.intent.input_bound,
         card=entry.card,
         output_cap=rules.output_cap,
-        answers=answers,
+        answers=exchange.answers,
     )
     if isinstance(found, Unpriced):
-        return found, None
+        return _Leg(target, found, None, rows)
     bounds, limit = found
-    return bounds, limit.send
+    return _Leg(target, bounds, limit.send, rows)
 
 
-def _rows(exchange: Exchange, book: PriceBook) -> tuple[PriceRow, ...]:
-    """Every row that may price the reply; the tier that serves is the reply's to say."""
-    target, at = exchange.target, exchange.intent.at
+def _rows(exchange: Exchange, target: Target, book: PriceBook) -> tuple[PriceRow, ...]:
+    at = exchange.intent.at
     if "service_tier" not in exchange.request.fields:
-        row = book.row_at(target.price_as, exchange.intent.model, at)
+        row = book.row_at(target.price_as, target.model, at)
         return () if isinstance(row, Unpriced) else (row,)
-    entry = book.find(target.price_as, exchange.intent.model)
+    entry = book.find(target.price_as, target.model)
     tiers = {"standard"}
     tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
-    found = (book.row_at(target.price_as, exchange.intent.model, at, tier) for tier in tiers)
+    found = (book.row_at(target.price_as, target.model, at, tier) for tier in tiers)
     return tuple(row for row in found if not isinstance(row, Unpriced))
 
 
-def _size(
-    rules: Rules,
-    exchange: Exchange,
-    bounds: Bounds | Unpriced,
-    rows: tuple[PriceRow, ...],
-    *,
-    currency: str,
-) -> HoldSize | Unpriced:
-    free = bool(rows) and all(row.free for row in rows)
-    if isinstance(bounds, Unpriced):
-        if not free:
-            return bounds
-        bounds = NO_BOUNDS
-    name = f"{exchange.target.name}/{exchange.intent.model}"
-    target = PricedTarget(name=name, rows=rows, bounds=bounds)
-    return hold_size([target], currency=currency, rates=rules.rates)
+def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Unpriced:
+    targets: list[PricedTarget] = []
+    for leg in legs:
+        bounds = leg.bounds
+        if isinstance(bounds, Unpriced):
+            if not (leg.rows and all(row.free for row in leg.rows)):
+                return bounds
+            bounds = NO_BOUNDS
+        name = f"{leg.target.name}/{leg.target.model}"
+        targets.append(PricedTarget(name=name, rows=leg.rows, bounds=bounds))
+    return hold_size(targets, currency=currency, rates=rules.rates)
 
 
 def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRate | None:
@@ -180,17 +198,21 @@ def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRa
     return rate_between(rules.rates, foreign[0], currency) if foreign else None
 
 
-def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
-    """The account of the request's share in a budget, or None where the budget does not bind it."""
+def _fundings(
+    rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]
+) -> Iterator[tuple[Funding, tuple[int, ...]]]:
+    """The accounts of a budget that a request draws on, each with the places of its targets."""
     scope, intent = rule.budget.scope, exchange.intent
     if not scope.only and not scope.each:
-        return rule.funding(EVERYBODY, intent.at)
-    route = Route(model=intent.model, provider=exchange.target.price_as)
+        yield rule.funding(EVERYBODY, intent.at), tuple(range(len(legs)))
+        return
+    routes = [Route(model=leg.target.model, provider=leg.target.price_as) for leg in legs]
     organisation = organisation_of(intent.dimensions.project)
-    subject = subject_of(scope, intent.dimensions, route=route, organisation=organisation)
-    if subject is None:
-        return None
-    return rule.funding(subject, intent.at)
+    places_of = subjects_over_routes(
+        scope, intent.dimensions, routes=routes, organisation=organisation
+    )
+    for subject, places in places_of.items():
+        yield rule.funding(subject, intent.at), places
 
 
 def organisation_of(project: str) -> str:
@@ -204,21 +226,24 @@ def organisation_of(project: str) -> str:
 
 
 def _wallet_claim(
-    wallet: WalletInForce, exchange: Exchange, bounds: Bounds | Unpriced
+    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg]
 ) -> Claim | Refused | None:
     rule = wallet.rule
     name = wallet_of(rule, exchange.intent.dimensions)
     if name is None:
         return _nobody_pays(rule) if rule.required else None
-    if isinstance(bounds, Unpriced):
-        return Refused(
-            code="price_unknown",
-            budget_id=f"wallet {name}",
-            what=f"wallet {name} is prepaid, and what this request may use is not known:"
-            f" {bounds.reason}",
-            remedy="Send max_tokens.",
-        )
-    return Claim(f"wallet {name}", credits_bound([bounds], wallet.weights), name)
+    bounds: list[Bounds] = []
+    for leg in legs:
+        if isinstance(leg.bounds, Unpriced):
+            return Refused(
+                code="price_unknown",
+                budget_id=f"wallet {name}",
+                what=f"wallet {name} is prepaid, and what this request may use is not known:"
+                f" {leg.bounds.reason}",
+                remedy="Send max_tokens.",
+            )
+        bounds.append(leg.bounds)
+    return Claim(f"wallet {name}", credits_bound(bounds, wallet.weights), name)
 
 
 def _nobody_pays(rule: WalletRule) -> Refused:

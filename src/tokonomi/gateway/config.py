@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokonomi.errors import BadConfig
+from tokonomi.routing.alias import Alias, Target
 from tokonomi.routing.provider import Provider, Section, Timeouts
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
 
@@ -94,6 +95,11 @@ class Model(Section, frozen=True):
     provider: str
     model: str = ""
 
+    @property
+    def alias(self) -> Alias:
+        """The chain of one target that this is."""
+        return Alias(targets=(Target(provider=self.provider, model=self.model),))
+
 
 class Config(Section, frozen=True):
     """The whole file."""
@@ -106,6 +112,11 @@ class Config(Section, frozen=True):
     limits: Limits = Limits()
     providers: dict[str, Provider] = msgspec.field(default_factory=dict[str, Provider])
     models: dict[str, Model] = msgspec.field(default_factory=dict[str, Model])
+
+    @property
+    def aliases(self) -> dict[str, Alias]:
+        """The names that clients may use, with their chains."""
+        return {name: model.alias for name, model in self.models.items()}
 
 
 _SECTIONS: Final[Mapping[str, type[Section]]] = {

@@ -3,7 +3,6 @@
 from typing import Final
 
 from tokonomi.calls import Dimensions
-from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.storage.keys import Key
 
@@ -12,10 +11,8 @@ MOST_TAGS: Final = 16
 _LONGEST_TAGS: Final = 2_048
 
 
-def dimensions_of(
-    headers: dict[bytes, bytes], key: Key, target: Target, *, alias: str, user: str
-) -> Dimensions:
-    """The dimensions of a call.
+def dimensions_of(headers: dict[bytes, bytes], key: Key, *, alias: str, user: str) -> Dimensions:
+    """The dimensions of a request; who is called is each attempt's own.
 
     `x-tokonomi-feature`, `-user` and `-session` are at most 256 characters, `-tags` is
     `name=value` pairs with commas between them, at most 16. Without `-user` the body's `user`
@@ -31,7 +28,6 @@ def dimensions_of(
         session=_text(headers, b"x-tokonomi-session"),
         key_id=key.id,
         alias=alias,
-        provider=target.price_as,
         tags=_tags(headers) if b"x-tokonomi-tags" in headers else (),
     )
 

@@ -1,60 +1,83 @@
-"""What each failure of a call means: for its row, and for the client."""
+"""What each failure of an attempt means: for its row, for the chain, and for the client."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from tokonomi.calls import Status
+from tokonomi.gateway.answer import HeaderList
 from tokonomi.gateway.disconnect import left
 from tokonomi.gateway.settle import Exchange
+from tokonomi.gateway.upstream import Unreachable, Untrusted
 from tokonomi.gateway.watch import Reason
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.providers.settled_call import Ending
+from tokonomi.routing.failure import Failed, FailureKind
 
 _ERRORS: Final = range(400, 600)
-CLIENT_CLOSED_REQUEST = 499
+_CLIENT_ERRORS: Final = range(400, 500)
+CLIENT_CLOSED_REQUEST: Final = 499
 """Nobody reads this answer; the status is the one that proxies log for it."""
 
 
 @dataclass(frozen=True, slots=True)
+class Passable:
+    """A provider's own answer, which the client gets when no target has a better one.
+
+    `headers` are those that pass; `body` is in the client's dialect, and may be a whole stream.
+    """
+
+    status: int
+    headers: HeaderList
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """The end of a call that did not go well.
+    """The end of an attempt that did not go well.
 
     Attributes:
+        failed: what happened, as the table of failures knows it.
         ending: what its row says.
         answer: what its client is told.
+        passable: the provider's own words, which go to the client in place of `answer`.
         given_up: whether we stopped waiting for a provider that may go on, and bill.
     """
 
+    failed: Failed
     ending: Ending
     answer: WireError
+    passable: Passable | None = None
     given_up: bool = False
 
 
-class CallFailed(Exception):
-    """A call failed before its answer to the client began."""
+class AttemptFailed(Exception):
+    """An attempt failed before anything of its answer went to the client."""
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(failure.answer.message)
 
 
-def unreachable(exchange: Exchange, why: str) -> Failure:
+def unreachable(exchange: Exchange, error: Unreachable) -> Failure:
     """No connection: the provider got nothing, so it bills nothing, but nobody has said so."""
     name = exchange.target.name
+    kind = FailureKind.TLS if isinstance(error, Untrusted) else FailureKind.CONNECT
     return Failure(
-        Ending(Status.FAILED, f"the provider could not be reached and got nothing: {why}"),
+        Failed(kind),
+        Ending(Status.FAILED, f"the provider could not be reached and got nothing: {error}"),
         WireError(
             502,
             "provider_unreachable",
-            f"The provider {name} could not be reached: {why}. Try again, or check its base_url.",
+            f"The provider {name} could not be reached: {error}. Try again, or check its base_url.",
             kind=PROVIDER,
         ),
     )
 
 
-def broken(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
+def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
     """The connection failed after the request had left and before the answer was whole."""
     return Failure(
+        Failed(kind, status=exchange.http_status),
         Ending(Status.FAILED, f"{_may_bill(exchange)}: the connection failed ({why})"),
         WireError(
             502,
@@ -63,34 +86,57 @@ def broken(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
             " Try again; the provider may bill the failed call.",
             kind=PROVIDER,
         ),
-        given_up,
     )
 
 
-def refused(exchange: Exchange, status: int) -> Ending:
-    """The row of an error that the provider sent: it passes through to the client as it is."""
-    if 400 <= status < 500:  # noqa: PLR2004 - the range of client errors in HTTP
+def refused(exchange: Exchange, failed: Failed, passable: Passable) -> Failure:
+    """An error that the provider sent: it passes through to the client when nothing is better."""
+    return Failure(
+        failed, refusal(exchange, passable.status), _passed_on(exchange, passable), passable
+    )
+
+
+def refusal(exchange: Exchange, status: int) -> Ending:
+    """The row of an error that the provider sent."""
+    if status in _CLIENT_ERRORS:
         why = f"the provider refused the request (HTTP {status}) and reported no usage"
     else:
         why = f"{_may_bill(exchange)}: it failed (HTTP {status}) and reported no usage"
     return Ending(Status.FAILED, why)
 
 
+def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passable) -> Failure:
+    """An answer with a status of success that is none: an error, empty, filtered or not JSON."""
+    return Failure(failed, ending, _passed_on(exchange, passable), passable)
+
+
+def _passed_on(exchange: Exchange, passable: Passable) -> WireError:
+    name = exchange.target.name
+    return WireError(
+        502,
+        "provider_failed",
+        f"The provider {name} did not answer the request (HTTP {passable.status}). Try again.",
+        kind=PROVIDER,
+    )
+
+
+_TIMEOUTS: Final = {
+    Reason.FIRST_BYTE: FailureKind.FIRST_BYTE_TIMEOUT,
+    Reason.FIRST_TOKEN: FailureKind.FIRST_TOKEN_LATE,
+    Reason.BETWEEN_CHUNKS: FailureKind.STALLED_STREAM,
+    Reason.CLIENT_BODY: FailureKind.STALLED_STREAM,
+    Reason.TOTAL: FailureKind.TOTAL_TIMEOUT,
+}
+
+
 def ended(exchange: Exchange, reason: Reason) -> Failure:
     """A limit of time, or a client that left, before the answer to the client began."""
-    limits, name = exchange.target.provider.timeouts, exchange.target.name
-    match reason:
-        case Reason.FIRST_BYTE:
-            what = f"did not begin to answer within {limits.first_byte:g} s"
-        case Reason.BETWEEN_CHUNKS | Reason.CLIENT_BODY:
-            what = f"stopped for {limits.between_chunks:g} s in the middle of its answer"
-        case Reason.TOTAL:
-            what = f"did not finish within {limits.total:g} s"
-        case Reason.CLIENT_LEFT:
-            return _left(exchange)
-        case _:
-            assert_never(reason)
+    if reason is Reason.CLIENT_LEFT:
+        return _left(exchange)
+    name = exchange.target.name
+    what = _too_slow(exchange, reason)
     return Failure(
+        Failed(_TIMEOUTS[reason], status=exchange.http_status),
         Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}"),
         WireError(
             504,
@@ -102,9 +148,27 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
     )
 
 
-def cut(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
+def _too_slow(exchange: Exchange, reason: Reason) -> str:
+    limits = exchange.limits
+    match reason:
+        case Reason.FIRST_BYTE:
+            return f"did not begin to answer within {limits.first_byte:g} s"
+        case Reason.FIRST_TOKEN:
+            return f"sent no content within {exchange.limits.first_token:g} s"
+        case Reason.BETWEEN_CHUNKS | Reason.CLIENT_BODY:
+            return f"stopped for {limits.between_chunks:g} s in the middle of its answer"
+        case Reason.TOTAL:
+            return f"did not finish within {exchange.limits.total:g} s"
+        case Reason.CLIENT_LEFT:
+            raise AssertionError("a client that left is no slow provider")
+        case _:
+            assert_never(reason)
+
+
+def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM) -> Failure:
     """A stream that had begun and did not come to its end."""
     return Failure(
+        Failed(kind, status=exchange.http_status),
         Ending(Status.CUT, note=f"the stream was cut: {why}"),
         WireError(
             502,
@@ -113,25 +177,30 @@ def cut(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
             " What came before is incomplete.",
             kind=PROVIDER,
         ),
-        given_up,
     )
 
 
 def stalled(exchange: Exchange, reason: Reason) -> Failure:
     """A stream that had begun when its time was over, or when its client left."""
-    limits = exchange.target.provider.timeouts
-    if reason is Reason.CLIENT_LEFT:
-        return _left(exchange)
-    if reason is Reason.TOTAL:
-        return cut(exchange, f"it was not finished within {limits.total:g} s", given_up=True)
-    return cut(exchange, f"nothing came for {limits.between_chunks:g} s", given_up=True)
+    limits = exchange.limits
+    match reason:
+        case Reason.CLIENT_LEFT:
+            return _left(exchange)
+        case Reason.TOTAL:
+            why = f"it was not finished within {exchange.limits.total:g} s"
+        case Reason.FIRST_TOKEN:
+            why = _too_slow(exchange, reason)
+        case _:
+            why = f"nothing came for {limits.between_chunks:g} s"
+    return replace(cut(exchange, why, _TIMEOUTS[reason]), given_up=True)
 
 
 def _left(exchange: Exchange) -> Failure:
     """The client is gone; a provider that was refusing the request bills nothing for that."""
     refuses = exchange.http_status in _ERRORS
-    ending = refused(exchange, exchange.http_status) if refuses else left(exchange)
-    return Failure(ending, WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."))
+    ending = refusal(exchange, exchange.http_status) if refuses else left(exchange)
+    gone = WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left.")
+    return Failure(Failed(FailureKind.CLIENT_LEFT), ending, gone)
 
 
 def _may_bill(exchange: Exchange) -> str:

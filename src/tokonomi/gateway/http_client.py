@@ -19,7 +19,7 @@ import httptools
 
 from tokonomi import __version__
 from tokonomi.errors import BadConfig
-from tokonomi.gateway.upstream import Broken, Headers, Unreachable
+from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted
 from tokonomi.routing.provider import Provider
 
 _HEAD_BYTES: Final = 64 * 1024
@@ -223,19 +223,20 @@ class HttpUpstream:
         self._host = address.hostname
         self._port = address.port or PORTS[address.scheme]
         self._tls = tls
-        self._connect_seconds = provider.timeouts.connect
         self._idle: deque[Connection] = deque()
         self._path = address.path.rstrip("/")
         self._fields = _fields(address.netloc, secret)
         self._heads: dict[str, bytes] = {}
 
-    async def post(self, path: str, body: bytes, fields: bytes = b"") -> _Reply:
+    async def post(
+        self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
+    ) -> _Reply:
         """The answer, as soon as its head is there; see `Upstream.post`."""
         head = self._heads.get(path)
         if head is None:
             line = f"POST {self._path}{path} HTTP/1.1\r\n".encode("ascii")
             head = self._heads[path] = line + self._fields
-        connection = self._take() or await self._connect()
+        connection = self._take() or await self._connect(connect_seconds)
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
         except BaseException:
@@ -269,15 +270,17 @@ class HttpUpstream:
                 return connection
         return None
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, seconds: float) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._connect_seconds):
+            async with asyncio.timeout(seconds):
                 _, connection = await loop.create_connection(
                     Connection, self._host, self._port, ssl=self._tls
                 )
         except TimeoutError:
-            raise Unreachable(f"no connection within {self._connect_seconds:g} s") from None
+            raise Unreachable(f"no connection within {seconds:g} s") from None
+        except ssl.SSLError as error:
+            raise Untrusted(str(error)) from None
         except OSError as error:
             raise Unreachable(str(error)) from None
         return connection

@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import logging
 import os
+import random
 import signal
 import socket
 import threading
@@ -21,6 +22,8 @@ from tokonomi.errors import StartError
 from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
+from tokonomi.gateway.attempts import Attempts
+from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.config import Alerts, Config, secret_of, signing_secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
@@ -28,6 +31,7 @@ from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observers
 from tokonomi.gateway.rules import RulesInForce
+from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
@@ -79,10 +83,14 @@ def _spare_the_collector() -> None:
 
 
 def unpriced_aliases(config: Config, book: PriceBook, *, at: datetime) -> dict[str, str]:
-    """The aliases whose model has no price now, with the reason. Those with a star cannot tell."""
-    targets = Aliases(config.models, config.providers).exact
+    """The aliases with a target that has no price now, with the reason.
+
+    Those with a star cannot tell.
+    """
     found = {
-        alias: book.row_at(target.price_as, target.model, at) for alias, target in targets.items()
+        alias: book.row_at(target.price_as, target.model, at)
+        for alias, destination in Aliases(config.aliases, config.providers).exact.items()
+        for target in reversed(destination.targets)
     }
     return {alias: row.reason for alias, row in found.items() if isinstance(row, Unpriced)}
 
@@ -145,6 +153,8 @@ async def open_gateway(
     beside_calls = [upkeep.run(), *([messenger.run()] if messenger else [])]
     tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
     _warn(config, book)
+    observers = Observers((metrics, UnknownKeys(metrics)))
+    books = Bookkeeper(recorder, book, rules, metrics, observers)
 
     async def close() -> None:
         for task in tasks:
@@ -162,17 +172,14 @@ async def open_gateway(
             upstream.close()
 
     return Gateway(
-        aliases=Aliases(config.models, config.providers),
+        aliases=Aliases(config.aliases, config.providers),
         keys=upkeep.keys,
         limits=config.limits,
         dispatcher=Dispatcher(
-            recorder,
-            book,
-            rules,
-            upstreams,
-            metrics,
-            config.limits.reply_bytes,
-            Observers((metrics, UnknownKeys(metrics))),
+            Attempts(books, upstreams, config.limits.reply_bytes),
+            Targets(book),
+            # Draws spread retries and weights; nobody gains by guessing them.
+            random.Random().random,  # noqa: S311
         ),
         close=close,
         beside=beside,

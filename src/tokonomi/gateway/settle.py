@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from tokonomi.calls import Call, Intent
@@ -26,8 +27,10 @@ from tokonomi.providers.settled_call import (
     is_estimated,
     unknowable,
 )
+from tokonomi.routing.chain import Limits
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
+UNLIMITED: Final = Limits(inf, inf, None, inf, inf)
 _log: Final = logging.getLogger("tokonomi.gateway")
 
 
@@ -47,6 +50,7 @@ class Exchange:
         allowance: what budgets and wallets let it claim.
         held: what it holds on them.
         answers: whether its endpoint produces output tokens.
+        limits: how long it may take.
         asked: the client's request that it belongs to.
         sent_along: header lines of observers for the provider.
     """
@@ -62,6 +66,7 @@ class Exchange:
     allowance: Allowance = ALLOWED
     held: tuple[Held, ...] = ()
     answers: bool = True
+    limits: Limits = UNLIMITED
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
 

@@ -10,6 +10,10 @@ class Unreachable(Exception):
     """No connection to the provider: it got nothing of the request."""
 
 
+class Untrusted(Unreachable):
+    """TLS did not come about: a certificate that is not trusted, or no common protocol."""
+
+
 class Broken(Exception):
     """The connection failed after the request had left, or what came was not HTTP."""
 
@@ -43,10 +47,13 @@ class Reply(Protocol):
 class Upstream(Protocol):
     """One provider, called over connections that are kept."""
 
-    async def post(self, path: str, body: bytes, fields: bytes = b"") -> Reply:
+    async def post(
+        self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
+    ) -> Reply:
         """The answer, as soon as its head is there.
 
-        `fields` are further header lines, each with its line end.
+        `connect_seconds` limits the making of a new connection, TLS included; `fields` are further
+        header lines, each with its line end.
 
         Raises:
             Unreachable: no connection came about.

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     """Why a wait was ended."""
 
     FIRST_BYTE = "first_byte"
+    FIRST_TOKEN = "first_token"  # noqa: S105 - a token of a model
     BETWEEN_CHUNKS = "between_chunks"
     TOTAL = "total"
     CLIENT_BODY = "client_body"
@@ -68,6 +69,11 @@ class Watch:
         self.due = _NEVER
         self.unattended = False
         """Whether the call goes on although its client has left."""
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds, on the clock of all limits."""
+        return self._clock()
 
     def listen(self, receive: Receive, *, goes_on: bool) -> None:
         """A client that leaves is noticed from now on, and ends the waits unless the call goes on.

@@ -3,17 +3,23 @@
 import pytest
 
 from tokonomi.gateway.aliases import Aliases
-from tokonomi.gateway.config import Model
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.routing.alias import Alias, Target
 from tokonomi.routing.provider import Provider
 
 A, B = Provider(base_url="https://a/v1", price_as="openai"), Provider(base_url="https://b/v1")
+
+
+def alias(provider: str, model: str = "") -> Alias:
+    return Alias(targets=(Target(provider=provider, model=model),))
+
+
 ALIASES = Aliases(
     {
-        "house": Model(provider="a", model="gpt-4o-mini"),
-        "gpt-4o": Model(provider="a"),
-        "b/*": Model(provider="b"),
-        "b/fast/*": Model(provider="a"),
+        "house": alias("a", "gpt-4o-mini"),
+        "gpt-4o": alias("a"),
+        "b/*": alias("b"),
+        "b/fast/*": alias("a"),
     },
     {"a": A, "b": B},
 )
@@ -31,7 +37,7 @@ ALIASES = Aliases(
 def test_a_name_leads_to_its_provider_and_its_model(
     alias: str, provider: str, model: str, *, label: str, price_as: str
 ) -> None:
-    target = ALIASES.resolve(alias)
+    [target] = ALIASES.resolve(alias).targets
     assert (target.name, target.model, target.label, target.price_as) == (
         provider,
         model,

@@ -21,11 +21,13 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.providers.adapter import Dialect
 from tokonomi.providers.registry import adapter_for
+from tokonomi.routing import alias as routing
 from tokonomi.routing.provider import Provider
 from tokonomi.storage.ledger import Funding
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Quarantined, Source, Usage
 
+PROVIDER = Provider(base_url="http://127.0.0.1:9/v1")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -43,7 +45,7 @@ def exchange(model: str = "gpt-4o-mini", at: datetime = NOW, **body: object) -> 
         model=model,
         input_bound=1_000,
     )
-    target = Target("openai", Provider(base_url="http://127.0.0.1:9/v1"), model, model)
+    target = Target("openai", PROVIDER, model, model, stated=routing.Target(provider="openai"))
     reading = adapter_for(Dialect.OPENAI_CHAT, "openai").stream()
     return Exchange(intent, target, parse(json.dumps(fields).encode()), reading)
 
@@ -55,7 +57,7 @@ def budget(**stated: object) -> BudgetInForce:
 
 
 def claimed(rules: Rules, made: Exchange, book: PriceBook) -> Allowance:
-    found = allowance(rules, made, book, answers=True)
+    found = allowance(rules, made, book)
     assert isinstance(found, Allowance), found
     return found
 
@@ -91,9 +93,7 @@ def test_a_budget_binds_only_what_its_scope_names(
 
 
 def test_an_unknown_price_is_refused_under_a_hard_budget(book: PriceBook) -> None:
-    refused = allowance(
-        Rules(budgets=[budget()]), exchange("gpt-99", max_tokens=1), book, answers=True
-    )
+    refused = allowance(Rules(budgets=[budget()]), exchange("gpt-99", max_tokens=1), book)
     assert isinstance(refused, Refused)
     assert refused.code == "price_unknown"
 
@@ -114,7 +114,7 @@ def test_a_wallet_claims_a_milli_credit_a_token(book: PriceBook) -> None:
 
 def test_a_request_that_names_nobody_to_pay_is_refused(book: PriceBook) -> None:
     rules = Rules(wallets=[WalletInForce(WalletRule(per="tag:document"), Weights())])
-    refused = allowance(rules, exchange(max_tokens=1), book, answers=True)
+    refused = allowance(rules, exchange(max_tokens=1), book)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.remedy) == ("wallet_missing", "Send the header x-tokonomi-tags.")
 

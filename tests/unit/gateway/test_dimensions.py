@@ -7,34 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokonomi.calls import Dimensions
-from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.wire_errors import WireError
-from tokonomi.routing.provider import Provider
 from tokonomi.storage.keys import Key
 
 KEY = Key("key_1", "laptop", "research", "abcd", datetime(2026, 1, 30, tzinfo=UTC))
-TARGET = Target("openai", Provider(base_url="https://a"), "gpt-4o-mini", "openai/*")
 
 
 def of(headers: dict[bytes, bytes], user: str = "") -> Dimensions:
-    return dimensions_of(headers, KEY, TARGET, alias="openai/gpt-4o-mini", user=user)
+    return dimensions_of(headers, KEY, alias="openai/gpt-4o-mini", user=user)
 
 
-def test_a_call_without_headers_has_what_is_known_of_its_key_and_target() -> None:
+def test_a_call_without_headers_has_what_is_known_of_its_key() -> None:
     assert of({}, user="from the body") == Dimensions(
         project="research",
         user="from the body",
         key_id="key_1",
         alias="openai/gpt-4o-mini",
-        provider="openai",
     )
-
-
-def test_the_provider_of_a_call_is_who_bills() -> None:
-    section = Provider(base_url="https://a", price_as="openai")
-    target = Target("openai-eu", section, "gpt-4o-mini", "m")
-    assert dimensions_of({}, KEY, target, alias="m", user="").provider == "openai"
 
 
 def test_headers_go_before_the_body() -> None:

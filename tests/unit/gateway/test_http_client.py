@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tokonomi.errors import BadConfig
 from tokonomi.gateway.http_client import HttpUpstream, open_upstream
 from tokonomi.gateway.upstream import Broken, Unreachable
-from tokonomi.routing.provider import Provider, Timeouts
+from tokonomi.routing.provider import Provider
 
+CONNECT_SECONDS = 5.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-Mixed: Case\r\n\r\nhello"
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -72,7 +73,7 @@ def against(pieces: list[bytes], test: Test, *, closes: bool = False) -> None:
 
 
 async def body_of(upstream: HttpUpstream, body: bytes = b"{}") -> tuple[int, bytes]:
-    reply = await upstream.post("/chat/completions", body)
+    reply = await upstream.post("/chat/completions", body, connect_seconds=CONNECT_SECONDS)
     pieces: list[bytes] = []
     while piece := await reply.piece():
         pieces.append(piece)
@@ -122,7 +123,7 @@ def test_an_answer_is_the_same_however_it_is_broken(
 
 def test_header_names_are_lower_case_and_values_are_untouched() -> None:
     async def test(upstream: HttpUpstream, _: Server) -> None:
-        reply = await upstream.post("/x", b"")
+        reply = await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
         assert list(reply.headers) == [(b"content-length", b"5"), (b"x-mixed", b"Case")]
         reply.close()
 
@@ -142,7 +143,7 @@ def test_a_connection_serves_many_requests_one_after_another() -> None:
 
 def test_an_answer_that_is_let_go_early_cuts_its_connection() -> None:
     async def test(upstream: HttpUpstream, server: Server) -> None:
-        reply = await upstream.post("/x", b"")
+        reply = await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
         reply.close()
         await server.lost.wait()
         assert server.connections == 1
@@ -154,7 +155,7 @@ def test_a_request_that_is_cancelled_cuts_its_connection() -> None:
     async def test(upstream: HttpUpstream, server: Server) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await upstream.post("/x", b"")
+                await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
         await server.lost.wait()
 
     against([], test)
@@ -194,7 +195,7 @@ def test_a_large_body_arrives_whole_while_the_reader_is_slow() -> None:
     size = 3_000_000
 
     async def test(upstream: HttpUpstream, _: Server) -> None:
-        reply = await upstream.post("/x", b"")
+        reply = await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
         got = 0
         while piece := await reply.piece():
             got += len(piece)
@@ -208,7 +209,7 @@ def test_nobody_listening_is_told_apart_from_a_broken_answer() -> None:
     async def test() -> None:
         upstream = open_upstream("p", Provider(base_url="http://127.0.0.1:9/v1"), "")
         with pytest.raises(Unreachable, match="Errno"):
-            await upstream.post("/x", b"")
+            await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
 
     asyncio.run(test())
 
@@ -216,10 +217,9 @@ def test_nobody_listening_is_told_apart_from_a_broken_answer() -> None:
 def test_a_connection_that_does_not_come_about_in_time_is_given_up() -> None:
     async def test() -> None:
         # An address of the block that is reserved for documentation: nothing answers there.
-        limits = Timeouts(connect=0.05)
-        upstream = open_upstream("p", Provider(base_url="http://192.0.2.1", timeouts=limits), "")
+        upstream = open_upstream("p", Provider(base_url="http://192.0.2.1"), "")
         with pytest.raises(Unreachable):
-            await upstream.post("/x", b"")
+            await upstream.post("/x", b"", connect_seconds=0.05)
 
     asyncio.run(test())
 

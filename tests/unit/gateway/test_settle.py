@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from tokonomi.pricing.row import PriceRow
 from tokonomi.providers.adapter import Seen
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.settled_call import LONGEST_NAME, Counts, Ending
+from tokonomi.routing import alias as routing
 from tokonomi.routing.provider import Provider
 from tokonomi.storage.price_files import load_book
 from tokonomi.usage import Quarantined, Source, Usage
@@ -48,7 +50,13 @@ def exchange(
         reading.observe(reply)  # pyright: ignore[reportUnknownArgumentType]
     return Exchange(
         intent=Intent(id="a.1", at=AT, dimensions=Dimensions(), model=model, input_bound=5_000),
-        target=Target("openai", Provider(base_url="https://a"), model, "alias"),
+        target=Target(
+            "openai",
+            Provider(base_url="https://a"),
+            model,
+            "alias",
+            stated=routing.Target(provider="openai"),
+        ),
         request=parse(json.dumps(body).encode()),
         reading=reading,
         http_status=status,
@@ -156,7 +164,7 @@ def test_what_is_counted_as_whole_is_what_was_sent_along_and_nothing_where_nothi
     capped.allowance = Allowance(send_max_tokens=70)
     assert usage_of(settled(capped, ending, BOOK)).output == 70
     longest = exchange({}, status=0)
-    longest.target = Target("seed-004", Provider(base_url="https://a"), "gpt-4o-mini", "alias")
+    longest.target = replace(longest.target, name="seed-004")
     assert usage_of(settled(longest, ending, BOOK)).output == 16_384
     embeddings = exchange({}, status=0)
     embeddings.answers = False

@@ -1,0 +1,62 @@
+"""One request of a client, and the attempts that it becomes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from tokonomi.calls import Dimensions, Intent
+from tokonomi.gateway.aliases import Destination
+from tokonomi.gateway.asked import Asked
+from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.request import ParsedRequest
+from tokonomi.gateway.settle import Exchange
+from tokonomi.providers.registry import adapter_for
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A request, understood and allowed to ask, before it goes anywhere.
+
+    Attributes:
+        asked: the same as observers see it; the ids of attempts begin with its id.
+        at: when it was understood, in UTC.
+        dimensions: what people group by; `provider` and `route` are each attempt's own.
+        request: the body.
+        endpoint: which operation.
+        destination: where it may go.
+        input_bound: an upper bound of its text, in tokens.
+    """
+
+    asked: Asked
+    at: datetime
+    dimensions: Dimensions
+    request: ParsedRequest
+    endpoint: Endpoint
+    destination: Destination
+    input_bound: int
+
+    def attempt(self, number: int, place: int) -> Exchange:
+        """The attempt of this number, at the target of this place in the chain."""
+        target = self.destination.targets[place]
+        provider = target.price_as
+        intent = Intent(
+            id=f"{self.asked.id}.{number}",
+            at=self.at,
+            dimensions=replace(self.dimensions, provider=provider, route=route_of(place)),
+            model=target.model,
+            input_bound=self.input_bound,
+        )
+        reading = adapter_for(self.endpoint.dialect, provider).stream()
+        return Exchange(
+            intent, target, self.request, reading, answers=self.endpoint.answers, asked=self.asked
+        )
+
+
+def route_of(place: int) -> str:
+    """What reports call the way that an attempt took.
+
+    >>> route_of(0), route_of(1)
+    ('primary', 'fallback 1')
+    """
+    return f"fallback {place}" if place else "primary"
