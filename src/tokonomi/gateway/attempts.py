@@ -18,7 +18,7 @@ from tokonomi.gateway.disconnect import drained, not_drained
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import AttemptFailed, Failure, Passable
 from tokonomi.gateway.settle import Exchange
-from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
+from tokonomi.gateway.stream import StreamRelay
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.wire_errors import WireError
@@ -157,8 +157,8 @@ class Attempts:
         except WireError as error:
             last = error.event()
         else:
-            last = relay.held + (failure.answer.event() if failure and not relay.error else b"")
-            last += cost_comment(ended.call) + (DONE_EVENT if relay.done else b"")
+            broken_off = failure.answer.event() if failure and not relay.error else b""
+            last = relay.ending(broken_off + cost_comment(ended.call))
         await delivery.end(last)
 
     async def _relay_events(
@@ -238,7 +238,7 @@ def _without_content(
     """A stream that came to its end without any content."""
     filtered = exchange.reading.seen.finish_reason == _FILTERED
     kind = FailureKind.CONTENT_FILTER if filtered else FailureKind.EMPTY_ANSWER
-    body = delivery.kept_back + relay.held + (DONE_EVENT if relay.done else b"")
+    body = delivery.kept_back + relay.ending(b"")
     passable = Passable(exchange.http_status, headers, body)
     failed = Failed(kind, status=exchange.http_status)
     return failures.unusable(exchange, failed, FINE, passable)

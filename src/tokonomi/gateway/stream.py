@@ -1,29 +1,42 @@
 """A streamed answer on its way through: what goes on at once, and what waits for the ledger."""
 
-from typing import Final, TypeGuard
+from typing import Final, Protocol, TypeGuard
 
 import msgspec
 
-from tokonomi.providers.adapter import Reading
+from tokonomi.gateway.stream_forms import FORMS, Place
+from tokonomi.providers.adapter import Dialect, Reading
 from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
 from tokonomi.providers.whole_reply import error_kind
 
 _decode: Final = msgspec.json.Decoder().decode
-DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
+_DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
 _MOST_HELD_BYTES: Final = 1 << 16
+
+
+class Translator(Protocol):
+    """Carries the events of a stream into the client's dialect."""
+
+    def feed(self, data: bytes, /) -> bytes:
+        """What goes to the client for the data of one event."""
+        ...
 
 
 class StreamRelay:
     """Reads a stream as it passes. It does no input or output: bytes in, bytes out.
 
-    Content goes on in whole events, with the provider's own bytes. The event that carries the usage
-    and nothing else is held back, and dropped when the client did not ask for it; so is `[DONE]`.
+    Content goes on in whole events, with the provider's own bytes where both sides speak the same
+    dialect. What ends the answer is held back until the call is in the ledger: the event that
+    carries the usage (dropped when the client did not ask for it), `[DONE]`, `message_stop`.
     """
 
     __slots__ = (
+        "_form",
         "_plain",
         "_reading",
+        "_says_done",
         "_splitter",
+        "_translator",
         "_wants_usage",
         "done",
         "error",
@@ -31,11 +44,25 @@ class StreamRelay:
         "usage_seen",
     )
 
-    def __init__(self, reading: Reading, *, wants_usage: bool, plain: bool = True) -> None:
-        """Reads into `reading`; `plain` takes the short way for events of plain text."""
+    def __init__(
+        self,
+        reading: Reading,
+        *,
+        wants_usage: bool,
+        dialect: Dialect = Dialect.OPENAI_CHAT,
+        translator: Translator | None = None,
+        plain: bool = True,
+    ) -> None:
+        """Reads what a provider says in `dialect` into `reading`.
+
+        `plain` takes the short way for events of plain text, which only chat completions have.
+        """
         self._reading = reading
-        self._plain = plain
+        self._form = FORMS[dialect]
+        self._says_done = dialect is Dialect.OPENAI_CHAT
+        self._plain = plain and self._says_done
         self._splitter = EventSplitter()
+        self._translator = translator
         self._wants_usage = wants_usage
         self.held = b""
         """What goes out only when the call is in the ledger."""
@@ -52,7 +79,7 @@ class StreamRelay:
 
     @property
     def complete(self) -> bool:
-        """Whether all of the answer has come, also from a provider that never says `[DONE]`."""
+        """Whether all of the answer has come, also from a provider that never says its end."""
         finished = self.usage_seen and self._reading.seen.finish_reason != ""
         return not self.error and (self.done or finished)
 
@@ -61,10 +88,13 @@ class StreamRelay:
         passing = b""
         for event in self._splitter.feed(piece):
             data = data_of(event)
-            if data == DONE:
-                self.done = True
-            elif self._is_last(data):
+            place = self._place(data)
+            if self._translator is not None:
+                passing += self._translator.feed(data) if data != DONE else b""
+            elif place is Place.USAGE:
                 passing += self._hold(event) if self._wants_usage else b""
+            elif place is Place.END:
+                passing += self._hold(event) if data != DONE else b""
             elif self.held:
                 # More content after all: that usage was not the end.
                 passing += self.held + event
@@ -72,6 +102,12 @@ class StreamRelay:
             else:
                 passing += event
         return passing
+
+    def ending(self, between: bytes) -> bytes:
+        """The end of a stream in the provider's own words, with what we put before it."""
+        if self._says_done:
+            return self.held + between + (_DONE_EVENT if self.done else b"")
+        return between + self.held
 
     def _hold(self, event: bytes) -> bytes:
         """Keeps an event back; what may go on instead, when more is held than one stream may."""
@@ -81,23 +117,28 @@ class StreamRelay:
         passing, self.held = self.held, event
         return passing
 
-    def _is_last(self, data: bytes) -> bool:
-        """Whether an event carries the usage and no content; takes note of any event."""
+    def _place(self, data: bytes) -> Place:
+        """What an event is in its stream; takes note of any event."""
         if not data or (self._plain and self._took_plain_content(data)):
-            return False
+            return Place.CONTENT
+        if data == DONE:
+            self.done = True
+            return Place.END
         try:
             event: object = _decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return False
+            return Place.CONTENT
         if not _is_object(event):
-            return False
+            return Place.CONTENT
         self._reading.observe(event)
-        if error := event.get("error"):
-            self.error = error_kind(error)
-        if not event.get("usage"):
-            return False
-        self.usage_seen = True
-        return not event.get("choices")
+        place = self._form(event)
+        if place is Place.ERROR:
+            self.error = error_kind(event.get("error") or event.get("response") or event)
+        self.usage_seen = self.usage_seen or bool(event.get("usage") or event.get("usageMetadata"))
+        if place is Place.STOP:
+            self.done = True
+            return Place.END
+        return place
 
     def _took_plain_content(self, data: bytes) -> bool:
         """Whether an event was a piece of plain text and nothing else, and has been noted.
