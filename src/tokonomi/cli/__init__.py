@@ -26,6 +26,7 @@ COMMANDS: Final = [
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
     ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
     ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
+    ("breakers", "tokonomi.cli.breakers:app", "Show, open and close the circuit breakers."),
     ("budget", "tokonomi.cli.budget:app", "Make, show and change budgets and exchange rates."),
     ("credits", "tokonomi.cli.credits:app", "Sell, grant, pay back and explain prepaid credits."),
     ("ledger", "tokonomi.cli.ledger:app", "Check that the ledger balances, and open its entries."),

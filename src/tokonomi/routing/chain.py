@@ -103,7 +103,7 @@ class Why(StrEnum):
     DEADLINE = "deadline"
     """The time of the request is over."""
     NO_TARGET = "no_target"
-    """No target is left that may be tried."""
+    """No target is left that may be tried; none at all when a person holds every breaker open."""
     NOT_CARRIED = "not_carried"
     """No target's dialect can carry the request; nothing was tried."""
 
@@ -222,7 +222,10 @@ class Chain:
         return Why.ATTEMPTS if len(self.tried) >= self.alias.attempts else None
 
     def _first(self, gates: Sequence[Gate], now: float) -> Try | Stop:
-        """The first try; where every breaker is open, the one that half-opens first is asked."""
+        """The first try; where every breaker is open, the one that half-opens first is asked.
+
+        One that a person holds open is not asked at all.
+        """
         places = [place for place in self.order if self.facts[place].carries]
         if not places:
             return self._stop(Why.NOT_CARRIED)
@@ -230,6 +233,8 @@ class Chain:
         first = next(let, None)
         if first is None:
             first = min(places, key=lambda place: gates[place].opens_at)
+            if gates[first].held:
+                return self._stop(Why.NO_TARGET)
         return self._try(first, How.FRESH, not_before=now)
 
     def _again(self, last: Tried, gates: Sequence[Gate], *, now: float, draw: float) -> Try | None:

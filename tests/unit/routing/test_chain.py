@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 import pytest
@@ -205,6 +206,12 @@ def test_where_every_breaker_is_open_the_one_that_half_opens_first_is_asked_once
     )
     assert run.tried().target == 1
     assert run.fail(K.SERVER_ERROR).stopped().why is Why.NO_TARGET
+
+
+def test_a_target_that_a_person_holds_open_is_not_asked_even_where_all_others_are_open():
+    held = Gate(lets=False, opens_at=inf)
+    assert Run(alias_of(1, 1), gates=[held, OPEN]).tried().target == 1
+    assert Run(alias_of(1, 1), gates=[held, held]).stopped() == Stop(Why.NO_TARGET)
 
 
 def weighted(*weights: int) -> Alias:
