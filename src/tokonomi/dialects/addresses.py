@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+
 from tokonomi.dialects.destination import Destination
 
 _PATHS: Final = {
@@ -49,4 +50,4 @@ def key_headers(to: Destination, key: str) -> tuple[tuple[str, str], ...]:
 
 def _quoted(text: str) -> str:
     """The text as one segment of a path, or one value of a query."""
-    return _RESERVED.sub(lambda byte: b"%%%02X" % byte[0], text.encode()).decode()
+    return _RESERVED.sub(lambda byte: b"%%%02X" % byte[0][0], text.encode()).decode()

@@ -4,7 +4,7 @@ The tables are facts of the providers' documentation, read in November 2026; eac
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from tokonomi.dialects.conversation import Effort, Reasoning, Thinking
@@ -108,11 +108,10 @@ def effort_of(thinking: Thinking) -> Effort:
         return thinking.effort
     if thinking.budget == 0:
         return "none"
-    enough: Iterator[Effort] = (
-        name for name in _STEPS if thinking.budget <= BUDGET_OF_EFFORT[name]
-    )
-    beyond: Effort = "xhigh"
-    return next(enough, beyond)
+    for effort in _STEPS:
+        if thinking.budget <= BUDGET_OF_EFFORT[effort]:
+            return effort
+    return "xhigh"
 
 
 def seal(piece: Reasoning) -> str:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import msgspec
-
+from tokonomi.dialects.cache_marker import marker
 from tokonomi.dialects.conversation import (
     Citation,
     Conversation,
@@ -27,7 +26,6 @@ from tokonomi.dialects.conversation import (
     WebSearch,
 )
 from tokonomi.dialects.destination import Destination
-from tokonomi.dialects.openai_chat_write import marker
 from tokonomi.dialects.openai_settings import place_fields
 from tokonomi.dialects.reasoning import (
     ANTHROPIC,
@@ -39,6 +37,7 @@ from tokonomi.dialects.reasoning import (
     takes_budget,
 )
 from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Hint, Limit, Refused
+from tokonomi.dialects.tool_arguments import arguments_of
 
 Json = dict[str, object]
 _LEAVE_OUT: Final = "Leave it out, or use a model whose provider knows it."
@@ -211,25 +210,6 @@ def tool_id(name: str) -> str:
     'functions_weather_0'
     """
     return _ID.sub("_", name)
-
-
-def arguments_of(call: ToolCall, at: str) -> msgspec.Raw | Json:
-    """The arguments as an object.
-
-    Raises:
-        CannotCarry: they are no JSON object.
-    """
-    if not call.arguments.strip():
-        return {}
-    try:
-        msgspec.json.decode(call.arguments, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise CannotCarry(
-            at,
-            f'calls "{call.name}" with arguments that are no JSON object',
-            "Send the arguments as the model wrote them.",
-        ) from None
-    return msgspec.Raw(call.arguments.encode())
 
 
 def _source(part: Image | Document) -> Json:

@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from tokonomi.dialects import gemini_errors
 from tokonomi.dialects.answer import (
     Cited,
     Event,
@@ -22,6 +21,7 @@ from tokonomi.dialects.answer import (
     made_up_id,
 )
 from tokonomi.dialects.conversation import Citation
+from tokonomi.dialects.gemini import errors
 from tokonomi.dialects.reasoning import GOOGLE
 
 FINISHES: Final[Mapping[str, Finish]] = {
@@ -141,7 +141,7 @@ class GeminiReader:
         if reply.prompt_feedback is not None and reply.prompt_feedback.block_reason:
             yield Finished("filtered")
         if bytes(reply.error) != b"null":
-            yield Failed(gemini_errors.failure_of(reply.error))
+            yield Failed(errors.failure_of(reply.error))
 
     def _end(self, reason: str, message: str | None) -> Event:
         finish = FINISHES.get(reason)

@@ -23,7 +23,7 @@ from tokonomi.dialects.answer import (
     ToolDelta,
 )
 from tokonomi.dialects.conversation import Reasoning, Refusal, Text, ToolCall
-from tokonomi.dialects.openai_chat_write import annotation, annotations, detail
+from tokonomi.dialects.openai_chat.write_request import annotation, annotations, detail
 from tokonomi.dialects.openai_errors import write as error_object
 from tokonomi.dialects.sse import data_event, encode
 from tokonomi.usage import Usage

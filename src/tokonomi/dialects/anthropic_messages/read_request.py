@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.dialects.cache_marker import cache_time
 from tokonomi.dialects.conversation import (
     Citation,
     Conversation,
@@ -27,7 +28,6 @@ from tokonomi.dialects.conversation import (
     WebSearch,
 )
 from tokonomi.dialects.fields import Fields, objects
-from tokonomi.dialects.openai_chat_read import cache_time
 from tokonomi.dialects.openai_settings import place_of
 from tokonomi.dialects.reasoning import unsealed
 from tokonomi.dialects.refusal import CannotCarry, Carried, Dropped, Hint, Refused, Rule

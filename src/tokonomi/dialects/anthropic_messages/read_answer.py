@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from tokonomi.dialects import anthropic_errors
 from tokonomi.dialects.answer import (
     Cited,
     Event,
@@ -21,6 +20,7 @@ from tokonomi.dialects.answer import (
     ToolBegun,
     ToolDelta,
 )
+from tokonomi.dialects.anthropic_messages import errors
 from tokonomi.dialects.conversation import Citation
 from tokonomi.dialects.reasoning import ANTHROPIC
 
@@ -127,7 +127,7 @@ class MessagesReader:
             case "message_delta" if delta is not None:
                 yield from _end(delta.stop_reason, delta.stop_sequence)
             case "error":
-                yield Failed(anthropic_errors.failure_of(event.error))
+                yield Failed(errors.failure_of(event.error))
             case _:
                 return
 

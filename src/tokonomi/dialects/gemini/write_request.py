@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from tokonomi.dialects.anthropic_write import arguments_of
 from tokonomi.dialects.conversation import (
     Conversation,
     Document,
@@ -30,6 +29,7 @@ from tokonomi.dialects.reasoning import (
     takes_thinking_budget,
 )
 from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Hint, Limit, Refused
+from tokonomi.dialects.tool_arguments import arguments_of
 
 Json = dict[str, object]
 LIMITS: Final[Mapping[str, Limit]] = {

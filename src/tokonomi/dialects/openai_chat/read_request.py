@@ -1,11 +1,10 @@
 """OpenAI's chat completions, read: a client's request becomes our neutral form."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from tokonomi.dialects.cache_marker import cache_time
 from tokonomi.dialects.conversation import (
-    CacheTime,
     Citation,
     ContextSize,
     Conversation,
@@ -26,6 +25,7 @@ from tokonomi.dialects.conversation import (
     ToolResult,
     WebSearch,
 )
+from tokonomi.dialects.data_url import split_data_url
 from tokonomi.dialects.fields import Fields, objects
 from tokonomi.dialects.openai_settings import (
     PRIVATE_RULES,
@@ -98,9 +98,6 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 """Every field of a chat completion that we know, and what becomes of it across dialects."""
 
-_CACHE_TIMES: Final[Mapping[str, CacheTime]] = {"5m": "5m", "1h": "1h"}
-_DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
-
 
 def read(fields: Fields, dropped: list[Dropped]) -> Conversation:  # noqa: ARG001 - a reader of this dialect drops nothing
     """The request that the carried fields of a body state.
@@ -136,23 +133,6 @@ def read(fields: Fields, dropped: list[Dropped]) -> Conversation:  # noqa: ARG00
         stream=bool(fields.flag("stream")),
         wants_usage=options is not None and _wants_usage(options),
     )
-
-
-def cache_time(part: Fields) -> CacheTime:
-    """How long the part's `cache_control` asks the provider to keep what stands before it."""
-    marker = part.child("cache_control")
-    if marker is None:
-        return ""
-    marker.choice("type", {"ephemeral": True}, default=True)
-    time: CacheTime = marker.choice("ttl", _CACHE_TIMES, "5m")
-    marker.done()
-    return time
-
-
-def split_data_url(url: str) -> tuple[str, str]:
-    """The media type and the base64 of a data address; two empty texts for any other."""
-    match = _DATA_URL.match(url)
-    return (match[1] or "", url[match.end() :]) if match else ("", "")
 
 
 def _wants_usage(options: Fields) -> bool:

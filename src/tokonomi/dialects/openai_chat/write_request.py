@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from tokonomi.dialects.cache_marker import marker
 from tokonomi.dialects.conversation import (
     CacheTime,
     Citation,
@@ -22,8 +23,9 @@ from tokonomi.dialects.conversation import (
     ToolResult,
     WebSearch,
 )
+from tokonomi.dialects.data_url import data_url
 from tokonomi.dialects.destination import Destination
-from tokonomi.dialects.openai_chat_forms import ChatForm, form_of
+from tokonomi.dialects.openai_chat.forms import ChatForm, form_of
 from tokonomi.dialects.openai_settings import TIER_NAMES, place_fields
 from tokonomi.dialects.reasoning import effort_of
 from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Hint, Limit, Refused
@@ -100,22 +102,6 @@ def _settings(conversation: Conversation) -> Json:
         "prompt_cache_key": conversation.cache_key or None,
     }
     return {name: value for name, value in named.items() if value is not None}
-
-
-def marker(cache: CacheTime) -> Json:
-    """The marker of a prompt cache, as Anthropic and OpenRouter write it; nothing for none."""
-    match cache:
-        case "":
-            return {}
-        case "5m":
-            return {"cache_control": {"type": "ephemeral"}}
-        case "1h":
-            return {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
-
-
-def data_url(media_type: str, data: str) -> str:
-    """Base64 with its media type as an address."""
-    return f"data:{media_type};base64,{data}"
 
 
 def annotation(citation: Citation, offset: int = 0) -> Json:

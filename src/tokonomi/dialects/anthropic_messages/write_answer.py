@@ -22,11 +22,12 @@ from tokonomi.dialects.answer import (
     ToolBegun,
     ToolDelta,
 )
-from tokonomi.dialects.anthropic_errors import write as error_object
-from tokonomi.dialects.anthropic_write import arguments_of, citation
+from tokonomi.dialects.anthropic_messages.errors import write as error_object
+from tokonomi.dialects.anthropic_messages.write_request import citation
 from tokonomi.dialects.conversation import Part, Reasoning, Refusal, Text, ToolCall
 from tokonomi.dialects.reasoning import seal
 from tokonomi.dialects.sse import encode, named_event
+from tokonomi.dialects.tool_arguments import arguments_of
 from tokonomi.usage import Usage
 
 Json = dict[str, object]
