@@ -4,7 +4,7 @@ A whole reply is read into the same events as a stream. So there is one reading 
 and a streamed answer cannot say anything else than the same answer sent at once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -277,6 +277,38 @@ class Assembly:
         """The last text; sources may come after what follows it."""
         texts = (each for each in reversed(self._parts) if isinstance(each.begun, TextBegun))
         return next(texts, None) or self._last_text()
+
+
+def events_of(answer: Answer) -> Iterator[Event]:
+    """The events that add up to a whole answer."""
+    yield Started(answer.id, answer.model, answer.created)
+    for part in answer.parts:
+        yield from _events_of_part(part)
+    if answer.finish is not None:
+        yield Finished(answer.finish, answer.stop_sequence)
+
+
+def _events_of_part(part: Part) -> Iterator[Event]:
+    match part:
+        case Text(text=text, citations=citations):
+            yield TextBegun()
+            if text:
+                yield TextDelta(text)
+            yield from map(Cited, citations)
+        case Reasoning(kind=kind, text=text, signature=signature, maker=maker, id=name):
+            yield ReasoningBegun(kind, maker, name)
+            if text:
+                yield ReasoningDelta(text)
+            if signature:
+                yield ReasoningSigned(signature, maker)
+        case ToolCall(id=name, name=tool, arguments=arguments):
+            yield ToolBegun(name, tool)
+            if arguments:
+                yield ToolDelta(arguments)
+        case Refusal(text=text):
+            yield RefusalDelta(text)
+        case _:
+            raise AssertionError(f"{type(part).__name__} is no part of an answer")
 
 
 def assembled(events: Iterable[Event]) -> Assembly:

@@ -13,11 +13,22 @@ def cache_time(part: Fields) -> CacheTime:
     """How long the part's `cache_control` asks the provider to keep what stands before it."""
     control = part.child("cache_control")
     if control is None:
-        return ""
+        return _breakpoint(part)
     control.choice("type", {"ephemeral": True}, default=True)
     time: CacheTime = control.choice("ttl", _TIMES, "5m")
     control.done()
     return time
+
+
+def _breakpoint(part: Fields) -> CacheTime:
+    """OpenAI's own marker; the times that it can name are nearest to an hour."""
+    control = part.child("prompt_cache_breakpoint")
+    if control is None:
+        return ""
+    control.choice("mode", {"explicit": True}, default=True)
+    named = control.text("ttl")
+    control.done()
+    return "1h" if named else "5m"
 
 
 def marker(cache: CacheTime) -> dict[str, object]:

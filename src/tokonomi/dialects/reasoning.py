@@ -114,20 +114,20 @@ def effort_of(thinking: Thinking) -> Effort:
     return "xhigh"
 
 
-def seal(piece: Reasoning) -> str:
-    """One text that holds whose reasoning a piece is, for dialects with room for only a signature.
+def seal(piece: Reasoning, own: str) -> str:
+    """One text that holds whose reasoning a piece is, for dialects with room for only a proof.
 
-    Anthropic's own signatures stay as they are. `unsealed` is the inverse.
+    The proofs of the dialect's `own` maker stay as they are. `unsealed` is the inverse.
     """
     proof = piece.text if piece.kind == "encrypted" else piece.signature
-    if piece.maker == ANTHROPIC and piece.kind != "summary" and not piece.id:
+    if piece.maker == own and piece.kind != "summary" and not piece.id:
         return proof
     if not piece.maker and not piece.id and not proof and piece.kind == "text":
         return ""
     return ":".join((piece.maker or "unknown", piece.kind, escaped(piece.id), proof))
 
 
-def unsealed(text: str, sealed_text: str) -> Reasoning:
+def unsealed(text: str, sealed_text: str, own: str) -> Reasoning:
     """The reasoning with a readable `text` and what `seal` made of the rest."""
     pieces = sealed_text.split(":", _SEAL_PARTS - 1)
     if len(pieces) == _SEAL_PARTS and _MAKER.fullmatch(pieces[0]):
@@ -142,4 +142,4 @@ def unsealed(text: str, sealed_text: str) -> Reasoning:
                 return Reasoning("text", text, proof, known, unescaped(name))
     if not sealed_text:
         return Reasoning("text", text)
-    return Reasoning("text", text, sealed_text, ANTHROPIC)
+    return Reasoning("text", text, sealed_text, own)

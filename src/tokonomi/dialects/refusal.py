@@ -45,9 +45,10 @@ class CannotCarry(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The field has a place in the neutral form, where `feature` names it."""
+    """The field has a place in the neutral form, where `feature` names it, and `also` the rest."""
 
     feature: str
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,9 +215,10 @@ def _without_what_cannot_be_said(
 def _names(rules: Mapping[str, Rule], fields: Mapping[str, msgspec.Raw]) -> Mapping[str, str]:
     """The client's own word for each feature that its request uses."""
     return {
-        rule.feature: name
+        feature: name
         for name in reversed(tuple(fields))
         if isinstance(rule := rules.get(name), Carried)
+        for feature in (rule.feature, rule.also)
     }
 
 

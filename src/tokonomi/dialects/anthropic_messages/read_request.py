@@ -29,7 +29,7 @@ from tokonomi.dialects.conversation import (
 )
 from tokonomi.dialects.fields import Fields, objects
 from tokonomi.dialects.openai_settings import place_of
-from tokonomi.dialects.reasoning import unsealed
+from tokonomi.dialects.reasoning import ANTHROPIC, unsealed
 from tokonomi.dialects.refusal import CannotCarry, Carried, Dropped, Hint, Refused, Rule
 
 _ELSEWHERE: Final = "Leave it out, or use a model whose provider speaks your dialect."
@@ -46,7 +46,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "tools": Carried("tools"),
     "tool_choice": Carried("tool_choice"),
     "thinking": Carried("thinking"),
-    "output_config": Carried("output_format"),
+    "output_config": Carried("output_format", also="thinking"),
     "output_format": Carried("output_format"),
     "metadata": Carried("user"),
     "service_tier": Carried("service_tier"),
@@ -187,7 +187,7 @@ def _part(  # noqa: PLR0911 - one case for each kind of block
         case "document":
             return _document(block)
         case "thinking":
-            return unsealed(block.text("thinking"), block.text("signature"))
+            return unsealed(block.text("thinking"), block.text("signature"), ANTHROPIC)
         case "redacted_thinking":
             return _redacted(block.needed_text("data"))
         case "tool_use":
@@ -203,7 +203,7 @@ def _part(  # noqa: PLR0911 - one case for each kind of block
 
 
 def _redacted(data: str) -> Reasoning:
-    piece = unsealed("", data)
+    piece = unsealed("", data, ANTHROPIC)
     return Reasoning("encrypted", piece.text or piece.signature, "", piece.maker, piece.id)
 
 

@@ -25,7 +25,7 @@ from tokonomi.dialects.answer import (
 from tokonomi.dialects.anthropic_messages.errors import write as error_object
 from tokonomi.dialects.anthropic_messages.write_request import citation
 from tokonomi.dialects.conversation import Part, Reasoning, Refusal, Text, ToolCall
-from tokonomi.dialects.reasoning import seal
+from tokonomi.dialects.reasoning import ANTHROPIC, seal
 from tokonomi.dialects.sse import encode, named_event
 from tokonomi.dialects.tool_arguments import arguments_of
 from tokonomi.usage import Usage
@@ -117,9 +117,9 @@ def _block(part: Part) -> Json:
             sources = [citation(each) for each in citations] or None
             return {"type": "text", "text": text, "citations": sources}
         case Reasoning(kind="encrypted"):
-            return {"type": "redacted_thinking", "data": seal(part)}
+            return {"type": "redacted_thinking", "data": seal(part, ANTHROPIC)}
         case Reasoning(text=text):
-            return {"type": "thinking", "thinking": text, "signature": seal(part)}
+            return {"type": "thinking", "thinking": text, "signature": seal(part, ANTHROPIC)}
         case ToolCall(id=name, name=tool):
             arguments = arguments_of(part, "content")
             return {"type": "tool_use", "id": name, "name": tool, "input": arguments}
@@ -240,7 +240,7 @@ class MessagesWriter:
         signed, data = self._signed, "".join(self._pieces)
         self._signed, self._pieces = ReasoningSigned(""), []
         maker = signed.maker or begun.maker
-        proof = seal(Reasoning(begun.kind, data, signed.signature, maker, begun.id))
+        proof = seal(Reasoning(begun.kind, data, signed.signature, maker, begun.id), ANTHROPIC)
         if begun.kind == "encrypted":
             return self._start({"type": "redacted_thinking", "data": proof})
         return self._delta(b'"signature_delta","signature":', proof) if proof else b""

@@ -221,7 +221,7 @@ def _part(part: Fields) -> Text | Image | Document:
 def _image(part: Fields) -> Image:
     source = part.child("image_url") or Fields({}, part.at("image_url"))
     url = source.needed_text("url")
-    detail = source.text("detail")
+    detail = source.text("detail").removeprefix("auto")
     source.done()
     media_type, data = split_data_url(url)
     if data:
