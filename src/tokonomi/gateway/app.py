@@ -4,7 +4,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from tokonomi.calls import Intent
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.answer import JSON, Answer, Receive, Send, send_body, send_error
 from tokonomi.gateway.asked import Asked
-from tokonomi.gateway.authenticate import authenticate
+from tokonomi.gateway.authenticate import admit, allow_model, authenticate
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.dispatch import Dispatcher
@@ -26,7 +26,7 @@ from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
 from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.token_estimate import input_upper_bound
-from tokonomi.storage.keys import KeyRing
+from tokonomi.storage.keys import Key, KeyRing, Network
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 _encode: Final = msgspec.json.Encoder().encode
@@ -48,6 +48,7 @@ class Gateway:
         aliases: Aliases,
         keys: KeyRing,
         limits: Limits,
+        trusted: Sequence[Network] = (),
         dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
@@ -55,6 +56,7 @@ class Gateway:
         self._aliases = aliases
         self._keys = keys
         self._limits = limits
+        self._trusted = trusted
         self._dispatcher = dispatcher
         self._metrics: Metrics = dispatcher.metrics
         self._watchdog = Watchdog()
@@ -93,7 +95,7 @@ class Gateway:
         route = f"POST /v1{endpoint.path}"
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            answer = Answer(Asked(route), send)
+            answer = Answer(Asked(route), send, self._dispatcher.recorder.standing_of)
             try:
                 await self._answer(endpoint, scope, receive, answer)
             except WireError as error:
@@ -125,11 +127,12 @@ class Gateway:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asked.traceparent = headers.get(b"traceparent", b"")
-        key = authenticate(headers, self._keys)
+        key = self._admitted(scope, headers)
         asked.key_id = key.id
         body = await self._body(headers, receive, watch)
         request = parse(body)
         asked.alias = request.model
+        allow_model(key, request.model)
         if request.stream and not endpoint.streams:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
@@ -144,7 +147,20 @@ class Gateway:
             input_bound=input_upper_bound(body),
         )
         reading = adapter_for(endpoint.dialect, target.price_as).stream()
-        return Exchange(intent, target, request, reading, answers=endpoint.answers, asked=asked)
+        return Exchange(
+            intent,
+            target,
+            request,
+            reading,
+            answers=endpoint.answers,
+            limits=key.terms.limits,
+            asked=asked,
+        )
+
+    def _admitted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Key:
+        key = authenticate(headers, self._keys)
+        admit(key, scope, now=datetime.now(UTC), trusted=self._trusted)
+        return key
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, watch: Watch) -> bytes:
         limit = self._limits.body_bytes
@@ -159,10 +175,11 @@ class Gateway:
             raise _too_slow(end, self._limits.body_seconds) from None
 
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        authenticate(dict(scope["headers"]), self._keys)
+        key = self._admitted(scope, dict(scope["headers"]))
         models = [
             {"id": alias, "object": "model", "created": 0, "owned_by": target.name}
             for alias, target in self._aliases.exact.items()
+            if key.terms.allows_model(alias)
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
+from msgspec.structs import replace
+
 from tokonomi.budgets.hold_size import (
     HoldSize,
     Refused,
@@ -14,6 +16,7 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
+from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
@@ -96,9 +99,13 @@ def allowance(
 
     `answers` is whether its endpoint produces output.
     """
-    if not rules.budgets and not rules.wallets:
-        return ALLOWED
+    unbound = not rules.budgets and not rules.wallets
+    if unbound and exchange.limits.tokens is None:
+        return replace(ALLOWED, rate=_request_claim(exchange)) if exchange.limits else ALLOWED
     bounds, send = _bounds(rules, exchange, book, answers=answers)
+    rate = _rate_claim(exchange, bounds)
+    if isinstance(rate, Refused):
+        return rate
     claims: list[Claim] = []
     measures: list[BudgetMeasure | WalletMeasure] = []
     sizes: dict[str, HoldSize | Unpriced] = {}
@@ -122,7 +129,29 @@ def allowance(
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
-    return Allowance(tuple(claims), tuple(measures), send)
+    return Allowance(tuple(claims), tuple(measures), send, rate)
+
+
+def _request_claim(exchange: Exchange, tokens: int = 0) -> RateClaim | None:
+    if not exchange.limits:
+        return None
+    return RateClaim(exchange.intent.dimensions.key_id, tokens)
+
+
+def _rate_claim(exchange: Exchange, bounds: Bounds | Unpriced) -> RateClaim | Refused | None:
+    """What a request claims of its key's limits; one of tokens needs to know how many at most."""
+    if exchange.limits.tokens is None:
+        return _request_claim(exchange)
+    if isinstance(bounds, Unpriced):
+        key_id = exchange.intent.dimensions.key_id
+        return Refused(
+            code="tokens_unbounded",
+            budget_id=f"key {key_id}",
+            what=f"{key_id} may use {exchange.limits.tokens} tokens a minute, and what this"
+            f" request may use is not known: {bounds.reason}",
+            remedy="Send max_tokens.",
+        )
+    return _request_claim(exchange, bounds.input_tokens + bounds.all_output_tokens)
 
 
 def _bounds(

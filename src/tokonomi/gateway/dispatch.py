@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from tokonomi.budgets.hold_size import Refused
+from tokonomi.budgets.rate_limit import RateRefusal
 from tokonomi.calls import Call, Status
 from tokonomi.errors import StoreError
 from tokonomi.gateway import failures
@@ -29,7 +30,7 @@ from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import CallFailed, Failure
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observer
-from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
+from tokonomi.gateway.refusals import refused_by_balance, refused_by_rate, refused_by_rule
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.settle import Ending, Exchange, joined, row_of
 from tokonomi.gateway.stream import DONE_EVENT, StreamRelay
@@ -75,7 +76,10 @@ class Dispatcher:
         if isinstance(allowed, Refused):
             raise refused_by_rule(allowed)
         begun = self.recorder.begin(
-            exchange.intent, allowed.claims, alone=self.metrics.in_flight == 1
+            exchange.intent,
+            allowed.claims,
+            rate=allowed.rate,
+            alone=self.metrics.in_flight == 1,
         )
         beginning = asyncio.ensure_future(begun)
         body = exchange.request.body_for(exchange.intent.model, max_tokens=allowed.send_max_tokens)
@@ -110,6 +114,8 @@ class Dispatcher:
             stopped = "the gateway stopped before the call was sent"
             beginning.add_done_callback(lambda _: self._never_left(exchange, stopped))
             raise
+        if isinstance(outcome, RateRefusal):
+            raise refused_by_rate(outcome)
         if isinstance(outcome, Refusal):
             claim = next(it for it in allowed.claims if it.source == outcome.source)
             if isinstance(claim.on, str):

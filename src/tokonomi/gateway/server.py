@@ -34,6 +34,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import networks_from
 from tokonomi.storage.price_files import load_book
 from tokonomi.storage.recorder import Recorder
 
@@ -165,6 +166,7 @@ async def open_gateway(
         aliases=Aliases(config.models, config.providers),
         keys=upkeep.keys,
         limits=config.limits,
+        trusted=networks_from(config.listen.trusted_proxies),
         dispatcher=Dispatcher(
             recorder,
             book,

@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 import msgspec
 from msgspec.structs import replace
 
+from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.errors import TokonomiError
 from tokonomi.gateway.aliases import Target
@@ -61,6 +62,7 @@ class Exchange:
         allowance: what budgets and wallets let it claim.
         held: what it holds on them.
         answers: whether its endpoint produces output tokens.
+        limits: how fast the key may go that it is made with.
         asked: the client's request that it belongs to.
         sent_along: header lines of observers for the provider.
     """
@@ -76,6 +78,7 @@ class Exchange:
     allowance: Allowance = ALLOWED
     held: tuple[Held, ...] = ()
     answers: bool = True
+    limits: RateLimits = UNLIMITED
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
 
