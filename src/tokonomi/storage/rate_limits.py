@@ -51,7 +51,7 @@ class RatesOfGroup:
         for attempt, key_id, held in attempts:
             if key_id is not None:
                 self._ended.add(key_id)
-                unused = (held or 0) - used_tokens(calls[attempt], held or 0) if held else 0
+                unused = held - used_tokens(calls[attempt], held)
                 self._unused[key_id] = self._unused.get(key_id, 0) + unused
 
     def lock(self, claims: Sequence[RateClaim | None]) -> None:
