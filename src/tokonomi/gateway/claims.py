@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
-from msgspec.structs import replace
-
 from tokonomi.budgets.hold_size import (
     HoldSize,
     Refused,
@@ -16,12 +14,12 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
-from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
 from tokonomi.gateway.allowance import ALLOWED, Allowance, BudgetMeasure, WalletMeasure
+from tokonomi.gateway.pace import UNPACED, pace_of
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.gateway.settle import Exchange
 from tokonomi.money import ExchangeRate
@@ -99,13 +97,12 @@ def allowance(
 
     `answers` is whether its endpoint produces output.
     """
-    unbound = not rules.budgets and not rules.wallets
-    if unbound and exchange.limits.tokens is None:
-        return replace(ALLOWED, rate=_request_claim(exchange)) if exchange.limits else ALLOWED
+    pace = pace_of(exchange, book, output_cap=rules.output_cap, answers=answers)
+    if isinstance(pace, Refused):
+        return pace
+    if not rules.budgets and not rules.wallets:
+        return ALLOWED if pace is UNPACED else Allowance((), (), pace.send_max_tokens, pace.claim)
     bounds, send = _bounds(rules, exchange, book, answers=answers)
-    rate = _rate_claim(exchange, bounds)
-    if isinstance(rate, Refused):
-        return rate
     claims: list[Claim] = []
     measures: list[BudgetMeasure | WalletMeasure] = []
     sizes: dict[str, HoldSize | Unpriced] = {}
@@ -129,29 +126,8 @@ def allowance(
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
-    return Allowance(tuple(claims), tuple(measures), send, rate)
-
-
-def _request_claim(exchange: Exchange, tokens: int = 0) -> RateClaim | None:
-    if not exchange.limits:
-        return None
-    return RateClaim(exchange.intent.dimensions.key_id, tokens)
-
-
-def _rate_claim(exchange: Exchange, bounds: Bounds | Unpriced) -> RateClaim | Refused | None:
-    """What a request claims of its key's limits; one of tokens needs to know how many at most."""
-    if exchange.limits.tokens is None:
-        return _request_claim(exchange)
-    if isinstance(bounds, Unpriced):
-        key_id = exchange.intent.dimensions.key_id
-        return Refused(
-            code="tokens_unbounded",
-            budget_id=f"key {key_id}",
-            what=f"{key_id} may use {exchange.limits.tokens} tokens a minute, and what this"
-            f" request may use is not known: {bounds.reason}",
-            remedy="Send max_tokens.",
-        )
-    return _request_claim(exchange, bounds.input_tokens + bounds.all_output_tokens)
+    limit = pace.send_max_tokens if send is None else send
+    return Allowance(tuple(claims), tuple(measures), limit, pace.claim)
 
 
 def _bounds(
