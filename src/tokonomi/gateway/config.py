@@ -46,11 +46,13 @@ class Alerts(Section, frozen=True):
 
     Attributes:
         webhook: address that each event is sent to.
+        allow_private: whether it may lead to a private network or to this host.
         secret_env: environment variable with the secret that signs what is sent.
         secret_file: file that holds it, when no variable does.
     """
 
     webhook: str = ""
+    allow_private: bool = False
     secret_env: str = ""
     secret_file: str = ""
 

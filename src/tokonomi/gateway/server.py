@@ -184,7 +184,9 @@ async def open_gateway(
 def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
     if not alerts.webhook:
         return None
-    return Messenger(store, Webhook(alerts.webhook, signing_secret_of(alerts, environ)))
+    secret = signing_secret_of(alerts, environ)
+    webhook = Webhook(alerts.webhook, secret, allow_private=alerts.allow_private)
+    return Messenger(store, webhook)
 
 
 def _warn(config: Config, book: PriceBook) -> None:
