@@ -142,6 +142,7 @@ def our_gateway(
     (home / "tokonomi.toml").write_text(
         f"[listen]\nport = 0\n[store]\n{setting_of(location)}\n"
         f'[providers.openai]\nbase_url = "http://127.0.0.1:{provider_port}/v1"\n'
+        "allow_private = true\n"
         f'[models."gpt-4o-mini"]\nprovider = "openai"\n',
         encoding="utf-8",
     )

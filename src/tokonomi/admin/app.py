@@ -14,7 +14,14 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import LifeSpanScope, Receive, Scope, Send
 
 from tokonomi import __version__
-from tokonomi.admin import budget_routes, credit_routes, event_routes, failures, ledger_routes
+from tokonomi.admin import (
+    budget_routes,
+    credit_routes,
+    event_routes,
+    failures,
+    key_routes,
+    ledger_routes,
+)
 from tokonomi.admin.stores import Stores, stored_in
 from tokonomi.errors import TokonomiError
 from tokonomi.storage.admin_tokens import works
@@ -45,6 +52,7 @@ def routes(stores: Stores) -> Litestar:
             *credit_routes.ROUTES,
             *ledger_routes.ROUTES,
             *event_routes.ROUTES,
+            *key_routes.ROUTES,
         ],
         state=stored_in(stores),
         exception_handlers={

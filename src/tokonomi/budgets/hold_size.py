@@ -172,12 +172,14 @@ def converted_up(money: Money, rate: ExchangeRate) -> Money:
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that a budget refuses before any balance is looked at. HTTP 402.
+    """A request that a rule refuses before any balance is looked at. HTTP 402.
+
+    `tokens_unbounded` is the rule of a key's limit of tokens, and no matter of money: HTTP 400.
 
     `what` says it with the numbers, `remedy` says what to do.
     """
 
-    code: Literal["price_unknown", "request_too_dear", "wallet_missing"]
+    code: Literal["price_unknown", "request_too_dear", "wallet_missing", "tokens_unbounded"]
     budget_id: str
     what: str
     remedy: str

@@ -129,6 +129,7 @@ port = {port}
 
 [providers.local]
 base_url = "{model.chat_url}"
+allow_private = true
 api_key_file = "{folder.model_key_file.name}"
 
 [models."{CHAT_MODEL}"]
@@ -136,6 +137,7 @@ provider = "local"
 
 [providers.local-embedding]
 base_url = "{model.embedding_url}"
+allow_private = true
 api_key_file = "{folder.model_key_file.name}"
 price_as = "local"
 

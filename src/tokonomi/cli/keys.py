@@ -3,18 +3,36 @@
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from tokonomi.budgets.rate_limit import RateLimits
 from tokonomi.cli.printing import AS_TABLE, Listing, print_table
-from tokonomi.cli.store_options import DEFAULT_STORE, Place
+from tokonomi.cli.store_options import DEFAULT_STORE, Place, in_utc
 from tokonomi.reports.tables import Heading, Table
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.keys import Key, create, every_key, revoke
+from tokonomi.storage.keys import (
+    FREE,
+    Key,
+    Terms,
+    change_terms,
+    create,
+    every_key,
+    networks_from,
+    revoke,
+)
 
-app = App(name="keys", help="Make, list and revoke the virtual keys that clients call with.")
+app = App(name="keys", help="Make, list, limit and revoke the virtual keys that clients call with.")
+
+NONE: Final = "none"
+"""The value that takes a limit or a list away."""
+
+Most = int | Literal["none"] | None
+Expiry = datetime | Literal["none"] | None
+Texts = Annotated[list[str] | None, Parameter(negative=())]
 
 _HEADINGS: Final = (
     Heading("id"),
@@ -23,20 +41,68 @@ _HEADINGS: Final = (
     Heading("hint"),
     Heading("created"),
     Heading("revoked", optional=True),
+    Heading("limits", optional=True),
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTerms:
+    """What binds a key, beside budgets. What is not given keeps its value; none takes it away.
+
+    Attributes:
+        rpm: requests a minute.
+        tpm: tokens a minute, input and output together.
+        concurrent: requests at the same time.
+        expires: day or instant from which the key is refused, in UTC where no zone is given.
+        network: where its requests may come from, such as 10.0.0.0/8. Repeatable.
+        model: a model that it may ask for; openai/* allows all that begin so. Repeatable.
+    """
+
+    rpm: Most = None
+    tpm: Most = None
+    concurrent: Most = None
+    expires: Expiry = None
+    network: Texts = None
+    model: Texts = None
+
+    def over(self, terms: Terms) -> Terms:
+        """The terms of a key with these in them."""
+        limits = terms.limits
+        networks, models = _listed(self.network), _listed(self.model)
+        return Terms(
+            expires=_expiry(self.expires, terms.expires),
+            networks=terms.networks if networks is None else networks_from(networks),
+            models=terms.models if models is None else tuple(models),
+            limits=RateLimits(
+                requests=_limit(self.rpm, limits.requests),
+                tokens=_limit(self.tpm, limits.tokens),
+                concurrent=_limit(self.concurrent, limits.concurrent),
+            ),
+        )
+
+
+UNSAID: Final = KeyTerms()
+
+
 @app.command(name="create")
-def create_key(*, name: str, project: str = "default", place: Place = DEFAULT_STORE) -> None:
+def create_key(
+    *,
+    name: str,
+    project: str = "default",
+    terms: KeyTerms = UNSAID,
+    place: Place = DEFAULT_STORE,
+) -> None:
     """Make a key and print it. It is stored only as a hash, so it is shown this once.
 
     Args:
         name: what you call it, such as the program that will use it.
         project: whose calls it makes; reports group by it.
+        terms: what binds it.
         place: which store.
     """
     with place.opened() as connection:
-        text, key = create(connection, name, project, now=datetime.now(UTC))
+        text, key = create(connection, name, project, now=datetime.now(UTC), terms=terms.over(FREE))
     sys.stdout.write(f"{text}\n")
     sys.stderr.write(
         f"Keep it: it is not shown again. Running gateways know it within a second."
@@ -55,6 +121,20 @@ def list_keys(*, listing: Listing = AS_TABLE, place: Place = DEFAULT_STORE) -> N
     with closing(open_store(place.location.readable)) as connection:
         keys = every_key(connection)
     print_table(_table(keys), listing)
+
+
+@app.command(name="limit")
+def limit_key(key_id: str, *, terms: KeyTerms = UNSAID, place: Place = DEFAULT_STORE) -> None:
+    """Change what binds a key. Limits are in force at once, the rest within a second.
+
+    Args:
+        key_id: the key's id, as `tokonomi keys list` shows it.
+        terms: what changes.
+        place: which store.
+    """
+    with place.opened() as connection:
+        key = change_terms(connection, key_id, terms.over)
+    sys.stdout.write(f"{key.id} ({key.name}, ...{key.hint}): {_said(key.terms) or 'no limits'}\n")
 
 
 @app.command(name="revoke")
@@ -79,11 +159,43 @@ def _table(keys: Sequence[Key]) -> Table:
             f"...{key.hint}",
             _instant(key.created),
             _instant(key.revoked),
+            _said(key.terms) or None,
         )
         for key in keys
     )
     notes = () if keys else ("There are no keys. `tokonomi keys create --name NAME` makes one.",)
     return Table("Virtual keys", _HEADINGS, rows, notes)
+
+
+def _said(terms: Terms) -> str:
+    """What binds a key, in words."""
+    limits = terms.limits
+    said = [
+        None if limits.requests is None else f"{limits.requests} requests a minute",
+        None if limits.tokens is None else f"{limits.tokens} tokens a minute",
+        None if limits.concurrent is None else f"{limits.concurrent} at once",
+        None if terms.expires is None else f"until {_instant(terms.expires)}",
+        f"from {' '.join(map(str, terms.networks))}" if terms.networks else None,
+        f"for {' '.join(terms.models)}" if terms.models else None,
+    ]
+    return ", ".join(each for each in said if each is not None)
+
+
+def _limit(given: Most, known: int | None) -> int | None:
+    if given is None:
+        return known
+    return None if given == NONE else given
+
+
+def _expiry(given: Expiry, known: datetime | None) -> datetime | None:
+    if given is None:
+        return known
+    return None if given == NONE else in_utc(given)
+
+
+def _listed(given: list[str] | None) -> list[str] | None:
+    """The values of a repeatable option: an empty list takes them away, None leaves them."""
+    return [] if given == [NONE] else given
 
 
 def _instant(at: datetime | None) -> str | None:

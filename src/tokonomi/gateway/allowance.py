@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.calls import Call, Status
 from tokonomi.credits.weights import Weights, credits_used
 from tokonomi.ledger.hold import Captured, Held, capture
@@ -16,11 +17,15 @@ from tokonomi.usage import Source, Usage
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """What a request claims, and the measure by which each claim is captured."""
+    """What a request claims, and the measure by which each claim is captured.
+
+    `rate` is what it claims of the limits of its key, where it has some.
+    """
 
     claims: tuple[Claim, ...] = ()
     measures: "tuple[Measure, ...]" = ()
     send_max_tokens: int | None = None
+    rate: RateClaim | None = None
 
     def captured(
         self, held: Sequence[Held], call: Call, delivered: Usage | None = None

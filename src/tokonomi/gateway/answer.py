@@ -1,10 +1,11 @@
 """What the client gets besides the provider's own bytes: headers, the last comment, errors."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from tokonomi.budgets.rate_limit import Standing
 from tokonomi.calls import Call
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.upstream import Headers
@@ -27,23 +28,32 @@ _PASSED: Final = frozenset(
         b"x-request-id",
     }
 )
+_MICROSECONDS: Final = 1_000_000
+_MICROSECONDS_PER_MS: Final = 1_000
 _PASSED_PREFIX: Final = b"x-ratelimit-"
 _encode: Final = msgspec.json.Encoder().encode
+
+
+StandingsOf = Callable[[str], Sequence[Standing]]
+"""The limits of a key, by its id; none for a key without limits."""
 
 
 class Answer:
     """What a client is sent, as those see it who watch."""
 
-    __slots__ = ("_send", "asked")
+    __slots__ = ("_send", "_standings", "asked")
 
-    def __init__(self, asked: Asked, send: Send) -> None:
+    def __init__(self, asked: Asked, send: Send, standings: "StandingsOf") -> None:
         self.asked = asked
         self._send = send
+        self._standings = standings
 
     async def send(self, message: Message) -> None:
         """Sends on; returns when the client can take more."""
         if message["type"] == "http.response.start":
             self.asked.status = message["status"]
+            if standings := self._standings(self.asked.key_id):
+                message["headers"] = with_rate_limits(message["headers"], standings)
         await self._send(message)
 
 
@@ -99,6 +109,23 @@ def header_value(text: str) -> bytes:
     return text.encode("ascii", "backslashreplace") if text.isprintable() else b""
 
 
+def with_rate_limits(headers: HeaderList, standings: Sequence[Standing]) -> HeaderList:
+    """The headers of an answer with what is left of the key's limits, named as OpenAI does.
+
+    The provider's own figures of the same name are those of the operator's account: they go.
+    """
+    kept = [pair for pair in headers if not pair[0].startswith(_PASSED_PREFIX)]
+    for standing in standings:
+        kind = standing.kind.encode()
+        kept.append((b"x-ratelimit-limit-" + kind, b"%d" % standing.most))
+        kept.append((b"x-ratelimit-remaining-" + kind, b"%d" % standing.left))
+        if standing.kind != "concurrent":
+            seconds, rest_us = divmod(standing.full_us, _MICROSECONDS)
+            reset = b"%d.%03ds" % (seconds, rest_us // _MICROSECONDS_PER_MS)
+            kept.append((b"x-ratelimit-reset-" + kind, reset))
+    return kept
+
+
 async def send_body(send: Send, status: int, headers: HeaderList, body: bytes) -> None:
     """Sends a whole answer."""
     headers.append((b"content-length", b"%d" % len(body)))
@@ -111,4 +138,6 @@ async def send_error(send: Send, error: WireError, headers: HeaderList | None = 
     fields = [JSON, *(headers or [])]
     if error.retry_after_seconds:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
+    if not error.try_again:
+        fields.append((b"x-should-retry", b"false"))
     await send_body(send, error.status, fields, error.body())

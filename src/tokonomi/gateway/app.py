@@ -4,7 +4,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import msgspec
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.answer import JSON, Answer, Receive, Send, send_body, send_error
 from tokonomi.gateway.asked import Asked
-from tokonomi.gateway.authenticate import authenticate
+from tokonomi.gateway.authenticate import admit, allow_model, authenticate
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.dispatch import Dispatcher
@@ -24,7 +24,7 @@ from tokonomi.gateway.request import parse
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
 from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
 from tokonomi.providers.token_estimate import input_upper_bound
-from tokonomi.storage.keys import KeyRing
+from tokonomi.storage.keys import Key, KeyRing, Network
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 _encode: Final = msgspec.json.Encoder().encode
@@ -46,6 +46,7 @@ class Gateway:
         aliases: Aliases,
         keys: KeyRing,
         limits: Limits,
+        trusted: Sequence[Network] = (),
         dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
@@ -53,6 +54,7 @@ class Gateway:
         self._aliases = aliases
         self._keys = keys
         self._limits = limits
+        self._trusted = trusted
         self._dispatcher = dispatcher
         self._metrics: Metrics = dispatcher.books.metrics
         self._watchdog = Watchdog()
@@ -91,7 +93,7 @@ class Gateway:
         route = f"POST /v1{endpoint.path}"
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            answer = Answer(Asked(route), send)
+            answer = Answer(Asked(route), send, self._dispatcher.books.recorder.standing_of)
             try:
                 await self._answer(endpoint, scope, receive, answer)
             except WireError as error:
@@ -123,11 +125,12 @@ class Gateway:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asked.traceparent = headers.get(b"traceparent", b"")
-        key = authenticate(headers, self._keys)
+        key = self._admitted(scope, headers)
         asked.key_id = key.id
         body = await self._body(headers, receive, watch)
         request = parse(body)
         asked.alias = request.model
+        allow_model(key, request.model)
         if request.stream and not endpoint.streams:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
@@ -142,7 +145,13 @@ class Gateway:
             endpoint=endpoint,
             destination=destination,
             input_bound=input_upper_bound(body),
+            rate_limits=key.terms.limits,
         )
+
+    def _admitted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Key:
+        key = authenticate(headers, self._keys)
+        admit(key, scope, now=datetime.now(UTC), trusted=self._trusted)
+        return key
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive, watch: Watch) -> bytes:
         limit = self._limits.body_bytes
@@ -157,10 +166,11 @@ class Gateway:
             raise _too_slow(end, self._limits.body_seconds) from None
 
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        authenticate(dict(scope["headers"]), self._keys)
+        key = self._admitted(scope, dict(scope["headers"]))
         models = [
             {"id": alias, "object": "model", "created": 0, "owned_by": destination.targets[0].name}
             for alias, destination in self._aliases.exact.items()
+            if key.terms.allows_model(alias)
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 

@@ -70,7 +70,7 @@ class Attempts:
         self, endpoint: Endpoint, exchange: Exchange, watch: Watch, body: bytes
     ) -> Reply:
         target = exchange.target
-        limits = exchange.limits
+        limits = exchange.patience
         watch.limit(limits.first_byte, Reason.FIRST_BYTE)
         try:
             with watch:
@@ -125,7 +125,7 @@ class Attempts:
         await delivery.whole(passable.status, headers, passable.body)
 
     async def _read_whole(self, exchange: Exchange, reply: Reply, watch: Watch) -> bytes:
-        pause = exchange.limits.between_chunks
+        pause = exchange.patience.between_chunks
         try:
             with watch:
                 return await _whole(reply, watch, pause_seconds=pause, limit=self.reply_bytes)
@@ -192,12 +192,12 @@ class Attempts:
         *,
         delivery: Delivery,
     ) -> None:
-        pause = exchange.limits.between_chunks
+        pause = exchange.patience.between_chunks
         pieces = exchange.reading.seen.relayed.pieces
         unread_bytes = 0
         self._limit_first_token(exchange, watch)
         while not relay.done:
-            if pieces or exchange.limits.first_token is None:
+            if pieces or exchange.patience.first_token is None:
                 watch.limit(pause, Reason.BETWEEN_CHUNKS)
             piece = await reply.piece()
             if not piece:
@@ -220,7 +220,7 @@ class Attempts:
 
     def _limit_first_token(self, exchange: Exchange, watch: Watch) -> None:
         """The wait for the first content, from the dispatch, where the target limits it."""
-        seconds = exchange.limits.first_token
+        seconds = exchange.patience.first_token
         if seconds is not None:
             watch.limit(seconds - exchange.elapsed_ms / 1_000, Reason.FIRST_TOKEN)
 

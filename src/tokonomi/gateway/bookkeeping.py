@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from tokonomi.budgets.rate_limit import RateRefusal
 from tokonomi.calls import Call, Status
 from tokonomi.errors import StoreError
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observer
-from tokonomi.gateway.refusals import refused_by_balance
+from tokonomi.gateway.refusals import refused_by_balance, refused_by_rate
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.settle import Exchange, row_of
 from tokonomi.gateway.wire_errors import store_unavailable
@@ -50,7 +51,7 @@ class Bookkeeper:
         self, exchange: Exchange, allowed: Allowance, *, alone: bool
     ) -> asyncio.Future[Outcome]:
         """The intent of an attempt and its holds, on their way to the store."""
-        begun = self.recorder.begin(exchange.intent, allowed.claims, alone=alone)
+        begun = self.recorder.begin(exchange.intent, allowed.claims, rate=allowed.rate, alone=alone)
         return asyncio.ensure_future(begun)
 
     async def begun(
@@ -79,6 +80,8 @@ class Bookkeeper:
             stopped = "the gateway stopped before the call was sent"
             beginning.add_done_callback(lambda _: self._never_left(exchange, stopped))
             raise
+        if isinstance(outcome, RateRefusal):
+            raise refused_by_rate(outcome)
         if isinstance(outcome, Refusal):
             claim = next(it for it in allowed.claims if it.source == outcome.source)
             if isinstance(claim.on, str):

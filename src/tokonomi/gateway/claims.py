@@ -27,6 +27,7 @@ from tokonomi.gateway.allowance import (
     Measure,
     WalletMeasure,
 )
+from tokonomi.gateway.pace import UNPACED, pace_of
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.gateway.settle import Exchange
 from tokonomi.money import ExchangeRate
@@ -105,8 +106,11 @@ def allowance(
     `reachable` are the targets that its request may still go to, the attempt's own first: what is
     claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile.
     """
+    pace = pace_of(exchange, book, output_cap=rules.output_cap)
+    if isinstance(pace, Refused):
+        return pace
     if not rules.budgets and not rules.wallets:
-        return ALLOWED
+        return ALLOWED if pace is UNPACED else Allowance((), (), pace.send_max_tokens, pace.claim)
     legs = [
         _leg(rules, exchange, target, book)
         for target in dict.fromkeys(reachable or (exchange.target,))
@@ -134,7 +138,9 @@ def allowance(
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
-    return Allowance(tuple(claims), tuple(measures), legs[0].send_max_tokens)
+    send = legs[0].send_max_tokens
+    limit = pace.send_max_tokens if send is None else send
+    return Allowance(tuple(claims), tuple(measures), limit, pace.claim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tokonomi.errors import BadConfig
+from tokonomi.errors import BadConfig, BadInput
 from tokonomi.routing.alias import Alias, Target
 from tokonomi.routing.provider import Provider, Section, Timeouts
+from tokonomi.storage.keys import networks_from
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
 
 
@@ -46,20 +47,29 @@ class Alerts(Section, frozen=True):
 
     Attributes:
         webhook: address that each event is sent to.
+        allow_private: whether it may lead to a private network or to this host.
         secret_env: environment variable with the secret that signs what is sent.
         secret_file: file that holds it, when no variable does.
     """
 
     webhook: str = ""
+    allow_private: bool = False
     secret_env: str = ""
     secret_file: str = ""
 
 
 class Listen(Section, frozen=True):
-    """`[listen]`: the address that clients call. Port 0 takes a free one."""
+    """`[listen]`: the address that clients call. Port 0 takes a free one.
+
+    Attributes:
+        host: the address.
+        port: the port.
+        trusted_proxies: networks of proxies whose `X-Forwarded-For` says who the client is.
+    """
 
     host: str = "127.0.0.1"
     port: int = 4000
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Limits(Section, frozen=True):
@@ -312,6 +322,10 @@ def _nearest(name: str, known: tuple[str, ...] | list[str]) -> str:
 def _check(config: Config) -> None:
     if not 0 <= config.listen.port <= _HIGHEST_PORT:
         raise _WrongAt(("listen", "port"), f"{config.listen.port} is not a port")
+    try:
+        networks_from(config.listen.trusted_proxies)
+    except BadInput as error:
+        raise _WrongAt(("listen", "trusted_proxies"), error.what, error.remedy) from None
     for name, value in msgspec.structs.asdict(config.limits).items():
         if value is not None:
             _positive(("limits", name), value)

@@ -138,7 +138,7 @@ class _Journey:
             await self._kept(ended)
         await self._books.begun(exchange, allowed, beginning)
         self._exchange = exchange
-        exchange.limits = step.limits
+        exchange.patience = step.limits
         self._watch.limit_total(step.limits.total)
         return exchange, body
 

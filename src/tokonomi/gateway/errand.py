@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
 from tokonomi.calls import Dimensions, Intent
 from tokonomi.gateway.aliases import Destination
 from tokonomi.gateway.asked import Asked
@@ -26,6 +27,7 @@ class Errand:
         endpoint: which operation.
         destination: where it may go.
         input_bound: an upper bound of its text, in tokens.
+        rate_limits: how fast its key may go.
     """
 
     asked: Asked
@@ -35,6 +37,7 @@ class Errand:
     endpoint: Endpoint
     destination: Destination
     input_bound: int
+    rate_limits: RateLimits = UNLIMITED
 
     def attempt(self, number: int, place: int) -> Exchange:
         """The attempt of this number, at the target of this place in the chain."""
@@ -49,7 +52,13 @@ class Errand:
         )
         reading = adapter_for(self.endpoint.dialect, provider).stream()
         return Exchange(
-            intent, target, self.request, reading, answers=self.endpoint.answers, asked=self.asked
+            intent,
+            target,
+            self.request,
+            reading,
+            answers=self.endpoint.answers,
+            rate_limits=self.rate_limits,
+            asked=self.asked,
         )
 
 

@@ -149,16 +149,16 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
 
 
 def _too_slow(exchange: Exchange, reason: Reason) -> str:
-    limits = exchange.limits
+    limits = exchange.patience
     match reason:
         case Reason.FIRST_BYTE:
             return f"did not begin to answer within {limits.first_byte:g} s"
         case Reason.FIRST_TOKEN:
-            return f"sent no content within {exchange.limits.first_token:g} s"
+            return f"sent no content within {exchange.patience.first_token:g} s"
         case Reason.BETWEEN_CHUNKS | Reason.CLIENT_BODY:
             return f"stopped for {limits.between_chunks:g} s in the middle of its answer"
         case Reason.TOTAL:
-            return f"did not finish within {exchange.limits.total:g} s"
+            return f"did not finish within {exchange.patience.total:g} s"
         case Reason.CLIENT_LEFT:
             raise AssertionError("a client that left is no slow provider")
         case _:
@@ -182,12 +182,12 @@ def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM
 
 def stalled(exchange: Exchange, reason: Reason) -> Failure:
     """A stream that had begun when its time was over, or when its client left."""
-    limits = exchange.limits
+    limits = exchange.patience
     match reason:
         case Reason.CLIENT_LEFT:
             return _left(exchange)
         case Reason.TOTAL:
-            why = f"it was not finished within {exchange.limits.total:g} s"
+            why = f"it was not finished within {exchange.patience.total:g} s"
         case Reason.FIRST_TOKEN:
             why = _too_slow(exchange, reason)
         case _:

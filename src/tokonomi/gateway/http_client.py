@@ -19,6 +19,7 @@ import httptools
 
 from tokonomi import __version__
 from tokonomi.errors import BadConfig
+from tokonomi.gateway.connect import Endpoint, refuse_private
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted
 from tokonomi.routing.provider import Provider
 
@@ -220,9 +221,12 @@ class HttpUpstream:
     def __init__(self, provider: Provider, secret: str, tls: ssl.SSLContext | None) -> None:
         address = urlsplit(provider.base_url)
         assert address.hostname, "the configuration was checked"
-        self._host = address.hostname
-        self._port = address.port or PORTS[address.scheme]
-        self._tls = tls
+        self._endpoint = Endpoint(
+            address.hostname,
+            address.port or PORTS[address.scheme],
+            tls,
+            allow_private=provider.allow_private,
+        )
         self._idle: deque[Connection] = deque()
         self._path = address.path.rstrip("/")
         self._fields = _fields(address.netloc, secret)
@@ -271,27 +275,26 @@ class HttpUpstream:
         return None
 
     async def _connect(self, seconds: float) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await loop.create_connection(
-                    Connection, self._host, self._port, ssl=self._tls
-                )
+                return await self._endpoint.connect(Connection)
         except TimeoutError:
             raise Unreachable(f"no connection within {seconds:g} s") from None
         except ssl.SSLError as error:
             raise Untrusted(str(error)) from None
         except OSError as error:
             raise Unreachable(str(error)) from None
-        return connection
 
 
 def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
     """The provider, ready to be called.
 
     Raises:
-        BadConfig: its certificates cannot be read, or its key cannot stand in a header.
+        BadConfig: its certificates cannot be read, its key cannot stand in a header, or its
+            address is private.
     """
+    host = urlsplit(provider.base_url).hostname or ""
+    refuse_private(f"providers.{name}.base_url", host, allow_private=provider.allow_private)
     if not (secret.isascii() and secret.isprintable()):
         raise BadConfig(f"providers.{name}: its key has characters that no header can carry")
     tls: ssl.SSLContext | None = None

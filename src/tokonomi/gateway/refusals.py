@@ -4,19 +4,23 @@ from collections.abc import Callable
 from typing import Final
 
 from tokonomi.budgets.hold_size import Refused
+from tokonomi.budgets.rate_limit import RateRefusal
 from tokonomi.credits.grant import credits_to_text
-from tokonomi.gateway.wire_errors import BILLING, WireError
+from tokonomi.gateway.wire_errors import BILLING, RATE_LIMIT, WireError
 from tokonomi.ledger.hold import Refusal
 from tokonomi.money import Money
 from tokonomi.storage.ledger import Claim, Funding
 
 PAYMENT_REQUIRED: Final = 402
+_MICROSECONDS: Final = 1_000_000
 RETRY_AFTER_SECONDS: Final = 1
 """When calls in flight hold what is missing: by then some of them have usually ended."""
 
 
 def refused_by_rule(refused: Refused) -> WireError:
-    """The answer to a request that no balance could let pass: its cost is unknown, or too high."""
+    """The answer to a request that no balance lets pass: its use is unknown, or too dear."""
+    if refused.code == "tokens_unbounded":
+        return WireError(400, "tokens_unbounded", f"{refused.what}. {refused.remedy}")
     return WireError(
         PAYMENT_REQUIRED,
         refused.code,
@@ -57,6 +61,40 @@ def refused_by_balance(refusal: Refusal, claim: Claim) -> WireError:
             **{name: exact(number) for name, number in numbers.items()},
         },
     )
+
+
+def refused_by_rate(refusal: RateRefusal) -> WireError:
+    """The answer to a request that a limit of its key does not let pass now.
+
+    Official clients try again by themselves, when `Retry-After` says; not where that cannot help.
+    """
+    what = (
+        "requests at the same time" if refusal.kind == "concurrent" else f"{refusal.kind} a minute"
+    )
+    wait_seconds = -(-(refusal.wait_us or _MICROSECONDS) // _MICROSECONDS)
+    return WireError(
+        429,
+        "rate_limit_exceeded",
+        f"This key may make {refusal.limit} {what}, {refusal.available} of them are left; this"
+        f" request needs {refusal.needed}. {_rate_remedy(refusal, wait_seconds)}",
+        kind=RATE_LIMIT,
+        retry_after_seconds=0 if refusal.never_fits else wait_seconds,
+        try_again=not refusal.never_fits,
+        metadata={
+            "limit_source": refusal.kind,
+            "limit": str(refusal.limit),
+            "available": str(refusal.available),
+            "needed": str(refusal.needed),
+        },
+    )
+
+
+def _rate_remedy(refusal: RateRefusal, wait_seconds: int) -> str:
+    if refusal.never_fits:
+        return "It will never fit: lower max_tokens, or raise the key's limit."
+    if refusal.kind == "concurrent":
+        return "Try again when one of them has ended."
+    return f"Try again in {wait_seconds} s."
 
 
 def _remedy(refusal: Refusal, *, wallet: bool) -> str:

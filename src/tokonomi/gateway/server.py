@@ -38,6 +38,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import networks_from
 from tokonomi.storage.price_files import load_book
 from tokonomi.storage.recorder import Recorder
 
@@ -175,6 +176,7 @@ async def open_gateway(
         aliases=Aliases(config.aliases, config.providers),
         keys=upkeep.keys,
         limits=config.limits,
+        trusted=networks_from(config.listen.trusted_proxies),
         dispatcher=Dispatcher(
             Attempts(books, upstreams, config.limits.reply_bytes),
             Targets(book),
@@ -189,7 +191,9 @@ async def open_gateway(
 def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
     if not alerts.webhook:
         return None
-    return Messenger(store, Webhook(alerts.webhook, signing_secret_of(alerts, environ)))
+    secret = signing_secret_of(alerts, environ)
+    webhook = Webhook(alerts.webhook, secret, allow_private=alerts.allow_private)
+    return Messenger(store, webhook)
 
 
 def _warn(config: Config, book: PriceBook) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
+from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
 from tokonomi.calls import Call, Intent
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
@@ -30,7 +31,7 @@ from tokonomi.providers.settled_call import (
 from tokonomi.routing.chain import Limits
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
-UNLIMITED: Final = Limits(inf, inf, None, inf, inf)
+ENDLESS: Final = Limits(inf, inf, None, inf, inf)
 _log: Final = logging.getLogger("tokonomi.gateway")
 
 
@@ -50,7 +51,8 @@ class Exchange:
         allowance: what budgets and wallets let it claim.
         held: what it holds on them.
         answers: whether its endpoint produces output tokens.
-        limits: how long it may take.
+        patience: how long it may take.
+        rate_limits: how fast the key may go that it is made with.
         asked: the client's request that it belongs to.
         sent_along: header lines of observers for the provider.
     """
@@ -66,7 +68,8 @@ class Exchange:
     allowance: Allowance = ALLOWED
     held: tuple[Held, ...] = ()
     answers: bool = True
-    limits: Limits = UNLIMITED
+    patience: Limits = ENDLESS
+    rate_limits: RateLimits = UNLIMITED
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokonomi import __version__
+from tokonomi.gateway.connect import Endpoint, refuse_private
 from tokonomi.gateway.http_client import PORTS, Connection
 from tokonomi.gateway.upstream import Broken
 from tokonomi.storage.event_store import StoredEvent
@@ -24,13 +25,23 @@ _encode: Final = msgspec.json.Encoder().encode
 class Webhook:
     """Where events are sent, with the secret that signs them."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        """`url` is http or https, as the configuration has checked."""
+    def __init__(self, url: str, secret: str, *, allow_private: bool = False) -> None:
+        """`url` is http or https, as the configuration has checked.
+
+        With `allow_private` it may lead to a private network or to this host.
+
+        Raises:
+            BadConfig: its address is private, and that is not allowed.
+        """
         address = urlsplit(url)
         assert address.hostname, "the configuration was checked"
-        self._host = address.hostname
-        self._port = address.port or PORTS[address.scheme]
-        self._tls = ssl.create_default_context() if address.scheme == "https" else None
+        refuse_private("alerts.webhook", address.hostname, allow_private=allow_private)
+        self._endpoint = Endpoint(
+            address.hostname,
+            address.port or PORTS[address.scheme],
+            ssl.create_default_context() if address.scheme == "https" else None,
+            allow_private=allow_private,
+        )
         self._line = f"{address.path or '/'}{f'?{address.query}' if address.query else ''}"
         self._netloc = address.netloc
         self._secret = secret.encode()
@@ -60,10 +71,7 @@ class Webhook:
 
     async def _exchange(self, head: bytes, body: bytes) -> int:
         """The status of the answer; a redirect is one like any other, and is not followed."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            Connection, self._host, self._port, ssl=self._tls
-        )
+        connection = await self._endpoint.connect(Connection)
         try:
             await connection.exchange(head, body)
         finally:

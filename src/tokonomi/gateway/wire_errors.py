@@ -9,6 +9,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 INVALID_REQUEST: Final = "invalid_request_error"
 AUTHENTICATION: Final = "authentication_error"
+PERMISSION: Final = "permission_error"
 RATE_LIMIT: Final = "rate_limit_error"
 PROVIDER: Final = "provider_error"
 GATEWAY: Final = "gateway_error"
@@ -25,6 +26,7 @@ class WireError(Exception):
         kind: OpenAI's `type`.
         param: the part of the request that is wrong, when it is one.
         retry_after_seconds: when to try again; 0 when trying again does not help by itself.
+        try_again: whether clients that try again by themselves may do so.
         metadata: what a program may want to know besides, such as the numbers of a refusal.
     """
 
@@ -37,6 +39,7 @@ class WireError(Exception):
         kind: str = INVALID_REQUEST,
         param: str | None = None,
         retry_after_seconds: int = 0,
+        try_again: bool = True,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
@@ -45,6 +48,7 @@ class WireError(Exception):
         self.kind = kind
         self.param = param
         self.retry_after_seconds = retry_after_seconds
+        self.try_again = try_again
         self.metadata = metadata
         super().__init__(message)
 

@@ -47,6 +47,7 @@ class Provider(Section, frozen=True):
         api_key_file: file that holds it, when no variable does.
         dialect: what it speaks.
         price_as: the provider's name in the price book; the section's own name when empty.
+        allow_private: whether `base_url` may lead to a private network or to this host.
         ca_file: certificates to trust besides the system's, in PEM.
         on_disconnect: what becomes of a call whose client has left; when left out, a stream is
             cancelled, and a whole answer is read to its end.
@@ -59,6 +60,7 @@ class Provider(Section, frozen=True):
     api_key_file: str = ""
     dialect: Egress = "openai"
     price_as: str = ""
+    allow_private: bool = False
     ca_file: str = ""
     on_disconnect: OnDisconnect | None = None
     prefix: PrefixForm = "none"

@@ -5,19 +5,21 @@ are written before it leaves; its row, its captures and the release of its hold 
 its last byte is given out. Ends come first in a group, so that what they free can be held again.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
 from tokonomi.storage.ledger import Claim, LockedAccounts, Resolutions, account_name
+from tokonomi.storage.rate_limits import RatesOfGroup, Standings
 
-_ATTEMPT: Final = ("id", "worker_id", "intent", "held")
+_ATTEMPT: Final = ("id", "worker_id", "intent", "held", "limited_key", "tokens_held")
 _CALL: Final = tuple(COLUMNS)
 KNOWN_NAMES: Final = 100_000
 """Account names that a writer keeps in memory."""
@@ -32,10 +34,11 @@ _decode_held = msgspec.json.Decoder(tuple[Held, ...]).decode
 
 
 class Begin(msgspec.Struct, frozen=True):
-    """A call that wants to leave, and what it claims of budgets and wallets."""
+    """A call that wants to leave, and what it claims of budgets, wallets and its key's limits."""
 
     intent: Intent
     claims: tuple[Claim, ...] = ()
+    rate: RateClaim | None = None
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -57,6 +60,7 @@ def write_group(
     at_us: int,
     again: bool = False,
     known: set[str] | None = None,
+    standings: Standings | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
@@ -64,18 +68,23 @@ def write_group(
     process, and becomes power-safe with the next end. A call that was settled before changes
     nothing. `again` says that the group was tried before and nobody knows whether its commit came
     through: what stands already then counts as written. `known` is a memory of account names that
-    exist, which the caller keeps between groups.
+    exist, which the caller keeps between groups; `standings` is one of what keys have left.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
     """
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
+    rates = RatesOfGroup(database, at_us=at_us)
     with database.transaction(power_safe=bool(settles)):
-        resolutions = _write_ends(database, settles) if settles else {}
+        resolutions = _write_ends(database, settles, rates) if settles else {}
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
-        decided = _decide(database, fresh, resolutions, at_us=at_us, known=known)
+        too_fast = _too_fast(fresh, rates)
+        in_time = [it for it in fresh if it.intent.id not in too_fast]
+        decided = _decide(database, in_time, resolutions, at_us=at_us, known=known)
+        _write_rates(in_time, decided, rates, standings)
+        decided |= too_fast
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
     if known is not None:
         if len(known) > KNOWN_NAMES:
@@ -83,6 +92,25 @@ def write_group(
         known |= {account_name(claim.on) for it in begins for claim in it.claims}
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
+
+
+def _too_fast(begins: Sequence[Begin], rates: RatesOfGroup) -> dict[str, Outcome]:
+    """The beginnings that a limit of their key refuses; those of the others are taken."""
+    rates.lock([it.rate for it in begins])
+    refused = [(it.intent.id, rates.take(it.intent, it.rate)) for it in begins]
+    return {call: refusal for call, refusal in refused if refusal is not None}
+
+
+def _write_rates(
+    begins: Sequence[Begin],
+    decided: Mapping[str, Outcome],
+    rates: RatesOfGroup,
+    standings: Standings | None,
+) -> None:
+    for it in begins:
+        if isinstance(decided[it.intent.id], Refusal):
+            rates.void(it.rate)
+    rates.write(standings)
 
 
 def _decide(
@@ -105,14 +133,16 @@ def _decide(
     return decided
 
 
-def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tuple[Captured, ...]]:
+def _write_ends(
+    database: Database, settles: Sequence[Settle], rates: RatesOfGroup
+) -> dict[str, tuple[Captured, ...]]:
     """The holds that these ends resolve: those of calls that were still in flight.
 
     An end that comes after a sweep took its call for dead is kept as a row of its own, and what it
     used is all overrun: its hold is gone.
     """
     database.serialise("calls")
-    in_flight = _ended(database, settles)
+    in_flight = _ended(database, settles, rates)
     swept = _swept(database, [it for it in settles if it.call.intent.id not in in_flight])
     rows: list[Sequence[Value]] = []
     resolutions: dict[str, tuple[Captured, ...]] = {}
@@ -133,13 +163,15 @@ def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tupl
     return resolutions
 
 
-def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes]:
+def _ended(database: Database, settles: Sequence[Settle], rates: RatesOfGroup) -> dict[str, bytes]:
     """What those of these calls held that were in flight; they are not any more."""
-    ids = [it.call.intent.id for it in settles]
+    calls = {it.call.intent.id: it.call for it in settles}
     rows = database.execute(
-        f"DELETE FROM attempt WHERE id IN ({_marks(ids)}) RETURNING id, held",  # noqa: S608 - marks only
-        ids,
+        f"DELETE FROM attempt WHERE id IN ({_marks(calls)})"  # noqa: S608 - marks only
+        " RETURNING id, held, limited_key, tokens_held",
+        (*calls,),
     ).fetchall()
+    rates.ended([(call, key_id, tokens) for call, _, key_id, tokens in rows], calls)
     return {row[0]: row[1] or _NOTHING for row in rows}
 
 
@@ -181,7 +213,13 @@ def _write_beginnings(
     database: Database, worker_id: int, begins: Sequence[tuple[Begin, Outcome]]
 ) -> None:
     rows = [
-        (it.intent.id, worker_id, _encode_intent(it.intent), _encode_held(held) if held else None)
+        (
+            it.intent.id,
+            worker_id,
+            _encode_intent(it.intent),
+            _encode_held(held) if held else None,
+            *((it.rate.key_id, it.rate.tokens) if it.rate else (None, None)),
+        )
         for it, held in begins
         if not isinstance(held, Refusal)
     ]
@@ -189,5 +227,5 @@ def _write_beginnings(
         database.insert("attempt", _ATTEMPT, rows)
 
 
-def _marks(values: Sequence[object]) -> str:
+def _marks(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))

@@ -2,13 +2,26 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_network,
+)
 from typing import Final
 
+import msgspec
+from msgspec.structs import asdict
+
+from tokonomi.budgets.rate_limit import MOST, UNLIMITED, RateLimits
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database, Row
+from tokonomi.storage.rate_limits import limits_of_keys, set_limits
 
 PREFIX: Final = "tk-"
 _RANDOM_BYTES: Final = 32
@@ -16,7 +29,47 @@ _HINT_LENGTH: Final = 4
 _ID_BYTES: Final = 6
 _LONGEST_NAME: Final = 100
 
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
 Hash = bytes
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What binds a key, beside budgets. The default binds nothing.
+
+    Attributes:
+        expires: instant from which it is refused, in UTC.
+        networks: where its requests may come from.
+        models: aliases that it may ask for; one that ends with `*` allows all that begin so.
+        limits: how fast it may go.
+    """
+
+    expires: datetime | None = None
+    networks: tuple[Network, ...] = ()
+    models: tuple[str, ...] = ()
+    limits: RateLimits = UNLIMITED
+
+    def allows_model(self, alias: str) -> bool:
+        """Whether the key may ask for an alias.
+
+        >>> Terms(models=("gpt-4o-mini", "local/*")).allows_model("local/smollm2")
+        True
+        """
+        return not self.models or any(
+            alias == each or (each.endswith("*") and alias.startswith(each[:-1]))
+            for each in self.models
+        )
+
+    def allows_address(self, address: Address) -> bool:
+        """Whether the key's requests may come from an address."""
+        return not self.networks or any(address in network for network in self.networks)
+
+
+FREE: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +83,7 @@ class Key:
         hint: its last four characters.
         created: instant, in UTC.
         revoked: instant, in UTC; `None` while it works.
+        terms: what binds it.
     """
 
     id: str
@@ -38,34 +92,50 @@ class Key:
     hint: str
     created: datetime
     revoked: datetime | None = None
+    terms: Terms = FREE
 
 
-def create(database: Database, name: str, project: str, *, now: datetime) -> tuple[str, Key]:
+def create(
+    database: Database, name: str, project: str, *, now: datetime, terms: Terms = FREE
+) -> tuple[str, Key]:
     """A new key: its text, which exists nowhere else from now on, and its record.
 
     Raises:
-        BadInput: a name or a project is empty, too long, or has characters that do not print.
+        BadInput: a name or a project is empty, too long, or has characters that do not print; or
+            the terms cannot be kept.
     """
     for what, text in (("name", name), ("project", project)):
-        if not text or len(text) > _LONGEST_NAME or not text.isprintable():
-            raise BadInput(
-                f"a key's {what} is {text!r}",
-                remedy=f"Use 1 to {_LONGEST_NAME} printable characters.",
-            )
+        _check_text(f"a key's {what}", text)
+    check_terms(terms)
     text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-    key = Key(f"key_{secrets.token_hex(_ID_BYTES)}", name, project, text[-_HINT_LENGTH:], now)
+    key_id = f"key_{secrets.token_hex(_ID_BYTES)}"
+    key = Key(key_id, name, project, text[-_HINT_LENGTH:], now, terms=terms)
     with database.transaction():
         database.execute(
             "INSERT INTO api_key (id, name, project, hash, hint, created_us)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (key.id, name, project, hash_of(text.encode()), key.hint, microseconds(now)),
         )
+        if terms != FREE:
+            _write_terms(database, key.id, terms)
     return text, key
 
 
 def every_key(database: Database) -> list[Key]:
     """All keys, also the revoked ones, in the order of their creation."""
     return [key for _, key in _hashes_and_keys(database)]
+
+
+def get(database: Database, key_id: str) -> Key:
+    """The key with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for key in every_key(database):
+        if key.id == key_id:
+            return key
+    raise NotFound(f"there is no key {key_id!r}", remedy="`tokonomi keys list` shows them.")
 
 
 def revoke(database: Database, key_id: str, *, now: datetime) -> Key:
@@ -79,24 +149,106 @@ def revoke(database: Database, key_id: str, *, now: datetime) -> Key:
             "UPDATE api_key SET revoked_us = ? WHERE id = ? AND revoked_us IS NULL",
             (microseconds(now), key_id),
         )
-    for key in every_key(database):
-        if key.id == key_id:
-            return key
-    raise NotFound(f"there is no key {key_id!r}", remedy="`tokonomi keys list` shows them.")
+    return get(database, key_id)
+
+
+def change_terms(database: Database, key_id: str, changed: Callable[[Terms], Terms]) -> Key:
+    """The key with its terms changed; what it has taken of a limit stays taken.
+
+    Raises:
+        NotFound: there is no key with this id.
+        BadInput: the new terms cannot be kept; nothing was changed.
+    """
+    with database.transaction():
+        key = get(database, key_id)
+        terms = changed(key.terms)
+        check_terms(terms)
+        _write_terms(database, key_id, terms)
+    return replace(key, terms=terms)
+
+
+def check_terms(terms: Terms) -> None:
+    """Returns when terms can be kept.
+
+    Raises:
+        BadInput: a limit is not from 1 to a thousand million, or a model's name is none.
+    """
+    for kind, most in asdict(terms.limits).items():
+        if most is not None and not 1 <= most <= MOST:
+            raise BadInput(
+                f"the limit of {kind} is {most}",
+                remedy=f"Use 1 to {MOST}, or leave it out for no limit.",
+            )
+    for alias in terms.models:
+        _check_text("a model", alias)
+
+
+def networks_from(texts: Sequence[str]) -> tuple[Network, ...]:
+    """The networks that texts name, such as `10.0.0.0/8`, `2001:db8::/32` or a single address.
+
+    Raises:
+        BadInput: one of them is no network.
+    """
+    try:
+        return tuple(ip_network(text.strip()) for text in texts)
+    except ValueError as error:
+        raise BadInput(
+            f"a network cannot be read: {error}",
+            remedy="Write it like 10.0.0.0/8 or 2001:db8::/32.",
+        ) from None
+
+
+def _check_text(what: str, text: str) -> None:
+    if not text or len(text) > _LONGEST_NAME or not text.isprintable():
+        raise BadInput(
+            f"{what} is {text!r}", remedy=f"Use 1 to {_LONGEST_NAME} printable characters."
+        )
+
+
+def _write_terms(database: Database, key_id: str, terms: Terms) -> None:
+    database.execute(
+        "UPDATE api_key SET expires_us = ?, networks = ?, models = ?, changes = changes + 1"
+        " WHERE id = ?",
+        (
+            None if terms.expires is None else microseconds(terms.expires),
+            ",".join(map(str, terms.networks)),
+            _encode(terms.models).decode(),
+            key_id,
+        ),
+    )
+    set_limits(database, key_id, terms.limits)
 
 
 def _hashes_and_keys(database: Database) -> list[tuple[Hash, Key]]:
+    limits = limits_of_keys(database)
     rows = database.execute(
-        "SELECT hash, id, name, project, hint, created_us, revoked_us FROM api_key"
-        " ORDER BY created_us, id"
+        "SELECT hash, id, name, project, hint, created_us, revoked_us, expires_us, networks, models"
+        " FROM api_key ORDER BY created_us, id"
     )
     return [
         (
             bytes(found),
-            Key(key_id, name, project, hint, instant(created), revoked and instant(revoked)),
+            Key(
+                key_id,
+                name,
+                project,
+                hint,
+                instant(created),
+                None if revoked is None else instant(revoked),
+                _terms(*terms, limits=limits.get(key_id, UNLIMITED)),
+            ),
         )
-        for found, key_id, name, project, hint, created, revoked in rows
+        for found, key_id, name, project, hint, created, revoked, *terms in rows
     ]
+
+
+def _terms(expires_us: int | None, networks: str, models: str, *, limits: RateLimits) -> Terms:
+    return Terms(
+        expires=None if expires_us is None else instant(expires_us),
+        networks=networks_from(networks.split(",")) if networks else (),
+        models=_decode(models),
+        limits=limits,
+    )
 
 
 def hash_of(text: bytes) -> Hash:
@@ -121,9 +273,10 @@ class KeyRing:
         return self._working.get(hash_of(text))
 
     def refresh(self) -> bool:
-        """Whether keys were made or revoked since the last look; if so, they are known now."""
+        """Whether keys were made, changed or revoked since the last look; they are known now."""
         seen = self._database.execute(
-            "SELECT count(*), max(created_us), count(revoked_us), max(revoked_us) FROM api_key"
+            "SELECT count(*), max(created_us), count(revoked_us), max(revoked_us), sum(changes)"
+            " FROM api_key"
         ).fetchone()
         if seen == self._seen:
             return False

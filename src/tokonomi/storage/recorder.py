@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from tokonomi.budgets.rate_limit import RateClaim, Standing
 from tokonomi.calls import Call, Intent
 from tokonomi.errors import AmountTooLarge, StoreError
 from tokonomi.ledger.hold import Captured
@@ -104,18 +105,28 @@ class Recorder:
         """Why the last group could not be written, or `None` while the store works."""
         return self._failure
 
+    def standing_of(self, key_id: str) -> tuple[Standing, ...]:
+        """The limits of a key and what was left of them when this recorder last wrote for it."""
+        return self._writer.standings.get(key_id, ())
+
     def begin(
-        self, intent: Intent, claims: Sequence[Claim] = (), *, alone: bool = False
+        self,
+        intent: Intent,
+        claims: Sequence[Claim] = (),
+        *,
+        rate: RateClaim | None = None,
+        alone: bool = False,
     ) -> Awaitable[Outcome]:
         """The holds of a call on all that it claims, when they are durable and it may leave.
 
-        A `Refusal` means that it may not; nothing was written then. `alone` says that no other call
+        `rate` is what it claims of the limits of its key. A `Refusal` means that it may not leave;
+        no hold was written then. `alone` says that no other call
         is in flight, so that nobody minds if the event loop waits for the disk.
 
         Raises:
             StoreError: the store cannot be written, or stayed busy too long; nothing may leave.
         """
-        begin = Begin(intent, tuple(claims))
+        begin = Begin(intent, tuple(claims), rate)
         if self._waiting >= self._limits.waiting:
             return self._begin_when_there_is_room(begin)
         return self._put(begin, self._limits.begin_seconds, alone=alone)
@@ -252,6 +263,7 @@ class _Writer:
         self._deliver = deliver
         self._again = False
         self._known: set[str] = set()
+        self.standings: dict[str, tuple[Standing, ...]] = {}
         self._stopping = False
         self._last_seconds = last_seconds
         self._give_up_at = math.inf
@@ -317,6 +329,7 @@ class _Writer:
             at_us=microseconds(datetime.now(UTC)),
             again=self._again,
             known=self._known,
+            standings=self.standings,
         )
         self._again = False
         return outcomes

@@ -62,6 +62,7 @@ port = 0
 
 [providers.openai]
 base_url = "{base_url}"
+allow_private = true
 api_key_file = "provider.key"
 {provider}
 
@@ -71,6 +72,7 @@ between_chunks = {patience_seconds}
 
 [providers.nobody]
 base_url = "http://127.0.0.1:9/v1"
+allow_private = true
 {ALIASES}"""
 
 

@@ -51,6 +51,7 @@ def providers(base_url: str) -> str:
         f"""
 [providers.{policy}]
 base_url = "{base_url}"
+allow_private = true
 price_as = "openai"
 on_disconnect = "{policy}"
 

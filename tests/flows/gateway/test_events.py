@@ -52,7 +52,10 @@ def test_an_alert_of_two_gateways_reaches_the_webhook_once(
     monkeypatch.setenv("TOKONOMI_TEST_DSN", location)
     monkeypatch.setenv("TOKONOMI_TEST_SECRET", "a secret")
     where = 'dsn_env = "TOKONOMI_TEST_DSN"' if "://" in location else f'path = "{location}"'
-    alerts = f'[alerts]\nwebhook = "{receiver.url}"\nsecret_env = "TOKONOMI_TEST_SECRET"\n'
+    alerts = (
+        f'[alerts]\nwebhook = "{receiver.url}"\nallow_private = true\n'
+        'secret_env = "TOKONOMI_TEST_SECRET"\n'
+    )
     settings = configuration(provider.base_url, more=alerts)
     settings = settings.replace('path = "tokonomi.db"', where)
     gateways = [GatewayProcess(tmp_path / f"gateway{n}", settings) for n in range(2)]

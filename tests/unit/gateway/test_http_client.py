@@ -60,7 +60,9 @@ def against(pieces: list[bytes], test: Test, *, closes: bool = False) -> None:
         ours = Server(pieces, closes=closes)
         server = await asyncio.start_server(ours.connected, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        upstream = open_upstream("p", Provider(base_url=f"http://127.0.0.1:{port}/v1/"), "sk-1")
+        upstream = open_upstream(
+            "p", Provider(base_url=f"http://127.0.0.1:{port}/v1/", allow_private=True), "sk-1"
+        )
         async with asyncio.timeout(10):
             await test(upstream, ours)
         upstream.close()
@@ -207,7 +209,9 @@ def test_a_large_body_arrives_whole_while_the_reader_is_slow() -> None:
 
 def test_nobody_listening_is_told_apart_from_a_broken_answer() -> None:
     async def test() -> None:
-        upstream = open_upstream("p", Provider(base_url="http://127.0.0.1:9/v1"), "")
+        upstream = open_upstream(
+            "p", Provider(base_url="http://127.0.0.1:9/v1", allow_private=True), ""
+        )
         with pytest.raises(Unreachable, match="Errno"):
             await upstream.post("/x", b"", connect_seconds=CONNECT_SECONDS)
 
@@ -217,7 +221,7 @@ def test_nobody_listening_is_told_apart_from_a_broken_answer() -> None:
 def test_a_connection_that_does_not_come_about_in_time_is_given_up() -> None:
     async def test() -> None:
         # An address of the block that is reserved for documentation: nothing answers there.
-        upstream = open_upstream("p", Provider(base_url="http://192.0.2.1"), "")
+        upstream = open_upstream("p", Provider(base_url="http://192.0.2.1", allow_private=True), "")
         with pytest.raises(Unreachable):
             await upstream.post("/x", b"", connect_seconds=0.05)
 

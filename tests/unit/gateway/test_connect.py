@@ -1,0 +1,119 @@
+"""Whom a configured name may lead to, and that what was checked is what is connected to."""
+
+import asyncio
+import socket
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from tokonomi.errors import BadConfig
+from tokonomi.gateway.connect import Endpoint, PrivateAddress, is_public, refuse_private
+
+PRIVATE = [
+    "0.0.0.0",
+    "10.0.0.1",
+    "100.100.100.200",
+    "127.0.0.1",
+    "127.8.8.8",
+    "168.63.129.16",
+    "169.254.169.254",
+    "172.31.255.255",
+    "192.0.0.192",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "64:ff9b:1::1",
+    "2002:a00:1::",
+    "2001:0:1::",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%lo",
+    "fec0::1",
+    "ff02::1",
+]
+PUBLIC = ["8.8.8.8", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+
+
+class Names(asyncio.SelectorEventLoop):
+    """An event loop that answers for names, differently each time, and keeps who is called."""
+
+    def __init__(self, *answers: list[str], closed: str = "") -> None:
+        super().__init__()
+        self.closed = {closed}
+        self.answers = list(answers)
+        self.called: list[tuple[str, str | None]] = []
+
+    async def getaddrinfo(self, _host: Any, port: Any, **_: Any) -> list[Any]:
+        found = self.answers.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
+
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, _port: Any = None, **kw: Any
+    ) -> Any:
+        self.called.append((host, kw["server_hostname"]))
+        if host in self.closed:
+            raise ConnectionRefusedError(111, "refused")
+        return None, protocol_factory()
+
+
+def connected(loop: Names, endpoint: Endpoint) -> asyncio.Protocol:
+    try:
+        return loop.run_until_complete(endpoint.connect(asyncio.Protocol))
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_of_a_private_network_or_of_this_host_is_none_of_the_internet(
+    address: str,
+) -> None:
+    assert not is_public(ip_address(address))
+    with pytest.raises(BadConfig, match="allow_private"):
+        refuse_private("providers.a.base_url", address, allow_private=False)
+    refuse_private("providers.a.base_url", address, allow_private=True)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_an_address_of_the_internet_may_be_called(address: str) -> None:
+    assert is_public(ip_address(address))
+    refuse_private("providers.a.base_url", address, allow_private=False)
+
+
+def test_a_name_that_leads_to_a_private_address_is_not_called() -> None:
+    loop = Names(["127.0.0.1", "10.0.0.1"])
+    with pytest.raises(PrivateAddress, match="allow_private"):
+        connected(loop, Endpoint("rebinding.example", 80))
+    assert loop.called == []
+
+
+def test_a_name_is_resolved_once_and_what_was_checked_is_called() -> None:
+    loop = Names(["10.0.0.1", "8.8.8.8"], ["127.0.0.1"])
+    assert isinstance(connected(loop, Endpoint("rebinding.example", 80)), asyncio.Protocol)
+    assert loop.called == [("8.8.8.8", None)]
+
+
+def test_the_next_address_is_tried_when_one_takes_no_connection() -> None:
+    loop = Names(["8.8.8.8", "8.8.4.4"], closed="8.8.8.8")
+    connected(loop, Endpoint("two.example", 80))
+    assert [host for host, _ in loop.called] == ["8.8.8.8", "8.8.4.4"]
+
+
+def test_numbers_that_are_addresses_in_disguise_are_found_out_when_they_are_resolved() -> None:
+    async def through() -> None:
+        for host in ("2130706433", "0x7f.1", "127.1"):
+            with pytest.raises(PrivateAddress):
+                await Endpoint(host, 80).connect(asyncio.Protocol)
+
+    asyncio.run(through())
+
+
+def test_this_host_by_its_usual_name_is_refused_at_the_start() -> None:
+    with pytest.raises(BadConfig, match="LocalHost"):
+        refuse_private("providers.a.base_url", "LocalHost", allow_private=False)
