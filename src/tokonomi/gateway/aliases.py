@@ -1,29 +1,37 @@
-"""Model names of clients, and what they mean: a provider, and the provider's name of the model."""
+"""Model names of clients, and the chains of targets that they stand for."""
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from tokonomi.gateway.config import Model
+from msgspec import structs
+
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.routing.alias import Alias
+from tokonomi.routing.alias import Target as TargetTerms
 from tokonomi.routing.provider import Provider
+
+_PLAIN: Final = TargetTerms(provider="")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a model name leads.
+    """One place where a request may go.
 
     Attributes:
-        name: the provider's section in the configuration.
-        provider: the section.
+        name: the provider's name in the configuration.
+        provider: the provider, with the timeouts of this target.
         model: the provider's name of the model.
         label: the alias as configured, such as `openai/*`; the only form that metrics carry.
+        terms: how it is tried.
     """
 
     name: str
     provider: Provider
     model: str
     label: str
+    terms: TargetTerms = _PLAIN
 
     @property
     def price_as(self) -> str:
@@ -31,27 +39,45 @@ class Target:
         return self.provider.price_as or self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where a model name leads.
+
+    Attributes:
+        label: the alias as configured.
+        terms: how its targets are chosen, and how often and how long they are tried.
+        targets: in the order of the configuration; never empty.
+    """
+
+    label: str
+    terms: Alias
+    targets: tuple[Target, ...]
+
+    def standing_for(self, rest: str) -> "Chain":
+        """The chain of an alias with a star, for what the star stands for."""
+        return replace(self, targets=tuple(replace(each, model=rest) for each in self.targets))
+
+
 class Aliases:
     """All names that clients may use. An exact name wins, then the longest one with a star."""
 
-    def __init__(self, models: Mapping[str, Model], providers: Mapping[str, Provider]) -> None:
-        self._exact: dict[str, Target] = {}
-        self._starred: list[tuple[str, Target]] = []
-        for alias, model in models.items():
-            provider = providers[model.provider]
-            stem = alias.removesuffix("*")
-            if stem == alias:
-                self._exact[alias] = Target(model.provider, provider, model.model or alias, alias)
+    def __init__(self, models: Mapping[str, Alias], providers: Mapping[str, Provider]) -> None:
+        self._exact: dict[str, Chain] = {}
+        self._starred: list[tuple[str, Chain]] = []
+        for name, alias in models.items():
+            chain = _chain(name, alias, providers)
+            if name.endswith("*"):
+                self._starred.append((name.removesuffix("*"), chain))
             else:
-                self._starred.append((stem, Target(model.provider, provider, "", alias)))
+                self._exact[name] = chain
         self._starred.sort(key=lambda pair: len(pair[0]), reverse=True)
 
     @property
-    def exact(self) -> Mapping[str, Target]:
+    def exact(self) -> Mapping[str, Chain]:
         """The names without a star, in the order of the configuration."""
         return self._exact
 
-    def resolve(self, alias: str) -> Target:
+    def resolve(self, alias: str) -> Chain:
         """Where a name leads.
 
         Raises:
@@ -60,15 +86,15 @@ class Aliases:
         found = self._exact.get(alias)
         if found is not None:
             return found
-        for stem, target in self._starred:
+        for stem, chain in self._starred:
             if alias.startswith(stem) and len(alias) > len(stem):
-                return Target(target.name, target.provider, alias[len(stem) :], target.label)
+                return chain.standing_for(alias[len(stem) :])
         raise self._not_found(alias)
 
     def _not_found(self, alias: str) -> WireError:
-        known = [*self._exact, *(target.label for _, target in self._starred)]
+        known = [*self._exact, *(chain.label for _, chain in self._starred)]
         near = difflib.get_close_matches(alias[:200], known, n=3, cutoff=0.5) or known[:5]
-        names = ", ".join(near) if near else "none: add a [models] section to tokonomi.toml"
+        names = ", ".join(near) if near else "none: apply a [models] section"
         return WireError(
             404,
             "model_not_found",
@@ -76,3 +102,14 @@ class Aliases:
             " GET /v1/models lists all.",
             param="model",
         )
+
+
+def _chain(name: str, alias: Alias, providers: Mapping[str, Provider]) -> Chain:
+    targets = tuple(_target(name, terms, providers[terms.provider]) for terms in alias.targets)
+    return Chain(name, alias, targets)
+
+
+def _target(alias: str, terms: TargetTerms, provider: Provider) -> Target:
+    if terms.timeouts is not None:
+        provider = structs.replace(provider, timeouts=terms.timeouts)
+    return Target(terms.provider, provider, terms.model or alias, alias, terms)

@@ -16,8 +16,8 @@ from tokonomi.gateway.answer import JSON, Receive, Send, send_body, send_error
 from tokonomi.gateway.authenticate import authenticate
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
-from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.endpoints import ENDPOINTS, Endpoint
+from tokonomi.gateway.in_use import ConfigurationInUse
 from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange
@@ -44,18 +44,16 @@ class Gateway:
     def __init__(
         self,
         *,
-        aliases: Aliases,
+        in_use: ConfigurationInUse,
         keys: KeyRing,
         limits: Limits,
-        dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
     ) -> None:
-        self._aliases = aliases
+        self._in_use = in_use
         self._keys = keys
         self._limits = limits
-        self._dispatcher = dispatcher
-        self._metrics: Metrics = dispatcher.metrics
+        self._metrics: Metrics = in_use.now.dispatcher.metrics
         self._watchdog = Watchdog()
         self._close = close
         self._beside = dict(beside or {})
@@ -96,8 +94,11 @@ class Gateway:
             watch = self._watchdog.watch()
             metrics.in_flight += 1
             try:
-                exchange = await self._taken(endpoint, scope, receive, watch)
-                await self._dispatcher.run(endpoint, exchange, watch, send=send, receive=receive)
+                # One version of the configuration answers a request from here to its end.
+                serving = self._in_use.now
+                aliases = serving.snapshot.aliases
+                exchange = await self._taken(endpoint, scope, receive, watch, aliases=aliases)
+                await serving.dispatcher.run(endpoint, exchange, watch, send=send, receive=receive)
             finally:
                 metrics.in_flight -= 1
                 self._watchdog.release(watch)
@@ -105,7 +106,7 @@ class Gateway:
         return handle
 
     async def _taken(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch
+        self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch, *, aliases: Aliases
     ) -> Exchange:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -116,7 +117,7 @@ class Gateway:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
             )
-        target = self._aliases.resolve(request.model)
+        target = aliases.resolve(request.model).targets[0]
         intent = Intent(
             id=f"{new_request_id(self._randomness)}.1",
             at=datetime.now(UTC),
@@ -142,14 +143,20 @@ class Gateway:
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
         authenticate(dict(scope["headers"]), self._keys)
         models = [
-            {"id": alias, "object": "model", "created": 0, "owned_by": target.name}
-            for alias, target in self._aliases.exact.items()
+            {"id": alias, "object": "model", "created": 0, "owned_by": chain.targets[0].name}
+            for alias, chain in self._in_use.now.snapshot.aliases.exact.items()
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        failure = self._dispatcher.recorder.failure
-        answer = {"status": "ok"} if failure is None else {"status": "failing", "store": failure}
+        in_use = self._in_use
+        failure = in_use.now.dispatcher.recorder.failure
+        configuration: dict[str, object] = {"version": in_use.version}
+        if in_use.failure:
+            # What is missing stands in the log: this answer needs no key.
+            configuration["refused_version"] = in_use.newest
+        answer: dict[str, object] = {"status": "ok" if failure is None else "failing"}
+        answer |= {"configuration": configuration} | ({"store": failure} if failure else {})
         await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
 
     async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:

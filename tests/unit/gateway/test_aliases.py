@@ -3,17 +3,27 @@
 import pytest
 
 from tokonomi.gateway.aliases import Aliases
-from tokonomi.gateway.config import Model
 from tokonomi.gateway.wire_errors import WireError
-from tokonomi.routing.provider import Provider
+from tokonomi.routing.alias import Alias, Target
+from tokonomi.routing.provider import Provider, Timeouts
 
 A, B = Provider(base_url="https://a/v1", price_as="openai"), Provider(base_url="https://b/v1")
+QUICK = Timeouts(first_byte=2.0)
+
+
+def one(provider: str, model: str = "") -> Alias:
+    return Alias(targets=(Target(provider=provider, model=model),))
+
+
 ALIASES = Aliases(
     {
-        "house": Model(provider="a", model="gpt-4o-mini"),
-        "gpt-4o": Model(provider="a"),
-        "b/*": Model(provider="b"),
-        "b/fast/*": Model(provider="a"),
+        "house": one("a", "gpt-4o-mini"),
+        "gpt-4o": one("a"),
+        "b/*": one("b"),
+        "b/fast/*": one("a"),
+        "safe/*": Alias(
+            targets=(Target(provider="a"), Target(provider="b", timeouts=QUICK)), attempts=2
+        ),
     },
     {"a": A, "b": B},
 )
@@ -31,13 +41,23 @@ ALIASES = Aliases(
 def test_a_name_leads_to_its_provider_and_its_model(
     alias: str, provider: str, model: str, *, label: str, price_as: str
 ) -> None:
-    target = ALIASES.resolve(alias)
+    [target] = ALIASES.resolve(alias).targets
     assert (target.name, target.model, target.label, target.price_as) == (
         provider,
         model,
         label,
         price_as,
     )
+
+
+def test_a_chain_has_all_its_targets_each_with_its_own_terms() -> None:
+    chain = ALIASES.resolve("safe/gpt-4o")
+    assert [(each.name, each.model, each.label) for each in chain.targets] == [
+        ("a", "gpt-4o", "safe/*"),
+        ("b", "gpt-4o", "safe/*"),
+    ]
+    assert [each.provider.timeouts for each in chain.targets] == [Timeouts(), QUICK]
+    assert (chain.label, chain.terms.attempts) == ("safe/*", 2)
 
 
 @pytest.mark.parametrize("alias", ["", "gpt-4", "b/", "B/x", "*"])
