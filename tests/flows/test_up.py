@@ -23,6 +23,8 @@ import pytest
 from tokonomi.cli.demo import DemoFolder, free_port
 from tokonomi.money import Money
 from tokonomi.providers import local_model
+from tokonomi.storage.config_store import in_force
+from tokonomi.storage.engine import open_store
 
 pytestmark = pytest.mark.skipif(
     not local_model.is_installed(), reason="the demo's local model is not installed; use make test"
@@ -60,7 +62,9 @@ class Demo:
 
     def ask_model(self, path: str, body: Mapping[str, object] | None = None) -> str:
         """What the local model itself answers, past the gateway."""
-        [base] = re.findall(r'\[providers.local\]\nbase_url = "(.+)/v1"', self.config())
+        with closing(open_store(self.folder.store)) as database:
+            local = in_force(database).document.providers["local"]
+        base = local.base_url.removesuffix("/v1")
         key = self.folder.model_key_file.read_text().strip()
         request = urllib.request.Request(
             base + path,

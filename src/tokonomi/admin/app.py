@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, cast
 
 import msgspec
@@ -107,17 +106,14 @@ class AdminApp:
 def admin_app(
     open_database: Callable[[], Database],
     authorise: Authorise = works,
-    *,
-    packages: Path | None = None,
 ) -> AdminApp:
     """The admin API, for any ASGI server or to be mounted: it answers the paths under `/admin`.
 
     Args:
         open_database: makes a connection; called once a request, in the thread that uses it.
         authorise: whether a token may do everything; by default one that is stored and works.
-        packages: the user's own file of packages.
     """
-    return AdminApp(Stores(open_database, packages), authorise)
+    return AdminApp(Stores(open_database), authorise)
 
 
 async def _refuse(scope: Scope, send: Send) -> None:

@@ -21,12 +21,13 @@ from tokonomi.admin.shapes import (
 )
 from tokonomi.admin.stores import DryRun, stores_of, utc_now
 from tokonomi.budgets.limit import Budget
+from tokonomi.budgets.rate_table import rate_from_text
 from tokonomi.budgets.table import budget_from_table
 from tokonomi.errors import BadInput
 from tokonomi.storage import budget_store
 from tokonomi.storage.budget_store import StoredBudget
 from tokonomi.storage.changes import Change
-from tokonomi.storage.rate_store import every_rate, rate_from_text, set_rate
+from tokonomi.storage.rate_store import every_rate, set_rate
 
 
 @get("/budgets", sync_to_thread=True, tags=["budgets"], operation_id="list_budgets")

@@ -35,18 +35,12 @@ from tokonomi.admin.shapes import (
     wallet_view,
 )
 from tokonomi.admin.stores import DryRun, IdempotencyKey, in_utc, stores_of, utc_now
+from tokonomi.credits.rule_table import StoredRule, credits_from_text, rule_from_table
 from tokonomi.reports.wallets import BEGINNING
 from tokonomi.storage.changes import Change
+from tokonomi.storage.package_files import offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import (
-    StoredRule,
-    credits_from_text,
-    every_rule,
-    remove_rule,
-    rule_from_table,
-    set_rule,
-    wallet_named,
-)
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
 from tokonomi.storage.wallet_statements import statement_of
 from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, refund, wallets
 
@@ -54,7 +48,8 @@ from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, re
 @get("/packages", sync_to_thread=True, tags=["credits"], operation_id="list_packages")
 def list_packages(state: State) -> list[PackageView]:
     """The packages on sale."""
-    return [package_view(each) for each in stores_of(state).offer().packages]
+    with stores_of(state).opened() as database:
+        return [package_view(each) for each in offer_in_force(database).packages]
 
 
 @get("/wallet-rules", sync_to_thread=True, tags=["credits"], operation_id="list_wallet_rules")
@@ -84,7 +79,7 @@ def set_wallet_rule(
 def remove_wallet_rule(state: State, per: FromPath[str], *, dry_run: DryRun = False) -> RuleChange:
     """The rule that is no more; wallets stay."""
     with stores_of(state).opened() as database:
-        return _changed(remove_rule(database, per, dry_run=dry_run))
+        return _changed(remove_rule(database, per, now=utc_now(), dry_run=dry_run))
 
 
 @get("/wallets", sync_to_thread=True, tags=["credits"], operation_id="list_wallets")
@@ -144,8 +139,8 @@ def purchase(
     dry_run: DryRun = False,
 ) -> GrantView:
     """The grant of a payment, whose id is the Idempotency-Key."""
-    package = stores_of(state).offer().package(data.package)
     with stores_of(state).opened() as database:
+        package = offer_in_force(database).package(data.package)
         grant = buy(
             database,
             package,

@@ -6,18 +6,18 @@ from typing import Literal
 import msgspec
 
 from tokonomi.budgets.limit import Budget, Mode
+from tokonomi.budgets.rate_table import decimal_text
 from tokonomi.budgets.table import budget_to_table
 from tokonomi.budgets.window import Period
 from tokonomi.credits.grant import DEFAULT_PRIORITY, Grant, credits_to_text
 from tokonomi.credits.package import Package
+from tokonomi.credits.rule_table import StoredRule, rule_to_table
 from tokonomi.credits.wallet import Entry, Statement
 from tokonomi.money import ExchangeRate, Money
-from tokonomi.reports.budgets import decimal_text
 from tokonomi.storage.budget_store import StoredBudget, SubjectStanding
 from tokonomi.storage.ledger_check import Imbalance, Verified
 from tokonomi.storage.ledger_history import Account, Moved, Opened
 from tokonomi.storage.wallet_endings import Ended
-from tokonomi.storage.wallet_rules import StoredRule, rule_to_table
 from tokonomi.storage.wallet_store import Receipt, StoredGrant, WalletBalance
 
 CREDIT = "CREDIT"

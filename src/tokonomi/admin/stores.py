@@ -4,16 +4,13 @@ from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Final, cast
 
 from litestar.datastructures import State
 from litestar.params import HeaderParameter, QueryParameter
 
-from tokonomi.credits.package import Offer
 from tokonomi.errors import BadInput
 from tokonomi.storage.database import Database
-from tokonomi.storage.package_files import load_offer
 
 DryRun = Annotated[bool, QueryParameter(description="Answer what would happen, and write nothing.")]
 IdempotencyKey = Annotated[
@@ -28,20 +25,15 @@ _STORES: Final = "stores"
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Opens connections to the store, and knows the packages on sale."""
+    """Opens connections to the store."""
 
     open_database: Callable[[], Database]
-    packages: Path | None = None
 
     @contextmanager
     def opened(self) -> Generator[Database]:
         """A connection, closed at the end."""
         with closing(self.open_database()) as database:
             yield database
-
-    def offer(self) -> Offer:
-        """The packages on sale, as the file says now."""
-        return load_offer(self.packages)
 
 
 def stored_in(stores: Stores) -> State:

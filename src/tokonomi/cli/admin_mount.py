@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
 from typing import Any, cast
 
 from tokonomi.storage.engine import open_store
@@ -17,9 +16,8 @@ class AdminMount:
     A gateway that nobody manages over HTTP spends neither time nor memory on it.
     """
 
-    def __init__(self, store: str, packages: Path | None) -> None:
+    def __init__(self, store: str) -> None:
         self._store = store
-        self._packages = packages
         self._app: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -31,5 +29,5 @@ class AdminMount:
     def _load(self) -> AsgiApp:
         from tokonomi.admin.app import admin_app  # noqa: PLC0415 - half a second of imports
 
-        app = admin_app(lambda: open_store(self._store), packages=self._packages)
+        app = admin_app(lambda: open_store(self._store))
         return cast("AsgiApp", app)

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from cyclopts import App, Parameter
 
 from tokonomi.budgets.limit import Budget
+from tokonomi.budgets.rate_table import decimal_text, rate_from_text
 from tokonomi.budgets.table import budget_from_table, budget_to_table
 from tokonomi.cli.store_options import (
     DEFAULT_STORE,
@@ -25,13 +26,12 @@ from tokonomi.errors import BadInput, WrongUsage
 from tokonomi.reports.budgets import (
     budgets_table,
     change_table,
-    decimal_text,
     rates_table,
     standings_table,
     stated,
 )
 from tokonomi.storage import budget_store
-from tokonomi.storage.rate_store import every_rate, rate_from_text, set_rate
+from tokonomi.storage.rate_store import every_rate, set_rate
 
 app = App(name="budget", help="Make, show and change budgets, and set exchange rates.")
 

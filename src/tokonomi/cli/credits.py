@@ -1,5 +1,6 @@
 """`tokonomi credits`: packages, wallets, purchases, promotions, refunds and statements."""
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,13 @@ from tokonomi.cli.store_options import (
     utc_now,
 )
 from tokonomi.credits.grant import DEFAULT_PRIORITY, Grant, Used
+from tokonomi.credits.package import Offer
+from tokonomi.credits.rule_table import (
+    StoredRule,
+    credits_from_text,
+    rule_from_table,
+    rule_to_table,
+)
 from tokonomi.errors import WrongUsage
 from tokonomi.reports.budgets import change_table
 from tokonomi.reports.wallets import (
@@ -29,19 +37,11 @@ from tokonomi.reports.wallets import (
     statement_table,
     wallets_table,
 )
-from tokonomi.storage.location import locate_packages
-from tokonomi.storage.package_files import load_offer
+from tokonomi.storage.database import Database
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.package_files import load_offer, offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import (
-    StoredRule,
-    credits_from_text,
-    every_rule,
-    remove_rule,
-    rule_from_table,
-    rule_to_table,
-    set_rule,
-    wallet_named,
-)
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
 from tokonomi.storage.wallet_statements import statement_of
 from tokonomi.storage.wallet_store import StoredGrant, buy, grants_of, promote, wallets
 from tokonomi.storage.wallet_store import promotion as gift_of
@@ -53,14 +53,19 @@ Packages = Annotated[Path | None, Parameter(name="--packages")]
 
 
 @app.command(name="packages")
-def list_packages(*, packages: Packages = None, answer: Answer = PLAIN) -> None:
+def list_packages(
+    *, packages: Packages = None, place: Place = DEFAULT_STORE, answer: Answer = PLAIN
+) -> None:
     """List the packages on sale.
 
     Args:
-        packages: a TOML file of packages, in place of the one that the configuration names.
+        packages: a TOML file of packages, in place of those in the configuration.
+        place: which store.
         answer: how the answer is written.
     """
-    answer.print(packages_table(load_offer(packages or locate_packages()), answer.words))
+    with closing(open_store(place.location.readable)) as database:
+        offer = _offer(database, packages)
+    answer.print(packages_table(offer, answer.words))
 
 
 @app.command(name="rule")
@@ -95,9 +100,9 @@ def wallet_rule(
             answer.print(rules_table(every_rule(database), answer.words))
             return
         if remove:
-            changed = remove_rule(database, per, dry_run=dry_run)
+            changed = remove_rule(database, per, now=utc_now(), dry_run=dry_run)
         else:
-            weights = load_offer(locate_packages()).weights
+            weights = offer_in_force(database).weights
             table: dict[str, object] = {
                 "per": per,
                 "required": not optional,
@@ -131,14 +136,14 @@ def purchase_package(
         package: id of the package, such as paper.
         wallet: whose wallet, such as user=ani or tag:document=d-7.
         payment: id of the payment, as your payment service gives it.
-        packages: a TOML file of packages, in place of the one that the configuration names.
+        packages: a TOML file of packages, in place of those in the configuration.
         dry_run: answer what would happen, and write nothing.
         place: which store.
         answer: how the answer is written.
     """
-    sold = load_offer(packages or locate_packages()).package(package)
     whose = wallet_named(wallet)
     with place.opened() as database:
+        sold = _offer(database, packages).package(package)
         grant = buy(
             database, sold, wallet=whose, payment_id=payment, now=utc_now(), dry_run=dry_run
         )
@@ -311,6 +316,10 @@ def list_events(*, last: int = 20, place: Place = DEFAULT_STORE, answer: Answer 
         answer: how the answer is written.
     """
     print_events("wallet", last=last, place=place, answer=answer)
+
+
+def _offer(database: Database, packages: Path | None) -> Offer:
+    return offer_in_force(database) if packages is None else load_offer(packages)
 
 
 def _stated(rule: StoredRule | None) -> dict[str, object] | None:

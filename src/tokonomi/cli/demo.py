@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tokonomi.configuration.document import Document, Item, Kind, Table
 from tokonomi.errors import StartError
 from tokonomi.providers.local_model import (
     CHAT_MODEL,
@@ -19,8 +20,14 @@ from tokonomi.providers.local_model import (
     LOOPBACK,
     LocalModel,
 )
+from tokonomi.storage.changes import Author
+from tokonomi.storage.config_files import stated_in
+from tokonomi.storage.config_store import apply, in_force, last_author
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import KeyRing, create
+from tokonomi.storage.location import MASTER_KEY_FILE
+from tokonomi.storage.master_keys import write_key_first
 
 KEY_NAME: Final = "demo"
 OWNER_ONLY: Final = 0o600
@@ -31,6 +38,10 @@ HOSTED: Final = (
     ("AI_GATEWAY_API_KEY", "vercel", "https://ai-gateway.vercel.sh/v1"),
 )
 """Variable that holds the key, name of the provider here, address of its API."""
+
+
+AUTHOR: Final = Author("tokonomi up", "the demo")
+_LOCAL: Final = frozenset({Item(Kind.PROVIDER, "local"), Item(Kind.PROVIDER, "local-embedding")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class DemoFolder:
 
     @property
     def config(self) -> Path:
-        """The gateway's configuration; each start writes it anew."""
+        """What the gateway boots from; each start writes it anew."""
         return self.path / "tokonomi.toml"
 
     @property
@@ -66,6 +77,11 @@ class DemoFolder:
     def model_key_file(self) -> Path:
         """The key that the gateway shows to the local model."""
         return self.path / "local-model.key"
+
+    @property
+    def master_key_file(self) -> Path:
+        """What the store's secrets are sealed with, readable by its owner only."""
+        return self.path / MASTER_KEY_FILE
 
     @property
     def log(self) -> Path:
@@ -110,23 +126,34 @@ def prepare(folder: DemoFolder, port: int, environ: Mapping[str, str]) -> LocalM
     folder.path.mkdir(parents=True, exist_ok=True)
     model = LocalModel(free_port(), free_port(), secrets.token_urlsafe(16))
     write_secret(folder.model_key_file, model.api_key)
-    folder.config.write_text(configuration(folder, port, model, environ), "utf-8")
+    if not folder.master_key_file.exists():
+        write_key_first(folder.master_key_file)
+    folder.config.write_text(boot_file(folder, port), "utf-8")
+    with closing(open_store(folder.store)) as database:
+        configure(database, document(folder, model, environ), now=datetime.now(UTC))
     return model
 
 
-def configuration(
-    folder: DemoFolder, port: int, model: LocalModel, environ: Mapping[str, str]
-) -> str:
-    """The gateway's configuration: the local model, and each provider whose key is at hand."""
-    local = f"""\
+def boot_file(folder: DemoFolder, port: int) -> str:
+    """The text of the gateway's `tokonomi.toml`."""
+    return f"""\
 # Written by `tokonomi up` at each start. For one of your own, copy it and use `tokonomi serve`.
+# Providers and models are in the store: `tokonomi export config --data {folder.path}` shows them.
 [store]
 path = "{folder.store.name}"
+
+[secrets]
+key_file = "{folder.master_key_file.name}"
 
 [listen]
 host = "{LOOPBACK}"
 port = {port}
+"""
 
+
+def document(folder: DemoFolder, model: LocalModel, environ: Mapping[str, str]) -> Document:
+    """The demo's configuration: the local model, and each provider whose key is at hand."""
+    local = f"""\
 [providers.local]
 base_url = "{model.chat_url}"
 allow_private = true
@@ -156,7 +183,34 @@ provider = "{name}"
         for variable, name, url in HOSTED
         if environ.get(variable)
     ]
-    return "".join([local, *hosted])
+    return stated_in({"the demo": "".join([local, *hosted])}).document
+
+
+def configure(database: Database, demo: Document, *, now: datetime) -> None:
+    """Brings the demo's configuration into the store, and leaves alone what others have changed.
+
+    What `up` wrote, and nobody has changed since, follows the demo: it is written anew or removed.
+    What somebody has changed or removed stays so; only the local model's address, which differs
+    from start to start, is set in it.
+    """
+    stored = in_force(database)
+    tables = dict(stored.document.tables)
+    for item in dict.fromkeys([*tables, *demo.tables]):
+        own, wanted = tables.get(item), demo.tables.get(item)
+        if last_author(database, item) in {None, AUTHOR.who}:
+            tables[item] = wanted or {}
+        elif own is not None and wanted is not None and item in _LOCAL:
+            tables[item] = {**own, "base_url": wanted["base_url"]}
+    for provider in _named_by_models(tables):
+        # A model of somebody else still names it: its missing key is told when the gateway starts.
+        item = Item(Kind.PROVIDER, provider)
+        tables[item] = tables[item] or stored.document.tables[item]
+    apply(database, Document.of(tables), based_on=stored.version, now=now, by=AUTHOR)
+
+
+def _named_by_models(tables: Mapping[Item, Table]) -> set[str]:
+    models = Document.of(tables).models.values()
+    return {target.provider for alias in models for target in alias.targets}
 
 
 def demo_key(folder: DemoFolder) -> str:

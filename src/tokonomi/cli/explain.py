@@ -4,7 +4,7 @@ import sys
 
 from tokonomi.cli.store_options import DEFAULT_STORE, Place
 from tokonomi.reports.explain import explanation, opened_calls
-from tokonomi.storage.price_files import load_book
+from tokonomi.storage.price_files import book_in_force
 
 
 def explain(call_id: str, *, place: Place = DEFAULT_STORE) -> None:
@@ -15,5 +15,5 @@ def explain(call_id: str, *, place: Place = DEFAULT_STORE) -> None:
         place: which store.
     """
     location = place.location
-    found = opened_calls(location, call_id, load_book(location.contract))
+    found = opened_calls(location, call_id, book_in_force(location))
     sys.stdout.write("\n".join(explanation(each) for each in found))

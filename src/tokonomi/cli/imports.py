@@ -23,7 +23,7 @@ from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.location import Location
-from tokonomi.storage.price_files import load_book
+from tokonomi.storage.price_files import book_in_force
 
 ROWS_QUARANTINED: Final = 1
 CACHE_KIB: Final = 64 * 1024
@@ -88,7 +88,7 @@ def import_file(
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
     location = place.location
-    book = load_book(location.contract)
+    book = book_in_force(location)
     how = _how(file, options, book)
     if not options.allow_unpriced:
         _check_models(file, how, book)

@@ -41,8 +41,7 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
 
 def applications(settings: Config) -> dict[str, AdminMount]:
     """What is served beside the data plane: the admin API."""
-    packages = Path(settings.credits.packages) if settings.credits.packages else None
-    return {"/admin": AdminMount(store_of(settings.store, os.environ), packages=packages)}
+    return {"/admin": AdminMount(store_of(settings, os.environ))}
 
 
 def _announce(url: str) -> None:

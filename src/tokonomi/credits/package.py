@@ -1,6 +1,7 @@
 """Packages of credits that are sold, as data, and the grant that a payment for one makes."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Final
@@ -87,12 +88,16 @@ def purchase(package: Package, *, wallet: str, payment_id: str, at: datetime) ->
     )
 
 
-class _Credit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CreditTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a credit is: counted tokens, and what a token of each class counts."""
+
     tokens: int = 1_000
     weights: dict[str, str | int] = {}
 
 
-class _Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PackageTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A package as people write it."""
+
     id: str
     name: str
     credits: int
@@ -105,8 +110,8 @@ class _Package(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    credit: _Credit = _Credit()
-    package: tuple[_Package, ...] = ()
+    credit: CreditTable = CreditTable()
+    package: tuple[PackageTable, ...] = ()
 
 
 def offer_from_toml(text: str, *, name: str) -> Offer:
@@ -121,12 +126,21 @@ def offer_from_toml(text: str, *, name: str) -> Offer:
         raise BadInput(f"{name}: {wrong}", remedy=_remedy(str(wrong))) from None
     except msgspec.DecodeError as wrong:
         raise BadInput(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
-    packages = tuple(_package(each, name) for each in stated.package)
+    return offer_of(stated.credit, stated.package, name=name)
+
+
+def offer_of(credit: CreditTable, tables: Sequence[PackageTable], *, name: str) -> Offer:
+    """The offer that tables state; `name` is what errors call their place.
+
+    Raises:
+        BadInput: a package that cannot be sold, two of one id, or a weight that is none.
+    """
+    packages = tuple(_package(each, name) for each in tables)
     ids = [package.id for package in packages]
     if twice := sorted({each for each in ids if ids.count(each) > 1}):
         raise BadInput(f"{name} has two packages {twice[0]}", remedy="Give each an id of its own.")
-    weights = {of: weight_from_text(text, of) for of, text in stated.credit.weights.items()}
-    return Offer(packages, Weights(stated.credit.tokens, weights))
+    weights = {of: weight_from_text(text, of) for of, text in credit.weights.items()}
+    return Offer(packages, Weights(credit.tokens, weights))
 
 
 def weight_from_text(stated: str | int, of: str) -> Fraction:
@@ -140,7 +154,7 @@ def weight_from_text(stated: str | int, of: str) -> Fraction:
     return Fraction(stated)
 
 
-def _package(stated: _Package, name: str) -> Package:
+def _package(stated: PackageTable, name: str) -> Package:
     days = stated.expires_after_days
     price = Money.parse(str(stated.price), stated.currency)
     rolls = stated.rollover_credits
@@ -166,7 +180,7 @@ def _package(stated: _Package, name: str) -> Package:
 
 def _remedy(what: str) -> str:
     if unknown := re.search(r"unknown field `(.+?)`", what):
-        forms = (_File, _Credit, _Package)
+        forms = (_File, CreditTable, PackageTable)
         return meant(unknown[1], sorted({key for form in forms for key in form.__struct_fields__}))
     if missing := re.search(r"missing required field `(.+?)`", what):
         return f"Add {missing[1]}."

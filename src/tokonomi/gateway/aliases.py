@@ -1,37 +1,37 @@
-"""Model names of clients, and what they mean: a chain of targets."""
+"""Model names of clients, and the chains of targets that they stand for."""
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Final
+
+from msgspec import structs
 
 from tokonomi.gateway.wire_errors import WireError
-from tokonomi.routing import alias as routing
 from tokonomi.routing.alias import Alias
-from tokonomi.routing.provider import Provider, Timeouts
+from tokonomi.routing.alias import Target as TargetTerms
+from tokonomi.routing.provider import Provider
+
+_PLAIN: Final = TargetTerms(provider="")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a model name leads.
+    """One place where a request may go.
 
     Attributes:
-        name: the provider's section in the configuration.
-        provider: the section.
+        name: the provider's name in the configuration.
+        provider: the provider, with the timeouts of this target.
         model: the provider's name of the model.
         label: the alias as configured, such as `openai/*`; the only form that metrics carry.
-        stated: the target as its alias states it.
-        timeouts: the target's own, else the provider's.
+        terms: how it is tried.
     """
 
     name: str
     provider: Provider
     model: str
     label: str
-    stated: routing.Target
-    timeouts: Timeouts = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "timeouts", self.stated.timeouts or self.provider.timeouts)
+    terms: TargetTerms = _PLAIN
 
     @property
     def price_as(self) -> str:
@@ -41,20 +41,22 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a name that a client used means.
+    """Where a model name leads.
 
     Attributes:
-        alias: the chain as it is configured.
-        targets: the same with their providers, in the order of the configuration.
+        label: the alias as configured.
+        terms: how its targets are chosen, and how often and how long they are tried.
+        targets: in the order of the configuration; never empty.
     """
 
-    alias: Alias
+    label: str
+    terms: Alias
     targets: tuple[Target, ...]
 
-    @property
-    def label(self) -> str:
-        """The alias as configured."""
-        return self.targets[0].label
+    def standing_for(self, rest: str) -> "Destination":
+        """The destination of an alias with a star, for what the star stands for."""
+        targets = tuple(replace(each, model=each.terms.model or rest) for each in self.targets)
+        return replace(self, targets=targets)
 
 
 class Aliases:
@@ -64,22 +66,11 @@ class Aliases:
         self._exact: dict[str, Destination] = {}
         self._starred: list[tuple[str, Destination]] = []
         for name, alias in models.items():
-            stem = name.removesuffix("*")
-            exact = stem == name
-            targets = tuple(
-                Target(
-                    name=stated.provider,
-                    provider=providers[stated.provider],
-                    model=stated.model or (name if exact else ""),
-                    label=name,
-                    stated=stated,
-                )
-                for stated in alias.targets
-            )
-            if exact:
-                self._exact[name] = Destination(alias, targets)
+            chain = _chain(name, alias, providers)
+            if name.endswith("*"):
+                self._starred.append((name.removesuffix("*"), chain))
             else:
-                self._starred.append((stem, Destination(alias, targets)))
+                self._exact[name] = chain
         self._starred.sort(key=lambda pair: len(pair[0]), reverse=True)
 
     @property
@@ -96,15 +87,15 @@ class Aliases:
         found = self._exact.get(alias)
         if found is not None:
             return found
-        for stem, destination in self._starred:
+        for stem, chain in self._starred:
             if alias.startswith(stem) and len(alias) > len(stem):
-                return _filled(destination, alias[len(stem) :])
+                return chain.standing_for(alias[len(stem) :])
         raise self._not_found(alias)
 
     def _not_found(self, alias: str) -> WireError:
-        known = [*self._exact, *(each.label for _, each in self._starred)]
+        known = [*self._exact, *(chain.label for _, chain in self._starred)]
         near = difflib.get_close_matches(alias[:200], known, n=3, cutoff=0.5) or known[:5]
-        names = ", ".join(near) if near else "none: add a [models] section to tokonomi.toml"
+        names = ", ".join(near) if near else "none: apply a [models] section"
         return WireError(
             404,
             "model_not_found",
@@ -114,7 +105,12 @@ class Aliases:
         )
 
 
-def _filled(destination: Destination, rest: str) -> Destination:
-    """The destination with what its star stands for."""
-    targets = tuple(replace(target, model=target.model or rest) for target in destination.targets)
-    return Destination(destination.alias, targets)
+def _chain(name: str, alias: Alias, providers: Mapping[str, Provider]) -> Destination:
+    targets = tuple(_target(name, terms, providers[terms.provider]) for terms in alias.targets)
+    return Destination(name, alias, targets)
+
+
+def _target(alias: str, terms: TargetTerms, provider: Provider) -> Target:
+    if terms.timeouts is not None:
+        provider = structs.replace(provider, timeouts=terms.timeouts)
+    return Target(terms.provider, provider, terms.model or alias, alias, terms)

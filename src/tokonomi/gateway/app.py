@@ -16,9 +16,9 @@ from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.authenticate import admit, allow_model, authenticate
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
-from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.endpoints import ENDPOINTS, Endpoint
 from tokonomi.gateway.errand import Errand
+from tokonomi.gateway.in_use import ConfigurationInUse, Serving
 from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
@@ -43,20 +43,18 @@ class Gateway:
     def __init__(
         self,
         *,
-        aliases: Aliases,
+        in_use: ConfigurationInUse,
         keys: KeyRing,
         limits: Limits,
         trusted: Sequence[Network] = (),
-        dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
     ) -> None:
-        self._aliases = aliases
+        self._in_use = in_use
         self._keys = keys
         self._limits = limits
         self._trusted = trusted
-        self._dispatcher = dispatcher
-        self._metrics: Metrics = dispatcher.books.metrics
+        self._metrics: Metrics = in_use.now.dispatcher.books.metrics
         self._watchdog = Watchdog()
         self._close = close
         self._beside = dict(beside or {})
@@ -93,19 +91,28 @@ class Gateway:
         route = f"POST /v1{endpoint.path}"
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            answer = Answer(Asked(route), send, self._dispatcher.books.recorder.standing_of)
+            # One version of the configuration answers a request from here to its end.
+            serving = self._in_use.now
+            books = serving.dispatcher.books
+            answer = Answer(Asked(route), send, books.recorder.standing_of)
             try:
-                await self._answer(endpoint, scope, receive, answer)
+                await self._answer(endpoint, scope, receive, answer, serving=serving)
             except WireError as error:
                 answer.asked.refused = error.code
                 await send_error(answer.send, error)
             finally:
-                self._dispatcher.books.observer.request_ended(answer.asked)
+                books.observer.request_ended(answer.asked)
 
         return handle
 
     async def _answer(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive, answer: Answer
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        receive: Receive,
+        answer: Answer,
+        *,
+        serving: Serving,
     ) -> None:
         metrics = self._metrics
         if metrics.in_flight >= self._limits.concurrent:
@@ -113,14 +120,24 @@ class Gateway:
         watch = self._watchdog.watch()
         metrics.in_flight += 1
         try:
-            errand = await self._taken(endpoint, scope, receive, watch, asked=answer.asked)
-            await self._dispatcher.run(errand, watch, send=answer.send, receive=receive)
+            aliases, asked = serving.snapshot.aliases, answer.asked
+            errand = await self._taken(
+                endpoint, scope, receive, watch, aliases=aliases, asked=asked
+            )
+            await serving.dispatcher.run(errand, watch, send=answer.send, receive=receive)
         finally:
             metrics.in_flight -= 1
             self._watchdog.release(watch)
 
     async def _taken(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive, watch: Watch, *, asked: Asked
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        receive: Receive,
+        watch: Watch,
+        *,
+        aliases: Aliases,
+        asked: Asked,
     ) -> Errand:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -135,7 +152,7 @@ class Gateway:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
             )
-        destination = self._aliases.resolve(request.model)
+        destination = aliases.resolve(request.model)
         asked.label, asked.id = destination.label, new_request_id(self._randomness)
         return Errand(
             asked=asked,
@@ -168,15 +185,21 @@ class Gateway:
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
         key = self._admitted(scope, dict(scope["headers"]))
         models = [
-            {"id": alias, "object": "model", "created": 0, "owned_by": destination.targets[0].name}
-            for alias, destination in self._aliases.exact.items()
+            {"id": alias, "object": "model", "created": 0, "owned_by": chain.targets[0].name}
+            for alias, chain in self._in_use.now.snapshot.aliases.exact.items()
             if key.terms.allows_model(alias)
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        failure = self._dispatcher.books.recorder.failure
-        answer = {"status": "ok"} if failure is None else {"status": "failing", "store": failure}
+        in_use = self._in_use
+        failure = in_use.now.dispatcher.books.recorder.failure
+        configuration: dict[str, object] = {"version": in_use.version}
+        if in_use.failure:
+            # What is missing stands in the log: this answer needs no key.
+            configuration["refused_version"] = in_use.newest
+        answer: dict[str, object] = {"status": "ok" if failure is None else "failing"}
+        answer |= {"configuration": configuration} | ({"store": failure} if failure else {})
         await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
 
     async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -68,7 +68,7 @@ class _Journey:
         self._watch = watch
         self._delivery = delivery
         facts, gates = by.targets.of(errand.destination)
-        self._chain = begin(errand.destination.alias, facts, gates, now=watch.now, draw=by.draw())
+        self._chain = begin(errand.destination.terms, facts, gates, now=watch.now, draw=by.draw())
         self._fallen: list[_Fallen] = []
         self._exchange: Exchange | None = None
         self._failure: Failure | None = None

@@ -231,6 +231,7 @@ class HttpUpstream:
         self._path = address.path.rstrip("/")
         self._fields = _fields(address.netloc, secret)
         self._heads: dict[str, bytes] = {}
+        self._closed = False
 
     async def post(
         self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
@@ -251,11 +252,15 @@ class HttpUpstream:
     def give_back(self, connection: Connection) -> None:
         """Keeps the connection of an exchange that is over, or cuts that of one that is not."""
         if connection.release():
+            if self._closed:
+                connection.abort()
+                return
             connection.idle_since = time.monotonic()
             self._idle.append(connection)
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, those of calls in flight when their answers have come."""
+        self._closed = True
         while self._idle:
             self._idle.pop().abort()
 

@@ -21,7 +21,8 @@ _log: Final = logging.getLogger("tokonomi.gateway")
 class Messenger:
     """One of any number of tellers: each event is told by whoever claims its row first."""
 
-    def __init__(self, store: str, webhook: Webhook) -> None:
+    def __init__(self, store: str, webhook: Callable[[], Webhook | None]) -> None:
+        """`webhook` says whom to tell now, if anybody; the configuration may change."""
         self._database = open_store(store)
         self._webhook = webhook
         self._turn = threading.Lock()
@@ -38,8 +39,8 @@ class Messenger:
 
     async def tell_all(self) -> None:
         """Tells every event that is due, one after the other."""
-        while (event := await self._stored(_claim)) is not None:
-            why = await self._webhook.post(event)
+        while (webhook := self._webhook()) and (event := await self._stored(_claim)):
+            why = await webhook.post(event)
             await self._stored(_note(event, why))
             if why:
                 _log.warning(

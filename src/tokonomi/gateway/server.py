@@ -10,7 +10,7 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -20,30 +20,27 @@ import uvicorn
 
 from tokonomi.errors import StartError
 from tokonomi.gateway.alarms import UnknownKeys
-from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper
-from tokonomi.gateway.config import Alerts, Config, secret_of, signing_secret_of, store_of
+from tokonomi.gateway.config import Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
-from tokonomi.gateway.http_client import open_upstream
+from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
+from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observers
 from tokonomi.gateway.rules import RulesInForce
+from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
-from tokonomi.gateway.webhook import Webhook
-from tokonomi.pricing.book import PriceBook
-from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import networks_from
-from tokonomi.storage.price_files import load_book
+from tokonomi.storage.location import MASTER_KEY_FILE, MasterKeyPlace
 from tokonomi.storage.recorder import Recorder
 
 _log: Final = logging.getLogger("tokonomi.gateway")
-KEY_REFRESH_SECONDS: Final = 0.5
 _BACKLOG: Final = 2_048
 _COLLECT_AFTER: Final = 10_000
 """New objects before a collection; requests leave few cycles behind."""
@@ -81,19 +78,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
-
-
-def unpriced_aliases(config: Config, book: PriceBook, *, at: datetime) -> dict[str, str]:
-    """The aliases with a target that has no price now, with the reason.
-
-    Those with a star cannot tell.
-    """
-    found = {
-        alias: book.row_at(target.price_as, target.model, at)
-        for alias, destination in Aliases(config.aliases, config.providers).exact.items()
-        for target in reversed(destination.targets)
-    }
-    return {alias: row.reason for alias, row in found.items() if isinstance(row, Unpriced)}
 
 
 async def _serve(
@@ -135,27 +119,38 @@ async def open_gateway(
     *,
     beside: Mapping[str, Application] | None = None,
 ) -> Gateway:
-    """The application with everything open behind it. It closes all when the server ends."""
-    upstreams = {
-        name: open_upstream(name, provider, secret_of(name, provider, environ))
-        for name, provider in config.providers.items()
-    }
-    contract = Path(config.prices.contract) if config.prices.contract else None
-    book = load_book(contract)
-    metrics = Metrics()
-    store = store_of(config.store, environ)
+    """The application with everything open behind it. It closes all when the server ends.
+
+    Raises:
+        BadConfig: the configuration in the store cannot be used here.
+        StoreError: the store cannot be opened.
+    """
+    store, around = store_of(config, environ), surroundings_of(config, environ)
     database = open_store(store)
+    try:
+        first = await asyncio.to_thread(read_configuration, database, around)
+    except BaseException:
+        database.close()
+        raise
+    metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
+    observers = Observers((metrics, UnknownKeys(metrics)))
+    # Draws spread retries and weights; nobody gains by guessing them.
+    draw = random.Random().random  # noqa: S311
     worker_id = workers.register(database, now=datetime.now(UTC))
     recorder = Recorder(store, worker_id)
-    rules = RulesInForce(output_cap=config.limits.output_tokens)
-    upkeep = Upkeep(store, rules, metrics, worker=Worker(database, worker_id))
+
+    def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
+        books = Bookkeeper(recorder, snapshot.book, rules, metrics, observers)
+        attempts = Attempts(books, snapshot.upstreams, config.limits.reply_bytes)
+        return Dispatcher(attempts, Targets(snapshot.book), draw)
+
+    in_use = ConfigurationInUse(first, around, dispatcher_of)
+    upkeep = Upkeep(store, rules, in_use, metrics, worker=Worker(database, worker_id))
     await asyncio.to_thread(upkeep.run_once)
-    messenger = _messenger(config.alerts, store, environ)
-    beside_calls = [upkeep.run(), *([messenger.run()] if messenger else [])]
-    tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
-    _warn(config, book)
-    observers = Observers((metrics, UnknownKeys(metrics)))
-    books = Bookkeeper(recorder, book, rules, metrics, observers)
+    messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(each) for each in (upkeep.run(), messenger.run())]
+    _warn_of_strangers(config)
 
     async def close() -> None:
         for task in tasks:
@@ -163,51 +158,37 @@ async def open_gateway(
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await asyncio.to_thread(upkeep.stop)
-        if messenger is not None:
-            await asyncio.to_thread(messenger.close)
+        await asyncio.to_thread(messenger.close)
         await recorder.close()
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
         upkeep.close()
-        for upstream in upstreams.values():
-            upstream.close()
+        in_use.close()
 
     return Gateway(
-        aliases=Aliases(config.aliases, config.providers),
+        in_use=in_use,
         keys=upkeep.keys,
         limits=config.limits,
         trusted=networks_from(config.listen.trusted_proxies),
-        dispatcher=Dispatcher(
-            Attempts(books, upstreams, config.limits.reply_bytes),
-            Targets(book),
-            # Draws spread retries and weights; nobody gains by guessing them.
-            random.Random().random,  # noqa: S311
-        ),
         close=close,
         beside=beside,
     )
 
 
-def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
-    if not alerts.webhook:
-        return None
-    secret = signing_secret_of(alerts, environ)
-    webhook = Webhook(alerts.webhook, secret, allow_private=alerts.allow_private)
-    return Messenger(store, webhook)
+def surroundings_of(config: Config, environ: Mapping[str, str]) -> Surroundings:
+    """What the configuration in the store is completed with in this process."""
+    file = config.inside(config.secrets.key_file)
+    beside = Path(config.inside(config.store.path)).parent / MASTER_KEY_FILE
+    place = MasterKeyPlace(config.secrets.key_env, Path(file) if file else beside)
+    return Surroundings(environ, config.folder, place)
 
 
-def _warn(config: Config, book: PriceBook) -> None:
-    for warning in _warnings(config, book):
-        _log.warning(warning)
-
-
-def _warnings(config: Config, book: PriceBook) -> Iterator[str]:
-    for alias, reason in unpriced_aliases(config, book, at=datetime.now(UTC)).items():
-        yield f"calls of {alias!r} will have no cost: {reason}. Add a price to [prices] contract."
+def _warn_of_strangers(config: Config) -> None:
     if not _is_loopback(config.listen.host):
-        yield (
-            f"the gateway listens on {config.listen.host} without TLS: put a proxy before it, and"
-            " keep /metrics and /healthz, which need no key, from strangers"
+        _log.warning(
+            "the gateway listens on %s without TLS: put a proxy before it, and keep /metrics and"
+            " /healthz, which need no key, from strangers",
+            config.listen.host,
         )
 
 

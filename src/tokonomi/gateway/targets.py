@@ -28,7 +28,7 @@ class Targets:
         if facts is None:
             entry = self.book.find(target.price_as, target.model)
             window = None if entry is None else entry.card.context_window
-            facts = Facts(timeouts=target.timeouts, context_window=window)
+            facts = Facts(timeouts=target.provider.timeouts, context_window=window)
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tokonomi.errors import StoreError
+from tokonomi.gateway.in_use import ConfigurationInUse
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.storage import orphans, workers
@@ -35,16 +36,24 @@ class Upkeep:
     """The periodic work of one gateway process. It runs in a thread, never on the event loop."""
 
     def __init__(
-        self, store: str, rules: RulesInForce, metrics: Metrics, *, worker: Worker
+        self,
+        store: str,
+        rules: RulesInForce,
+        in_use: ConfigurationInUse,
+        metrics: Metrics,
+        *,
+        worker: Worker,
     ) -> None:
         self._database = open_store(store)
         self.keys = KeyRing(self._database)
         self._rules = rules
+        self._in_use = in_use
         self._metrics = metrics
         self._next_sweep = 0.0
         self._worker = worker
         self._turn = threading.Lock()
         self._stopped = False
+        self._tell_version()
 
     async def run(self) -> None:
         """Keeps going until it is cancelled; a store that cannot be read is tried again."""
@@ -71,10 +80,18 @@ class Upkeep:
         workers.keep_alive(self._worker.database, self._worker.id)
         self.keys.refresh()
         self._rules.refresh(self._database)
-        if time.monotonic() >= self._next_sweep:
+        is_due = time.monotonic() >= self._next_sweep
+        if self._in_use.refresh(self._database, again=is_due):
+            self._tell_version()
+        if is_due:
             self._sweep()
             self._tell()
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
+
+    def _tell_version(self) -> None:
+        """Other processes see which version of the configuration this one uses."""
+        version, failure = self._in_use.version, self._in_use.failure
+        workers.note_configuration(self._database, self._worker.id, version, failure)
 
     def _tell(self) -> None:
         """Ends grants whose time is over, and tells what is due, once for all gateways."""

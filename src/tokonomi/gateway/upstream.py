@@ -62,5 +62,5 @@ class Upstream(Protocol):
         ...
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, those of calls in flight when their answers have come."""
         ...

@@ -8,7 +8,7 @@ from tokonomi.money import CURRENCIES, format_percent
 from tokonomi.naming import meant
 from tokonomi.plan.money_items import ALL_TOKENS, in_order
 from tokonomi.plan.scenario import Cost, Credits, Feature, ModelShare, Scenario, Volume
-from tokonomi.plan.toml_places import Place
+from tokonomi.toml_places import Place
 
 Where = Callable[[Place], str]
 """Says where a key stands, such as `coaching.toml:12`."""

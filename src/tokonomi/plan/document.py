@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from tokonomi.errors import BadPlan
 from tokonomi.naming import meant
-from tokonomi.plan.toml_places import Place, line_of, places_of
+from tokonomi.toml_places import Place, line_of, places_of
 
 _NOT_IN_A_SLUG: Final = re.compile(r"[^a-z0-9]+")
 

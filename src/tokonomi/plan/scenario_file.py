@@ -11,7 +11,7 @@ from tokonomi.plan.checks import check
 from tokonomi.plan.document import Node
 from tokonomi.plan.quantity import Quantity
 from tokonomi.plan.scenario import Scenario, Table
-from tokonomi.plan.toml_places import Place
+from tokonomi.toml_places import Place
 
 _AT: Final = re.compile(r" - at `\$(.*)`$")
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")

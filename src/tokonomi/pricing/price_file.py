@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal, TypeVar
 
 import msgspec
@@ -36,6 +36,16 @@ class Instant:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Instant) and self.at == other.at
+
+    def __hash__(self) -> int:
+        return hash(self.at)
+
+    def __str__(self) -> str:
+        midnight = self.at.time() == time()
+        return f"{self.at:%Y-%m-%d}" if midnight else f"{self.at:%Y-%m-%dT%H:%M:%S}Z"
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,9 +186,18 @@ def read_contract_file(text: str, name: str) -> ContractFile:
     return _decoded(text, name, ContractFile)
 
 
+def contract_from_table(table: Mapping[str, object]) -> ContractFile:
+    """The contract that a table states, as it stands in a file; dates may be text.
+
+    Raises:
+        msgspec.ValidationError: a key or value that may not stand there.
+    """
+    return msgspec.convert(dict(table), ContractFile, dec_hook=instant)
+
+
 def _decoded(text: str, name: str, form: type[_File]) -> _File:
     try:
-        return msgspec.toml.decode(text, type=form, dec_hook=_instant)
+        return msgspec.toml.decode(text, type=form, dec_hook=instant)
     except msgspec.ValidationError as wrong:
         what, _, path = str(wrong).partition(" - at ")
         place = _place(path.strip("`"))
@@ -187,7 +206,10 @@ def _decoded(text: str, name: str, form: type[_File]) -> _File:
         raise BadPrices(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
 
 
-def _instant(_: type, stated: object) -> Instant:
+def instant(_: type, stated: object) -> Instant:
+    """The moment that a date, a time with its zone, or the text of either states."""
+    if isinstance(stated, str):
+        stated = _dated(stated)
     if not isinstance(stated, date):
         raise ValueError(f"Expected a date such as 2026-10-12, got {stated!r}")  # noqa: TRY004
     if not isinstance(stated, datetime):
@@ -195,6 +217,17 @@ def _instant(_: type, stated: object) -> Instant:
     if stated.tzinfo is None:
         raise ValueError(f"Expected a time with its zone, such as {stated.isoformat()}Z")
     return Instant(stated.astimezone(UTC))
+
+
+def _dated(text: str) -> date | str:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def _place(path: str) -> str:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 
 from tokonomi.budgets.limit import Budget
+from tokonomi.budgets.rate_table import decimal_text
 from tokonomi.budgets.table import budget_to_table, share_to_text
 from tokonomi.money import ExchangeRate, Money
 from tokonomi.reports.amounts import Wording, instant_text
@@ -136,15 +136,3 @@ def rates_table(rates: Iterable[ExchangeRate]) -> Table:
     )
     notes = () if rows else ("There are no rates. `tokonomi budget rate USD IDR 16000` sets one.",)
     return Table("Exchange rates: 1 base = rate quote", headings, rows, notes)
-
-
-def decimal_text(rate: Fraction) -> str:
-    """A rate as the decimal that stated it.
-
-    >>> decimal_text(Fraction("16712.5"))
-    '16712.5'
-    """
-    scaled = rate * 10**12
-    whole, part = divmod(scaled.numerator // scaled.denominator, 10**12)
-    digits = f"{part:012d}".rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)

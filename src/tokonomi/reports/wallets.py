@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from tokonomi.credits.package import Offer
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.credits.wallet import Entry, Statement
 from tokonomi.money import Money
 from tokonomi.reports.amounts import Wording, instant_text
 from tokonomi.reports.tables import Cell, Heading, Table
 from tokonomi.storage.wallet_endings import Ended
-from tokonomi.storage.wallet_rules import StoredRule
 from tokonomi.storage.wallet_store import Receipt, StoredGrant, WalletBalance
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -39,12 +39,13 @@ class Timeouts(Section, frozen=True):
 
 
 class Provider(Section, frozen=True):
-    """Whom to call. The secret stays in the environment or in a file.
+    """Whom to call. Its key is named here, and never stands here.
 
     Attributes:
         base_url: up to and with the version, such as `https://api.openai.com/v1`.
         api_key_env: environment variable that holds the provider's key.
         api_key_file: file that holds it, when no variable does.
+        api_key_stored: whether it is the store's secret `providers/NAME`.
         dialect: what it speaks.
         price_as: the provider's name in the price book; the section's own name when empty.
         allow_private: whether `base_url` may lead to a private network or to this host.
@@ -58,6 +59,7 @@ class Provider(Section, frozen=True):
     base_url: str
     api_key_env: str = ""
     api_key_file: str = ""
+    api_key_stored: bool = False
     dialect: Egress = "openai"
     price_as: str = ""
     allow_private: bool = False

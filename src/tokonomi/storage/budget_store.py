@@ -9,11 +9,12 @@ import msgspec
 from tokonomi.budgets.limit import Budget, budget_window, subject_of_account
 from tokonomi.budgets.table import budget_from_table, budget_to_table
 from tokonomi.budgets.window import Span, span_at
+from tokonomi.configuration.document import Kind, Table
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.ledger.account import Balance
 from tokonomi.naming import meant
 from tokonomi.storage.call_rows import instant, microseconds
-from tokonomi.storage.changes import Change, change_of_rules
+from tokonomi.storage.changes import UNNAMED, Author, Change, Changing, change_of_rules
 from tokonomi.storage.database import Database, Row
 from tokonomi.storage.ledger import Conflict, Funding, follow_rules
 
@@ -38,7 +39,12 @@ class SubjectStanding:
 
 
 def create(
-    database: Database, budget: Budget, *, now: datetime, dry_run: bool = False
+    database: Database,
+    budget: Budget,
+    *,
+    now: datetime,
+    by: Author = UNNAMED,
+    dry_run: bool = False,
 ) -> Change[StoredBudget]:
     """The new budget. The same one again changes nothing; an archived one comes back to life.
 
@@ -46,18 +52,23 @@ def create(
         Conflict: a budget with this id and another definition is in force.
         BadInput: the budget was archived with amounts in another currency.
     """
-    with change_of_rules(database, dry_run=dry_run) as version:
+    with change_of_rules(database, now=now, by=by, dry_run=dry_run) as changing:
         old = _find(database, budget.id)
         if old is not None and old.archived is None and old.budget != budget:
             raise Conflict(
                 f"a budget {budget.id} is in force already",
                 remedy=f"Change it with `tokonomi budget set {budget.id}`, or choose another id.",
             )
-        return Change(old, _write(database, budget, old, now=now, version=version))
+        return put_budget(changing, budget)
 
 
 def replace(
-    database: Database, budget: Budget, *, now: datetime, dry_run: bool = False
+    database: Database,
+    budget: Budget,
+    *,
+    now: datetime,
+    by: Author = UNNAMED,
+    dry_run: bool = False,
 ) -> Change[StoredBudget]:
     """The budget as it was and as it is from now on; the next request finds the new limit.
 
@@ -65,27 +76,55 @@ def replace(
         NotFound: no budget has this id.
         BadInput: its currency would change.
     """
-    with change_of_rules(database, dry_run=dry_run) as version:
-        old = get(database, budget.id)
-        return Change(old, _write(database, budget, old, now=now, version=version))
+    with change_of_rules(database, now=now, by=by, dry_run=dry_run) as changing:
+        get(database, budget.id)
+        return put_budget(changing, budget)
 
 
 def archive(
-    database: Database, budget_id: str, *, now: datetime, dry_run: bool = False
+    database: Database,
+    budget_id: str,
+    *,
+    now: datetime,
+    by: Author = UNNAMED,
+    dry_run: bool = False,
 ) -> Change[StoredBudget]:
     """The budget, out of force. Its accounts and their history stay.
 
     Raises:
         NotFound: no budget has this id.
     """
-    with change_of_rules(database, dry_run=dry_run):
-        old = get(database, budget_id)
-        if old.archived is None:
-            database.execute(
-                "UPDATE budget SET archived_us = ?, changed_us = ? WHERE id = ?",
-                (microseconds(now), microseconds(now), budget_id),
-            )
-        return Change(old, get(database, budget_id))
+    with change_of_rules(database, now=now, by=by, dry_run=dry_run) as changing:
+        return end_budget(changing, budget_id)
+
+
+def put_budget(changing: Changing, budget: Budget) -> Change[StoredBudget]:
+    """The budget, in force from now on, in place of the one with its id.
+
+    Raises:
+        BadInput: its currency would change.
+    """
+    old = _find(changing.database, budget.id)
+    new = _write(changing, budget, old)
+    changing.note(Kind.BUDGET, budget.id, _table_in_force(old), _table_in_force(new))
+    return Change(old, new)
+
+
+def end_budget(changing: Changing, budget_id: str) -> Change[StoredBudget]:
+    """The budget, out of force; nothing changes when it is already.
+
+    Raises:
+        NotFound: no budget has this id.
+    """
+    database, at_us = changing.database, microseconds(changing.now)
+    old = get(database, budget_id)
+    if old.archived is None:
+        database.execute(
+            "UPDATE budget SET archived_us = ?, changed_us = ? WHERE id = ?",
+            (at_us, at_us, budget_id),
+        )
+    changing.note(Kind.BUDGET, budget_id, _table_in_force(old), None)
+    return Change(old, get(database, budget_id))
 
 
 def get(database: Database, budget_id: str) -> StoredBudget:
@@ -137,6 +176,14 @@ def funding_of(budget: Budget, account: str, *, version: int) -> Funding:
     )
 
 
+def checked_budget(table: Table) -> Budget:
+    """The budget of a table that was checked when it was written.
+
+    Its zone is taken as it is: this machine may know fewer.
+    """
+    return budget_from_table(table, zones={str(table.get("zone", "UTC"))})
+
+
 def _find(database: Database, budget_id: str) -> StoredBudget | None:
     row = database.execute(
         "SELECT definition, changed_us, archived_us FROM budget WHERE id = ?", (budget_id,)
@@ -145,15 +192,17 @@ def _find(database: Database, budget_id: str) -> StoredBudget | None:
 
 
 def _read(row: Row) -> StoredBudget:
-    stated: dict[str, object] = msgspec.json.decode(row[0], type=dict[str, object])
-    # The zone was checked when the budget was written; this machine may know fewer.
-    budget = budget_from_table(stated, zones={str(stated.get("zone", "UTC"))})
+    budget = checked_budget(msgspec.json.decode(row[0], type=dict[str, object]))
     return StoredBudget(budget, instant(row[1]), None if row[2] is None else instant(row[2]))
 
 
-def _write(
-    database: Database, budget: Budget, old: StoredBudget | None, *, now: datetime, version: int
-) -> StoredBudget:
+def _table_in_force(stored: StoredBudget | None) -> Table | None:
+    if stored is None or stored.archived is not None:
+        return None
+    return budget_to_table(stored.budget)
+
+
+def _write(changing: Changing, budget: Budget, old: StoredBudget | None) -> StoredBudget:
     if old is not None and old.budget.currency != budget.currency:
         raise BadInput(
             f"budget {budget.id} counts in {old.budget.currency}, and would count in"
@@ -161,26 +210,26 @@ def _write(
             remedy="Archive it, and make one with another id.",
         )
     definition = msgspec.json.encode(budget_to_table(budget)).decode()
-    database.execute(
+    at_us = microseconds(changing.now)
+    changing.database.execute(
         "INSERT INTO budget (id, definition, changed_us) VALUES (?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition,"
         " changed_us = excluded.changed_us, archived_us = NULL",
-        (budget.id, definition, microseconds(now)),
+        (budget.id, definition, at_us),
     )
     if old is not None:
-        _bring_accounts_along(database, budget, now=now, version=version)
-    return StoredBudget(budget, instant(microseconds(now)))
+        _bring_accounts_along(changing, budget)
+    return StoredBudget(budget, instant(at_us))
 
 
-def _bring_accounts_along(
-    database: Database, budget: Budget, *, now: datetime, version: int
-) -> None:
+def _bring_accounts_along(changing: Changing, budget: Budget) -> None:
     """The subjects of the window that is now have the new limit at once, on every gateway."""
+    database, now = changing.database, changing.now
     names = database.execute(
         "SELECT name FROM account WHERE budget_window = ? ORDER BY id",
         (budget_window(budget.id, _span(budget, now).start),),
     ).fetchall()
-    fundings = [funding_of(budget, name, version=version) for (name,) in names]
+    fundings = [funding_of(budget, name, version=changing.number) for (name,) in names]
     follow_rules(database, fundings, at_us=microseconds(now))
 
 

@@ -14,13 +14,14 @@ from tokonomi.budgets.limit import Budget, subject_of_account
 from tokonomi.budgets.table import share_to_text
 from tokonomi.credits.grant import credits_to_text
 from tokonomi.credits.notices import Level, due_notice
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.money import Money
 from tokonomi.storage.budget_store import every_budget, standings
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database, Row
 from tokonomi.storage.event_store import Event, fire
 from tokonomi.storage.ledger import CREDIT
-from tokonomi.storage.wallet_rules import StoredRule, every_rule, wallet_prefix
+from tokonomi.storage.wallet_rules import every_rule, wallet_prefix
 
 _OVERRUNS_SINCE: Final = timedelta(days=7)
 """How far back overruns are looked for; they fire within seconds while any gateway runs."""

@@ -11,22 +11,21 @@ from tokonomi.errors import BadConfig
 
 CONFIG_FILE: Final = Path("tokonomi.toml")
 DEFAULT_STORE: Final = Path("var/tokonomi.db")
+MASTER_KEY_FILE: Final = "master.key"
 _IN_MEMORY: Final = Path(":memory:")
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The store's file, the folder of its lake beside it, and the user's contract prices.
+    """The store's file, and the folder of its lake beside it.
 
     Attributes:
         store: the embedded store.
-        contract: the file of own prices that the configuration names, if it names one.
         dsn: the PostgreSQL database that is the store in place of the file, if one is; the lake
             lies where it lies for a file.
     """
 
     store: Path
-    contract: Path | None = None
     dsn: str | None = None
 
     @property
@@ -55,6 +54,19 @@ class Location:
         return self.store.parent / "lake"
 
 
+@dataclass(frozen=True, slots=True)
+class MasterKeyPlace:
+    """Where the master keys are that seal the store's secrets.
+
+    Attributes:
+        variable: of the environment, which is asked in place of the file when it has a name.
+        file: holds one key on each line.
+    """
+
+    variable: str
+    file: Path
+
+
 def locate(
     store: Path | str | None = None,
     *,
@@ -72,15 +84,14 @@ def locate(
             is not set.
     """
     settings: Mapping[str, object] = _settings(config) if config.exists() else {}
-    contract = _path(settings, "prices", "contract", config)
     if isinstance(store, str) and "://" in store:
         folder = None if data is None else data / DEFAULT_STORE.name
-        return Location(folder or _file(settings, config), contract, store)
+        return Location(folder or _file(settings, config), store)
     if store:
-        return Location(Path(store), contract)
+        return Location(Path(store))
     if data is not None:
-        return Location(data / DEFAULT_STORE.name, contract)
-    return Location(_file(settings, config), contract, _dsn(settings, config, environ))
+        return Location(data / DEFAULT_STORE.name)
+    return Location(_file(settings, config), _dsn(settings, config, environ))
 
 
 def locate_store(
@@ -98,13 +109,20 @@ def locate_store(
     return locate(store, data=data, config=config, environ=environ).address
 
 
-def locate_packages(config: Path = CONFIG_FILE) -> Path | None:
-    """The file of own credit packages that `[credits] packages` names, if it names one.
+def master_keys_of(location: Location, config: Path = CONFIG_FILE) -> MasterKeyPlace:
+    """Where the master key of a store's secrets is: as `[secrets]` says, else beside the store.
+
+    The configuration is the one in the current folder, else the one beside the store.
 
     Raises:
-        BadConfig: the configuration is not TOML, or the path is not a text.
+        BadConfig: the configuration is not TOML, or one of its keys is not a text.
     """
-    return _path(_settings(config), "credits", "packages", config) if config.exists() else None
+    beside = location.store.parent / config.name
+    found = next((each for each in (config, beside) if each.exists()), None)
+    settings: Mapping[str, object] = {} if found is None else _settings(found)
+    file = None if found is None else _path(settings, "secrets", "key_file", found)
+    variable = _table(settings, "secrets").get("key_env", "")
+    return MasterKeyPlace(str(variable), file or location.store.parent / MASTER_KEY_FILE)
 
 
 def _file(settings: Mapping[str, object], config: Path) -> Path:
@@ -113,8 +131,7 @@ def _file(settings: Mapping[str, object], config: Path) -> Path:
 
 def _dsn(settings: Mapping[str, object], config: Path, environ: Mapping[str, str]) -> str | None:
     """The DSN in the variable that the configuration names; None when it names none."""
-    table = settings.get("store")
-    variable = cast("Mapping[str, object]", table).get("dsn_env") if isinstance(table, dict) else ""
+    variable = _table(settings, "store").get("dsn_env")
     if not isinstance(variable, str) or not variable:
         return None
     if not (dsn := environ.get(variable, "")):
@@ -123,6 +140,11 @@ def _dsn(settings: Mapping[str, object], config: Path, environ: Mapping[str, str
             remedy=f"export {variable}=postgresql://user@host/tokonomi",
         )
     return dsn
+
+
+def _table(settings: Mapping[str, object], section: str) -> Mapping[str, object]:
+    table = settings.get(section)
+    return cast("Mapping[str, object]", table) if isinstance(table, dict) else {}
 
 
 def _settings(config: Path) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""Reads the packages of credits: the bundled file, or the user's own in its place."""
+"""The packages of credits on sale: the bundled ones, or the user's own in their place."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,6 +7,8 @@ from typing import Final
 
 from tokonomi.credits.package import Offer, offer_from_toml
 from tokonomi.errors import BadInput
+from tokonomi.storage.config_store import in_force
+from tokonomi.storage.database import Database
 
 _BUNDLED: Final = "packages.toml"
 
@@ -24,9 +26,18 @@ def load_offer(path: Path | None = None) -> Offer:
     except (OSError, UnicodeDecodeError) as wrong:
         raise BadInput(
             f"the packages {path} cannot be read: {wrong}",
-            remedy="Check the path under [credits] packages.",
+            remedy="Check the path.",
         ) from wrong
     return offer_from_toml(text, name=path.name)
+
+
+def offer_in_force(database: Database) -> Offer:
+    """The packages on sale by the configuration in the store, the bundled ones when it has none.
+
+    Raises:
+        BadInput: they state what cannot be sold.
+    """
+    return in_force(database).document.offer or _bundled_offer()
 
 
 @cache

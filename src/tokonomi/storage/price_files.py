@@ -1,5 +1,6 @@
 """Reads the price files: the overlay in the package, and the user's contract."""
 
+from contextlib import closing
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -13,18 +14,32 @@ from tokonomi.pricing.catalogue import Catalogue
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, compile_contract
 from tokonomi.pricing.overlay import Overlay, compile_overlay
 from tokonomi.pricing.price_file import read_contract_file, read_price_file
+from tokonomi.storage.config_store import in_force
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.location import Location
 
 
-def load_book(contract: Path | None = None) -> PriceBook:
-    """The price book: the user's contract over our overlay over the bundled catalogue.
+def load_book(contract: Path | Contract | None = None) -> PriceBook:
+    """The price book: the user's contract, or the file of it, over our overlay over the catalogue.
 
     Works offline. The two lower sources are read once a process; the contract each time.
 
     Raises:
         BadPrices: a price file is wrong, or the contract cannot be read.
     """
-    terms = NO_CONTRACT if contract is None else _contract(contract)
+    terms = _contract(contract) if isinstance(contract, Path) else contract or NO_CONTRACT
     return PriceBook(bundled_catalogue(), bundled_overlay(), terms)
+
+
+def book_in_force(location: Location) -> PriceBook:
+    """The price book with the contract that the configuration in the store states.
+
+    Raises:
+        BadPrices: the contract is wrong.
+        StoreError: the store cannot be read.
+    """
+    with closing(open_store(location.readable)) as database:
+        return load_book(in_force(database).document.contract)
 
 
 @cache

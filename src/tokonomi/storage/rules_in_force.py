@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from tokonomi.budgets.limit import Budget
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.money import ExchangeRate
 from tokonomi.storage.budget_store import every_budget
 from tokonomi.storage.database import Database
 from tokonomi.storage.rate_store import every_rate
-from tokonomi.storage.wallet_rules import StoredRule, every_rule
+from tokonomi.storage.wallet_rules import every_rule
 
 
 @dataclass(frozen=True, slots=True)

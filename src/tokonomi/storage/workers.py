@@ -6,11 +6,12 @@ kernel or the database server drops it when the process ends, however it ends.
 
 import os
 import socket
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database
 
 
@@ -81,6 +82,44 @@ def dead_workers(database: Database) -> list[int]:
     """
     rows = database.execute("SELECT id FROM worker WHERE ended_us IS NULL").fetchall()
     return [row[0] for row in rows if not database.is_alive(row[0])]
+
+
+def note_configuration(database: Database, worker_id: int, version: int, failure: str) -> None:
+    """Which version of the configuration a worker uses, and why it uses no newer one."""
+    database.execute(
+        "INSERT INTO worker_config (worker, version, failure) VALUES (?, ?, ?)"
+        " ON CONFLICT (worker) DO UPDATE SET version = excluded.version,"
+        " failure = excluded.failure",
+        (worker_id, version, failure),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A living process, and the version of the configuration that it uses."""
+
+    id: int
+    host: str
+    pid: int
+    started: datetime
+    version: int
+    failure: str
+
+
+def running_workers(database: Database) -> list[RunningWorker]:
+    """The living processes that have said which version they use, in the order of their starts."""
+    with database.transaction():
+        database.serialise("workers")
+        dead = {*dead_workers(database)}
+        rows = database.execute(
+            "SELECT id, host, pid, started_us, version, failure FROM worker"
+            " JOIN worker_config ON worker = id WHERE ended_us IS NULL ORDER BY id"
+        ).fetchall()
+    return [
+        RunningWorker(number, host, pid, instant(started), version, failure)
+        for number, host, pid, started, version, failure in rows
+        if number not in dead
+    ]
 
 
 def _process_start(now: datetime) -> str:

@@ -1,5 +1,7 @@
 """The gateway as a real process, with what a test wants to know of it."""
 
+import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,11 +17,15 @@ from typing import Any, ClassVar, TypeVar
 
 import openai
 
+from tokonomi.configuration.reading import BOOT_SECTIONS
+from tokonomi.gateway.config import load, store_of
 from tokonomi.storage import keys
+from tokonomi.storage.config_files import apply_text
 from tokonomi.storage.engine import open_store
 
 T = TypeVar("T")
 DEADLINE_SECONDS = 20.0
+SECTION = re.compile(r"[\[\].\s]+")
 ALIASES = """
 [models."gpt-4o-mini"]
 provider = "openai"
@@ -52,7 +58,10 @@ def until(holds: Callable[[], T]) -> T:
 def configuration(
     base_url: str, *, provider: str = "", more: str = "", patience_seconds: float = 1.0
 ) -> str:
-    """A tokonomi.toml whose provider `openai` is at `base_url`; nobody listens at `nobody`."""
+    """A tokonomi.toml and a document, in one text, which `GatewayProcess` takes apart.
+
+    The provider `openai` is at `base_url`; nobody listens at `nobody`.
+    """
     return f"""{more}
 [store]
 path = "tokonomi.db"
@@ -76,6 +85,15 @@ allow_private = true
 {ALIASES}"""
 
 
+def taken_apart(text: str) -> tuple[str, str]:
+    """The sections of a text that boot a gateway, and those that stand in its store."""
+    sections = [f"[{part}" for part in re.split(r"^\[", text, flags=re.MULTILINE)[1:]]
+    boots = [SECTION.split(part)[1] in BOOT_SECTIONS for part in sections]
+    boot = [part for part, is_boot in zip(sections, boots, strict=True) if is_boot]
+    stored = [part for part, is_boot in zip(sections, boots, strict=True) if not is_boot]
+    return "".join(boot), "".join(stored)
+
+
 @dataclass
 class GatewayProcess:
     """A gateway in a folder. The store in it outlives the process."""
@@ -88,8 +106,16 @@ class GatewayProcess:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "tokonomi.toml").write_text(self.configuration, encoding="utf-8")
+        boot, document = taken_apart(self.configuration)
+        (self.folder / "tokonomi.toml").write_text(boot, encoding="utf-8")
         (self.folder / "provider.key").write_text("sk-of-the-provider\n", encoding="ascii")
+        self.apply(document)
+
+    def apply(self, document: str) -> int:
+        """The version that a document has become."""
+        settings = load(self.folder / "tokonomi.toml")
+        with closing(open_store(store_of(settings, os.environ))) as database:
+            return apply_text(database, document, now=datetime.now(UTC)).version
 
     @property
     def store(self) -> Path:

@@ -18,6 +18,7 @@ from gateway_process import until
 
 from tokonomi.budgets.table import budget_from_table
 from tokonomi.credits.grant import Grant
+from tokonomi.credits.rule_table import rule_from_table
 from tokonomi.storage import budget_store, keys, wallet_rules, wallet_store
 from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
@@ -39,7 +40,7 @@ def prepare(location: Path | str) -> str:
         stated = {"id": "all", "window": "lifetime", "currency": "USD", "amount": "5"}
         budget = budget_from_table(stated, zones=available_timezones())
         budget_store.create(database, budget, now=now)
-        wallet_rules.set_rule(database, wallet_rules.rule_from_table({"per": "project"}), now=now)
+        wallet_rules.set_rule(database, rule_from_table({"per": "project"}), now=now)
         grant = Grant(
             id="promotion/1",
             wallet="project:tests",

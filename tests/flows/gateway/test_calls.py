@@ -119,8 +119,8 @@ def test_embeddings_are_metered_by_their_input(
 def test_the_models_are_the_configured_names(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == [
         "gpt-4o-mini",
-        "text-embedding-3-small",
         "house-model",
+        "text-embedding-3-small",
         "unreachable",
     ]
 

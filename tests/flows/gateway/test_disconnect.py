@@ -15,12 +15,13 @@ from fake_provider import PIECES, FakeProvider
 from gateway_process import GatewayProcess, configuration, until
 
 from tokonomi.budgets.table import budget_from_table
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.storage import budget_store, keys
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.package_files import load_offer
-from tokonomi.storage.wallet_rules import StoredRule, set_rule
+from tokonomi.storage.wallet_rules import set_rule
 from tokonomi.storage.wallet_store import buy
 
 POLICIES: Final = ("cancel", "drain", "estimate")

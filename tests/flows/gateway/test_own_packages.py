@@ -33,9 +33,9 @@ def selling(
     provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("selling")
-    settings = configuration(provider.base_url, more='[credits]\npackages = "ours.toml"\n')
-    process = GatewayProcess(folder / "gateway", settings)
-    (process.folder / "ours.toml").write_text(PACKAGES, encoding="utf-8")
+    process = GatewayProcess(
+        folder / "gateway", configuration(provider.base_url, more=PACKAGES.lstrip())
+    )
     typed(process, "credits", "rule", "user")
     process.start()
     yield process

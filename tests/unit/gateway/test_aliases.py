@@ -5,21 +5,25 @@ import pytest
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.routing.alias import Alias, Target
-from tokonomi.routing.provider import Provider
+from tokonomi.routing.provider import Provider, Timeouts
 
 A, B = Provider(base_url="https://a/v1", price_as="openai"), Provider(base_url="https://b/v1")
+QUICK = Timeouts(first_byte=2.0)
 
 
-def alias(provider: str, model: str = "") -> Alias:
+def one(provider: str, model: str = "") -> Alias:
     return Alias(targets=(Target(provider=provider, model=model),))
 
 
 ALIASES = Aliases(
     {
-        "house": alias("a", "gpt-4o-mini"),
-        "gpt-4o": alias("a"),
-        "b/*": alias("b"),
-        "b/fast/*": alias("a"),
+        "house": one("a", "gpt-4o-mini"),
+        "gpt-4o": one("a"),
+        "b/*": one("b"),
+        "b/fast/*": one("a"),
+        "safe/*": Alias(
+            targets=(Target(provider="a"), Target(provider="b", timeouts=QUICK)), attempts=2
+        ),
     },
     {"a": A, "b": B},
 )
@@ -44,6 +48,16 @@ def test_a_name_leads_to_its_provider_and_its_model(
         label,
         price_as,
     )
+
+
+def test_a_chain_has_all_its_targets_each_with_its_own_terms() -> None:
+    chain = ALIASES.resolve("safe/gpt-4o")
+    assert [(each.name, each.model, each.label) for each in chain.targets] == [
+        ("a", "gpt-4o", "safe/*"),
+        ("b", "gpt-4o", "safe/*"),
+    ]
+    assert [each.provider.timeouts for each in chain.targets] == [Timeouts(), QUICK]
+    assert (chain.label, chain.terms.attempts) == ("safe/*", 2)
 
 
 @pytest.mark.parametrize("alias", ["", "gpt-4", "b/", "B/x", "*"])

@@ -14,8 +14,9 @@ import pytest
 from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.app import Gateway, new_request_id
 from tokonomi.gateway.config import Config, parse
-from tokonomi.gateway.server import open_gateway, run, unpriced_aliases
-from tokonomi.storage.price_files import load_book
+from tokonomi.gateway.server import open_gateway, run
+from tokonomi.storage.config_files import apply_text
+from tokonomi.storage.engine import open_store
 
 AT = datetime(2026, 1, 30, tzinfo=UTC)
 
@@ -72,24 +73,12 @@ def test_a_closed_gateway_leaves_no_living_worker_behind(tmp_path: Path) -> None
     assert list((tmp_path / "tokonomi.db.workers").iterdir()) == []
 
 
-def test_aliases_without_a_price_are_found_before_a_call_is_made(tmp_path: Path) -> None:
-    config = configured(
-        tmp_path,
-        "[providers.openai]\nbase_url = 'https://a'\n"
-        "[models.'gpt-4o-mini']\nprovider = 'openai'\n"
-        "[models.'house']\nprovider = 'openai'\nmodel = 'nobody-knows-it'\n"
-        "[models.'openai/*']\nprovider = 'openai'\n",
-    )
-    found = unpriced_aliases(config, load_book(), at=AT)
-    assert found == {"house": "no price source knows openai/nobody-knows-it"}
-
-
 def test_a_missing_key_of_a_provider_stops_the_start(tmp_path: Path) -> None:
-    config = configured(
-        tmp_path, "[providers.a]\nbase_url = 'https://a'\napi_key_env = 'NOT_SET_ANYWHERE'\n"
-    )
+    with closing(open_store(tmp_path / "tokonomi.db")) as database:
+        text = "[providers.a]\nbase_url = 'https://a'\napi_key_env = 'NOT_SET_ANYWHERE'\n"
+        apply_text(database, text, now=AT)
     with pytest.raises(BadConfig, match="NOT_SET_ANYWHERE"):
-        asyncio.run(open_gateway(config, {}))
+        asyncio.run(open_gateway(configured(tmp_path), {}))
 
 
 def test_an_address_that_cannot_be_listened_on_stops_the_start(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def exchange(model: str = "gpt-4o-mini", at: datetime = NOW, **body: object) -> 
         model=model,
         input_bound=1_000,
     )
-    target = Target("openai", PROVIDER, model, model, stated=routing.Target(provider="openai"))
+    target = Target("openai", PROVIDER, model, model, terms=routing.Target(provider="openai"))
     reading = adapter_for(Dialect.OPENAI_CHAT, "openai").stream()
     return Exchange(intent, target, parse(json.dumps(fields).encode()), reading)
 

@@ -55,7 +55,7 @@ def exchange(
             Provider(base_url="https://a"),
             model,
             "alias",
-            stated=routing.Target(provider="openai"),
+            terms=routing.Target(provider="openai"),
         ),
         request=parse(json.dumps(body).encode()),
         reading=reading,

@@ -50,9 +50,13 @@ def happen(database: Database, *names: str) -> None:
     fire(database, events, now=datetime.now(UTC))
 
 
+def trusting(url: str) -> Webhook:
+    return Webhook(url, SECRET, allow_private=True)
+
+
 def tell(store: str, url: str) -> None:
     """One look of one gateway."""
-    with closing(Messenger(store, Webhook(url, SECRET, allow_private=True))) as messenger:
+    with closing(Messenger(store, lambda: trusting(url))) as messenger:
         asyncio.run(messenger.tell_all())
 
 
@@ -145,9 +149,7 @@ def test_four_gateways_tell_each_event_once(
     happen(database, *names)
 
     async def tell_at_once() -> None:
-        gateways = [
-            Messenger(store, Webhook(receiver.url, SECRET, allow_private=True)) for _ in range(4)
-        ]
+        gateways = [Messenger(store, lambda: trusting(receiver.url)) for _ in range(4)]
         await asyncio.gather(*(each.tell_all() for each in gateways))
         for each in gateways:
             each.close()
@@ -163,7 +165,7 @@ def test_a_gateway_that_dies_while_it_tells_leaves_the_event_to_the_next_one(
     happen(database, "spent 80%")
 
     async def die_while_telling() -> None:
-        messenger = Messenger(store, Webhook(receiver.url, SECRET, allow_private=True))
+        messenger = Messenger(store, lambda: trusting(receiver.url))
         telling = asyncio.create_task(messenger.run())
         assert await asyncio.to_thread(receiver.came.wait, 10)
         telling.cancel()

@@ -11,6 +11,7 @@ from ledger_calls import Calls, calls_in
 from tokonomi.budgets.limit import Budget, account_name
 from tokonomi.budgets.window import Period, Window
 from tokonomi.credits.grant import Grant
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.money import Money
 from tokonomi.storage import budget_store
@@ -21,7 +22,7 @@ from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.ledger import Funding
 from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import StoredRule, set_rule
+from tokonomi.storage.wallet_rules import set_rule
 from tokonomi.storage.wallet_store import buy, promote
 
 NOW = datetime(2026, 11, 10, tzinfo=UTC)

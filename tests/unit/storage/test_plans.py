@@ -10,6 +10,7 @@ from plans import explained
 from tokonomi.budgets.limit import Budget, account_name, budget_window
 from tokonomi.budgets.window import Period, Window
 from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.money import Money
 from tokonomi.pricing.charge import Unpriced
@@ -21,7 +22,7 @@ from tokonomi.storage.ledger import Funding
 from tokonomi.storage.ledger_history import accounts, opened
 from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import StoredRule, set_rule
+from tokonomi.storage.wallet_rules import set_rule
 from tokonomi.storage.wallet_store import buy
 from tokonomi.usage import Source, Usage
 

@@ -5,9 +5,10 @@ from fractions import Fraction
 
 import pytest
 
+from tokonomi.budgets.rate_table import rate_from_text
 from tokonomi.errors import BadInput, BadMoney
 from tokonomi.storage.database import Database
-from tokonomi.storage.rate_store import every_rate, rate_from_text, set_rate
+from tokonomi.storage.rate_store import every_rate, set_rate
 from tokonomi.storage.rules_in_force import load_rules, rules_version
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

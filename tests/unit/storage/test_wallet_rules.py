@@ -5,21 +5,18 @@ from fractions import Fraction
 
 import pytest
 
+from tokonomi.credits.rule_table import (
+    StoredRule,
+    credits_from_text,
+    rule_from_table,
+    rule_to_table,
+)
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.credits.weights import Weights
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.database import Database
 from tokonomi.storage.rules_in_force import load_rules, rules_version
-from tokonomi.storage.wallet_rules import (
-    StoredRule,
-    credits_from_text,
-    every_rule,
-    remove_rule,
-    rule_from_table,
-    rule_to_table,
-    set_rule,
-    wallet_named,
-)
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 USER = StoredRule(
@@ -42,11 +39,11 @@ def test_a_change_and_a_removal_tell_what_was(database: Database) -> None:
     plain = StoredRule(WalletRule(per="user"))
     seen = rules_version(database)
     assert set_rule(database, plain, now=NOW).old == USER
-    assert remove_rule(database, "user", dry_run=True).old == plain
-    assert remove_rule(database, "user").old == plain
+    assert remove_rule(database, "user", now=NOW, dry_run=True).old == plain
+    assert remove_rule(database, "user", now=NOW).old == plain
     assert (every_rule(database), rules_version(database)) == ((), seen + 2)
     with pytest.raises(NotFound, match='no wallet rule for "user"'):
-        remove_rule(database, "user")
+        remove_rule(database, "user", now=NOW)
 
 
 @pytest.mark.parametrize(
