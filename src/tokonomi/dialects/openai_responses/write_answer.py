@@ -276,9 +276,10 @@ class ResponsesWriter:
         return self._item_event(kind, **place, delta=text)
 
     def _begin_call(self, begun: ToolBegun) -> bytes:
-        self._pieces = []
         call = {"call_id": begun.id, "name": begun.name, "arguments": ""}
-        return self._begin_item("fc", {"type": "function_call", **call})
+        added = self._begin_item("fc", {"type": "function_call", **call})
+        self._pieces = []
+        return added
 
     def _begin_reasoning(self, begun: ReasoningBegun) -> bytes:
         """A piece of reasoning: in the item of the same name, else in one of its own."""
