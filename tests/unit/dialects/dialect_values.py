@@ -222,7 +222,9 @@ chosen = st.sampled_from(
 )
 places = st.builds(Place, words, words, words, words)
 efforts: st.SearchStrategy[Effort] = st.sampled_from(("low", "medium", "high", "xhigh", "max"))
+any_effort: st.SearchStrategy[Effort] = st.sampled_from(("none", "minimal", "low", "xhigh"))
 tiers: st.SearchStrategy[ServiceTier] = st.sampled_from(("", "auto", "standard"))
+openai_tiers: st.SearchStrategy[ServiceTier] = st.sampled_from(("", "auto", "flex", "priority"))
 domains = st.lists(words, min_size=1, max_size=2).map(tuple)
 stops = st.lists(texts, max_size=2).map(tuple)
 notes = st.dictionaries(words, texts, max_size=2).map(lambda each: tuple(each.items()))
@@ -234,7 +236,7 @@ def chat_conversations(draw: st.DrawFn) -> Conversation:
     """Whatever a request to OpenRouter's chat completions can say."""
     stream = draw(st.booleans())
     budget = draw(optional(st.integers(1, 9999)))
-    effort: Effort = "" if budget is not None else draw(efforts | st.just("none"))
+    effort: Effort = "" if budget is not None else draw(any_effort)
     engine = st.builds(WebSearch, engine=words, max_results=st.integers(6, 9))
     return Conversation(
         messages=draw(turns_of_chat),
@@ -255,7 +257,7 @@ def chat_conversations(draw: st.DrawFn) -> Conversation:
         verbosity=draw(st.sampled_from(("", "low", "high"))),
         user=draw(words),
         metadata=draw(notes),
-        service_tier=draw(tiers | st.just("flex")),
+        service_tier=draw(openai_tiers),
         cache_key=draw(words),
         stream=stream,
         wants_usage=stream,
@@ -318,7 +320,7 @@ def response_conversations(draw: st.DrawFn) -> Conversation:
         verbosity=draw(st.sampled_from(("", "low", "high"))),
         user=draw(words),
         metadata=draw(notes),
-        service_tier=draw(tiers | st.just("priority")),
+        service_tier=draw(openai_tiers),
         cache_key=draw(words),
         stream=draw(st.booleans()),
         wants_usage=True,
