@@ -162,7 +162,8 @@ def _texts(value: object, path: str) -> Iterator[Text]:
 
 def _parts(value: object, path: str, dropped: list[Dropped]) -> Iterator[Part]:
     if isinstance(value, str):
-        yield Text(value)
+        if value:
+            yield Text(value)
         return
     for block in objects(value, path):
         kind = block.needed_text("type")

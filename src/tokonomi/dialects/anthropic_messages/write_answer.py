@@ -54,6 +54,10 @@ def usage_fields(usage: Usage | None) -> Json:
         "input_tokens": usage.uncached_input + usage.audio_in + usage.image_in,
         "cache_read_input_tokens": usage.cache_read + usage.cache_read_audio,
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        },
         "output_tokens": usage.total_output,
     }
     if usage.reasoning:
@@ -62,17 +66,6 @@ def usage_fields(usage: Usage | None) -> Json:
         searches = {"web_search_requests": usage.searches, "web_fetch_requests": 0}
         written["server_tool_use"] = searches
     return written
-
-
-def _kept_times(usage: Usage | None) -> Json:
-    """Cache writes by how long they are kept, which only whole messages and starts tell."""
-    if usage is None:
-        return {}
-    times = {
-        "ephemeral_5m_input_tokens": usage.cache_write_5m,
-        "ephemeral_1h_input_tokens": usage.cache_write_1h,
-    }
-    return {"cache_creation": times}
 
 
 def write_whole(answer: Answer, usage: Usage | None, head: Head) -> bytes:
@@ -85,7 +78,7 @@ def write_whole(answer: Answer, usage: Usage | None, head: Head) -> bytes:
     body = _message(head.named(Started(answer.id, answer.model, answer.created)))
     body["content"] = [_block(part) for part in answer.parts]
     body |= _end(answer.finish or "stop", answer.stop_sequence, refused=refused)
-    body["usage"] = usage_fields(usage) | _kept_times(usage)
+    body["usage"] = usage_fields(usage)
     return encode(body)
 
 
@@ -222,8 +215,11 @@ class MessagesWriter:
         return self._delta(b'"thinking_delta","thinking":', text)
 
     def _cited(self, source: Json) -> bytes:
-        """Sources that come after their text was closed stand in an empty text of their own."""
-        opened = self._text_block(TextBegun())
+        """A source of the open text; one that comes after its text was closed gets its own."""
+        opened = b""
+        if not isinstance(self._open, TextBegun):
+            # A text must not be empty, or the next turn is refused: it names the source.
+            opened = self.write(TextDelta(str(source["url"])))
         event: Json = {"type": "content_block_delta", "index": self._index}
         return opened + named_event(
             {**event, "delta": {"type": "citations_delta", "citation": source}}

@@ -187,7 +187,8 @@ def _message(message: Fields, role: str) -> Message:
 def _content(message: Fields) -> Iterator[Text | Image | Document]:
     content = message.take("content")
     if isinstance(content, str):
-        yield Text(content)
+        if content:
+            yield Text(content)
     elif content is not None:
         for part in objects(content, message.at("content")):
             yield _part(part)

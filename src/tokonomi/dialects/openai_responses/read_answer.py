@@ -197,8 +197,10 @@ class ResponsesReader:
                 yield Finished(INCOMPLETE.get(details.reason or "", "length"))
             case "failed" | "cancelled":
                 yield Failed(failure_of(response.error))
-            case _:
+            case "completed":
                 yield Finished("tool_calls" if self._calls else "stop")
+            case _:
+                return
 
 
 def _started(response: _Response) -> Event:

@@ -158,14 +158,14 @@ def _messages(fields: Fields, dropped: list[Dropped]) -> Iterator[Message]:
             yield from group
         else:
             turns = [*group]
-            yield Message(role, tuple(p for turn in turns for p in turn.parts), turns[0].at)
+            yield replace(turns[0], parts=tuple(p for turn in turns for p in turn.parts))
 
 
 def _item(item: Fields, dropped: list[Dropped]) -> Iterator[Message]:
     kind, at = item.text("type") or "message", item.path
     match kind:
         case "message":
-            role = item.choice("role", _ROLES, "user")
+            role: Role = item.choice("role", _ROLES, "user")
             yield Message(role, tuple(_content(item, "content")), at)
         case "function_call":
             yield Message("assistant", (_tool_call(item),), at)
@@ -332,8 +332,12 @@ def _web_search(tool: Fields) -> WebSearch:
 
 def _tool_choice(value: object) -> ToolChoice:
     match value:
-        case "auto" | "none" | "required":
-            return ToolChoice(value)
+        case "auto":
+            return ToolChoice("auto")
+        case "none":
+            return ToolChoice("none")
+        case "required":
+            return ToolChoice("required")
         case _:
             choice = Fields(value, "tool_choice")
             choice.choice("type", {"function": True}, default=True)

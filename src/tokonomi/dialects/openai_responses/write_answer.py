@@ -84,6 +84,7 @@ class ResponsesWriter:
     """One answer being written as responses stream: items and their parts, each begun and done."""
 
     __slots__ = (
+        "_cited_at",
         "_content",
         "_end",
         "_fields",
@@ -112,6 +113,7 @@ class ResponsesWriter:
         self._summary: list[Json] = []
         self._part: Json = {}
         self._sources: list[Json] = []
+        self._cited_at: Json = {}
         self._pieces: list[str] = []
         self._where = b""
         self._reasoning = ReasoningBegun()
@@ -229,9 +231,15 @@ class ResponsesWriter:
 
     def _begin_text(self) -> bytes:
         self._sources = []
-        return self._begin_content(
+        begun = self._begin_content(
             {"type": "output_text", "text": "", "annotations": self._sources}
         )
+        self._cited_at = {
+            "item_id": self._item["id"],
+            "output_index": len(self._output),
+            "content_index": len(self._content),
+        }
+        return begun
 
     def _begin_refusal(self) -> bytes:
         return self._begin_content({"type": "refusal", "refusal": ""})
@@ -276,9 +284,10 @@ class ResponsesWriter:
         return self._item_event(kind, **place, delta=text)
 
     def _begin_call(self, begun: ToolBegun) -> bytes:
-        self._pieces = []
         call = {"call_id": begun.id, "name": begun.name, "arguments": ""}
-        return self._begin_item("fc", {"type": "function_call", **call})
+        added = self._begin_item("fc", {"type": "function_call", **call})
+        self._pieces = []
+        return added
 
     def _begin_reasoning(self, begun: ReasoningBegun) -> bytes:
         """A piece of reasoning: in the item of the same name, else in one of its own."""
@@ -312,13 +321,13 @@ class ResponsesWriter:
                 return b""
 
     def _cited(self, source: Json) -> bytes:
-        opened = b"" if self._part_is("output_text") else self._begin_text()
-        sources = self._sources
-        sources.append(source)
-        return opened + self._item_event(
+        """A source of the last text, also when that is done: the whole response has it."""
+        opened = b"" if self._cited_at else self._begin_text()
+        self._sources.append(source)
+        return opened + self._event(
             "response.output_text.annotation.added",
-            content_index=len(self._content),
-            annotation_index=len(sources) - 1,
+            **self._cited_at,
+            annotation_index=len(self._sources) - 1,
             annotation=source,
         )
 
