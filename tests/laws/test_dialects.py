@@ -40,7 +40,7 @@ from tokonomi.dialects.conversation import Conversation, Reasoning, Refusal, Tex
 from tokonomi.dialects.destination import Destination, IngressName
 from tokonomi.dialects.dialect import EGRESS, INGRESS
 from tokonomi.dialects.refusal import Dropped
-from tokonomi.gateway.events import DONE, EventSplitter, data_of
+from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
 
 INGRESS_NAMES: Sequence[IngressName] = ("openai_chat", "openai_responses", "anthropic_messages")
 

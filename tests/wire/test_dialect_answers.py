@@ -32,8 +32,8 @@ from tokonomi.dialects.conversation import Citation, Reasoning, Text, ToolCall
 from tokonomi.dialects.destination import Destination, EgressName, IngressName, Outgoing
 from tokonomi.dialects.dialect import EGRESS
 from tokonomi.dialects.reasoning import ANTHROPIC, GOOGLE, OPENAI
-from tokonomi.gateway.events import DONE, EventSplitter, data_of
 from tokonomi.providers.registry import adapter_for
+from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
 from tokonomi.usage import Usage
 
 USAGE = Usage(

@@ -7,6 +7,7 @@ import msgspec
 
 from tokonomi.budgets.rate_limit import Standing
 from tokonomi.calls import Call
+from tokonomi.dialects.destination import IngressName
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.upstream import Headers
 from tokonomi.gateway.wire_errors import WireError
@@ -133,11 +134,11 @@ async def send_body(send: Send, status: int, headers: HeaderList, body: bytes) -
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: WireError, headers: HeaderList | None = None) -> None:
-    """Sends an error as the whole answer."""
-    fields = [JSON, *(headers or [])]
+async def send_error(send: Send, error: WireError, ingress: IngressName | None = None) -> None:
+    """Sends an error as the whole answer, as clients that speak `ingress` read it."""
+    fields: HeaderList = [JSON]
     if error.retry_after_seconds:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
     if not error.try_again:
         fields.append((b"x-should-retry", b"false"))
-    await send_body(send, error.status, fields, error.body())
+    await send_body(send, error.status, fields, error.body(ingress))

@@ -99,7 +99,7 @@ class Gateway:
                 await self._answer(endpoint, scope, receive, answer, serving=serving)
             except WireError as error:
                 answer.asked.refused = error.code
-                await send_error(answer.send, error)
+                await send_error(answer.send, error, endpoint.ingress)
             finally:
                 books.observer.request_ended(answer.asked)
 
@@ -244,7 +244,7 @@ def _no_route(scope: Scope) -> WireError:
         404,
         "unknown_route",
         f"There is no {scope['method']} {path} here. There are POST /v1/chat/completions,"
-        " POST /v1/embeddings and GET /v1/models.",
+        " /v1/responses, /v1/messages and /v1/embeddings, and GET /v1/models.",
     )
 
 

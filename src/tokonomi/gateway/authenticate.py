@@ -19,9 +19,12 @@ def authenticate(headers: Mapping[bytes, bytes], keys: KeyRing) -> Key:
         WireError: 401, when there is none, or it is unknown or revoked.
     """
     bearer = headers.get(b"authorization", b"")
-    if bearer[: len(_SCHEME)].lower() != _SCHEME:
-        raise invalid_key()
-    key = keys.find(bearer[len(_SCHEME) :].strip())
+    if bearer[: len(_SCHEME)].lower() == _SCHEME:
+        shown = bearer[len(_SCHEME) :].strip()
+    else:
+        # Anthropic's clients show their key like this.
+        shown = headers.get(b"x-api-key", b"")
+    key = keys.find(shown) if shown else None
     if key is None:
         raise invalid_key()
     return key

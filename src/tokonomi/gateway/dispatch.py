@@ -8,13 +8,15 @@ from typing import Final, NamedTuple
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import Receive, Send, cost_headers
-from tokonomi.gateway.attempts import Attempts, ending_of
+from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper, HandedOver
 from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.disconnect import policy_of
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
+from tokonomi.gateway.outgoing import Outgoing, outgoing
+from tokonomi.gateway.provider_answer import ending_of
 from tokonomi.gateway.refusals import refused_by_rule
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.targets import Targets
@@ -67,7 +69,7 @@ class _Journey:
         self._errand = errand
         self._watch = watch
         self._delivery = delivery
-        facts, gates = by.targets.of(errand.destination)
+        facts, gates = by.targets.of(errand)
         self._chain = begin(errand.destination.terms, facts, gates, now=watch.now, draw=by.draw())
         self._fallen: list[_Fallen] = []
         self._exchange: Exchange | None = None
@@ -77,12 +79,12 @@ class _Journey:
         """Goes from target to target until one answers, or none is left."""
         step = self._step()
         while isinstance(step, Try):
-            exchange, body = await self._leave(step)
+            exchange, out = await self._leave(step)
             if not self._fallen:
                 self._watch.listen(receive, goes_on=policy_of(exchange) == "drain")
             try:
                 await self._by.attempts.make(
-                    self._errand.endpoint, exchange, self._watch, self._delivery, body=body
+                    self._errand.endpoint, exchange, self._watch, self._delivery, out=out
                 )
             except AttemptFailed as failed:
                 self._failure = failed.failure
@@ -90,6 +92,8 @@ class _Journey:
                 step = await self._next()
             else:
                 return
+        if step.why is Why.NOT_CARRIED:
+            raise self._by.targets.cannot_carry(self._errand)
         await self._give_up(step.told)
 
     def end(self) -> None:
@@ -98,7 +102,7 @@ class _Journey:
             self._books.abandon(self._exchange)
 
     def _step(self) -> Try | Stop:
-        _, gates = self._by.targets.of(self._errand.destination)
+        gates = self._by.targets.gates(self._errand.destination)
         return self._chain.next(gates, now=self._watch.now, draw=self._by.draw())
 
     async def _next(self) -> Try | Stop:
@@ -119,8 +123,8 @@ class _Journey:
             return gone
         return step
 
-    async def _leave(self, step: Try) -> tuple[Exchange, bytes]:
-        """The next attempt and its body, when it is durable and may leave.
+    async def _leave(self, step: Try) -> tuple[Exchange, Outgoing]:
+        """The next attempt and what leaves for it, when it is durable and may leave.
 
         The end of the attempt before it is written in the same transaction, so what that one held
         cannot be taken by others in between.
@@ -133,14 +137,24 @@ class _Journey:
                 await self._kept(ended)
             raise refused_by_rule(allowed)
         beginning = self._books.begin(exchange, allowed, alone=ended is None and self._alone)
-        body = exchange.request.body_for(exchange.intent.model, max_tokens=allowed.send_max_tokens)
+        out = self._outgoing(exchange, allowed)
         if ended is not None:
             await self._kept(ended)
         await self._books.begun(exchange, allowed, beginning)
         self._exchange = exchange
         exchange.patience = step.limits
         self._watch.limit_total(step.limits.total)
-        return exchange, body
+        return exchange, out
+
+    def _outgoing(self, exchange: Exchange, allowed: Allowance) -> Outgoing:
+        out = outgoing(
+            exchange.request,
+            self._errand.endpoint,
+            exchange.target,
+            max_tokens=allowed.send_max_tokens,
+        )
+        assert isinstance(out, Outgoing), "the chain goes only where the request can be carried"
+        return out
 
     def _allowed(self, exchange: Exchange) -> Allowance | Refused:
         tried = {each.target for each in self._chain.tried}

@@ -10,6 +10,7 @@ from tokonomi.calls import Dimensions, Intent
 from tokonomi.gateway.aliases import Destination
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.outgoing import spoken_to
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.settle import Exchange
 from tokonomi.providers.registry import adapter_for
@@ -50,7 +51,8 @@ class Errand:
             model=target.model,
             input_bound=self.input_bound,
         )
-        reading = adapter_for(self.endpoint.dialect, provider).stream()
+        dialect = spoken_to(target, self.endpoint)
+        reading = adapter_for(dialect, provider).stream()
         return Exchange(
             intent,
             target,

@@ -18,8 +18,11 @@ from urllib.parse import urlsplit
 import httptools
 
 from tokonomi import __version__
+from tokonomi.dialects.addresses import ANTHROPIC_VERSION, key_headers
+from tokonomi.dialects.destination import Destination
 from tokonomi.errors import BadConfig
 from tokonomi.gateway.connect import Endpoint, refuse_private
+from tokonomi.gateway.spoken import all_spoken, first_spoken
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted
 from tokonomi.routing.provider import Provider
 
@@ -27,6 +30,8 @@ _HEAD_BYTES: Final = 64 * 1024
 _BUFFERED_BYTES: Final = 256 * 1024
 _IDLE_SECONDS: Final = 15.0
 _FIRST_FINAL_STATUS: Final = 200
+_KEPT_HEADS: Final = 1_000
+"""Paths whose heads are kept: some dialects have the model in the path."""
 PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -229,7 +234,7 @@ class HttpUpstream:
         )
         self._idle: deque[Connection] = deque()
         self._path = address.path.rstrip("/")
-        self._fields = _fields(address.netloc, secret)
+        self._fields = _fields(address.netloc, _key_fields(provider, secret))
         self._heads: dict[str, bytes] = {}
         self._closed = False
 
@@ -240,7 +245,9 @@ class HttpUpstream:
         head = self._heads.get(path)
         if head is None:
             line = f"POST {self._path}{path} HTTP/1.1\r\n".encode("ascii")
-            head = self._heads[path] = line + self._fields
+            head = line + self._fields
+            if len(self._heads) < _KEPT_HEADS:
+                self._heads[path] = head
         connection = self._take() or await self._connect(connect_seconds)
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
@@ -317,7 +324,16 @@ def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
     return HttpUpstream(provider, secret, tls)
 
 
-def _fields(host: str, secret: str) -> bytes:
+def _key_fields(provider: Provider, secret: str) -> dict[str, str]:
+    """The header fields that show the key as the provider's dialect wants it."""
+    to = Destination(dialect=first_spoken(provider), model="", azure=provider.dialect == "azure")
+    fields = dict(key_headers(to, secret)) if secret else {}
+    if "anthropic_messages" in all_spoken(provider):
+        fields["anthropic-version"] = ANTHROPIC_VERSION
+    return fields
+
+
+def _fields(host: str, key_fields: Mapping[str, str]) -> bytes:
     """The header fields of every request, up to where the length goes."""
     fields = {
         "host": host,
@@ -326,7 +342,7 @@ def _fields(host: str, secret: str) -> bytes:
         # What is compressed could not be read for its usage.
         "accept-encoding": "identity",
         "content-type": "application/json",
-        **({"authorization": f"Bearer {secret}"} if secret else {}),
+        **key_fields,
         "content-length": "",
     }
     text = "\r\n".join(f"{name}: {value}" for name, value in fields.items())

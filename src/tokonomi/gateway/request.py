@@ -1,5 +1,6 @@
 """A request's body, parsed once: what we must know is decoded, all else passes untouched."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -35,18 +36,25 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     wants_usage: bool
     user: str
 
-    def body_for(self, model: str, *, max_tokens: int | None = None) -> bytes:
+    def body_for(
+        self,
+        model: str,
+        *,
+        max_tokens: int | None = None,
+        fields: Mapping[str, msgspec.Raw] | None = None,
+    ) -> bytes:
         """The body for the provider: its name of the model, and the usage of a stream forced.
 
-        `max_tokens` is a limit of output to send along; a hold was made for no more.
+        `max_tokens` is a limit of output to send along; a hold was made for no more. `fields` stand
+        in place of the client's, the model among them.
 
         When nothing changes these are the client's own bytes; else every value that we do not set
         is.
         """
         forced = self.stream and not self.wants_usage
-        if model == self.model and not forced and max_tokens is None:
+        if model == self.model and not forced and max_tokens is None and fields is None:
             return self.body
-        fields = {**self.fields, "model": msgspec.Raw(_encode(model))}
+        fields = dict(fields or {**self.fields, "model": msgspec.Raw(_encode(model))})
         if max_tokens is not None:
             limits = [name for name in OUTPUT_LIMITS if name in fields] or OUTPUT_LIMITS[-1:]
             fields |= dict.fromkeys(limits, msgspec.Raw(b"%d" % max_tokens))

@@ -1,14 +1,21 @@
 """What the chain is told of each target: how long it may take, how much it reads, if it is let."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
+from tokonomi.gateway.errand import Errand
+from tokonomi.gateway.outgoing import outgoing, spoken_to
+from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
 from tokonomi.routing.breaker import Gate
 from tokonomi.routing.chain import Facts
 
 _OPEN: Final = Gate()
+_HAVE_EMBEDDINGS: Final = frozenset({"openai", "azure"})
+MOST_KNOWN: Final = 10_000
+"""Targets whose facts are kept: an alias with a star stands for as many as clients make up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +25,46 @@ class Targets:
     book: PriceBook
     _facts: dict[Target, Facts] = field(default_factory=dict[Target, Facts])
 
-    def of(self, destination: Destination) -> tuple[tuple[Facts, ...], tuple[Gate, ...]]:
-        """Facts and gates of a destination's targets, in their order."""
-        facts = tuple([self._known(target) for target in destination.targets])
-        return facts, (_OPEN,) * len(facts)
+    def of(self, errand: Errand) -> tuple[tuple[Facts, ...], tuple[Gate, ...]]:
+        """Facts and gates of the targets of a request, in their order."""
+        facts = [self._known(target) for target in errand.destination.targets]
+        for place, target in enumerate(errand.destination.targets):
+            if _refusal(errand, target) is not None:
+                facts[place] = replace(facts[place], carries=False)
+        return tuple(facts), self.gates(errand.destination)
+
+    def gates(self, destination: Destination) -> tuple[Gate, ...]:
+        """Whether each target may be called now."""
+        return (_OPEN,) * len(destination.targets)
+
+    def cannot_carry(self, errand: Errand) -> WireError:
+        """The answer to a request that the dialect of none of its targets can express."""
+        refusals = [_refusal(errand, target) for target in errand.destination.targets]
+        first = next(each for each in refusals if each is not None)
+        return WireError(400, "untranslatable", str(first), param=first.path)
 
     def _known(self, target: Target) -> Facts:
         facts = self._facts.get(target)
         if facts is None:
             entry = self.book.find(target.price_as, target.model)
             window = None if entry is None else entry.card.context_window
-            facts = Facts(timeouts=target.provider.timeouts, context_window=window)
+            terms = target.terms
+            facts = Facts(
+                timeouts=target.provider.timeouts,
+                context_window=terms.context_window or window,
+                continues=(terms.prefix or target.provider.prefix) != "none",
+            )
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts
 
 
-MOST_KNOWN: Final = 10_000
-"""Targets whose facts are kept: an alias with a star stands for as many as clients make up."""
+def _refusal(errand: Errand, target: Target) -> Untranslatable | None:
+    """What of a request a target's dialect cannot say."""
+    if errand.endpoint.ingress is None and target.provider.dialect not in _HAVE_EMBEDDINGS:
+        why = f"is served by {target.name}, which is not asked for embeddings"
+        return Untranslatable("model", why, "Name a model of a provider with OpenAI's interface.")
+    if spoken_to(target, errand.endpoint) is errand.endpoint.dialect:
+        return None
+    found = outgoing(errand.request, errand.endpoint, target)
+    return found if isinstance(found, Untranslatable) else None

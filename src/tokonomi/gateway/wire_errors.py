@@ -1,9 +1,11 @@
-"""Errors as OpenAI's clients read them, with our codes and what to do next."""
+"""Errors as the clients of each dialect read them, with our codes and what to do next."""
 
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+
+from tokonomi.dialects.destination import IngressName
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -52,8 +54,28 @@ class WireError(Exception):
         self.metadata = metadata
         super().__init__(message)
 
-    def body(self) -> bytes:
-        """The JSON object that OpenAI's clients turn into an exception."""
+    def body(self, ingress: IngressName | None = None) -> bytes:
+        """The JSON object that the clients of a dialect turn into an exception."""
+        error = self._stated()
+        if ingress != "anthropic_messages":
+            return _encode({"error": error})
+        kind = _BY_STATUS.get(self.status) or _BY_KIND.get(self.kind, "api_error")
+        return _encode({"type": "error", "error": error | {"type": kind}})
+
+    def event(self, ingress: IngressName | None = None) -> bytes:
+        """The same as one event of a stream that has begun; clients raise when they read it."""
+        match ingress:
+            case "anthropic_messages":
+                return b"event: error\ndata: " + self.body(ingress) + b"\n\n"
+            case "openai_responses":
+                # The number of the event is not known here, and nobody goes on counting.
+                stated = {"type": "error", "sequence_number": 0, "code": self.code}
+                stated |= {"message": self.message, "param": self.param}
+                return b"event: error\ndata: " + _encode(stated) + b"\n\n"
+            case _:
+                return b"data: " + self.body() + b"\n\n"
+
+    def _stated(self) -> dict[str, object]:
         error: dict[str, object] = {
             "message": self.message,
             "type": self.kind,
@@ -62,11 +84,21 @@ class WireError(Exception):
         }
         if self.metadata is not None:
             error["metadata"] = self.metadata
-        return _encode({"error": error})
+        return error
 
-    def event(self) -> bytes:
-        """The same as one event of a stream that has begun; clients raise when they read it."""
-        return b"data: " + self.body() + b"\n\n"
+
+_BY_STATUS: Final[Mapping[int, str]] = {
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+}
+_BY_KIND: Final[Mapping[str, str]] = {
+    INVALID_REQUEST: "invalid_request_error",
+    AUTHENTICATION: "authentication_error",
+    RATE_LIMIT: "rate_limit_error",
+    BILLING: "billing_error",
+}
+"""Anthropic's `type` of our errors; all others are `api_error`."""
 
 
 def invalid_key() -> WireError:

@@ -8,6 +8,10 @@ Egress = Literal["openai", "azure", "anthropic", "gemini"]
 """What a provider speaks: OpenAI's interface, the same with Azure's addresses and key header,
 Anthropic's messages, or Gemini's generateContent."""
 
+Spoken = Literal["chat", "responses", "messages"]
+"""A dialect that a provider may speak besides: OpenAI's chat completions and responses, or
+Anthropic's messages, under the same address."""
+
 OnDisconnect = Literal["cancel", "drain", "estimate"]
 """What becomes of a call whose client has left; see `gateway.disconnect`."""
 
@@ -47,6 +51,9 @@ class Provider(Section, frozen=True):
         api_key_file: file that holds it, when no variable does.
         api_key_stored: whether it is the store's secret `providers/NAME`.
         dialect: what it speaks.
+        also: what it speaks besides; clients of such a dialect are passed on byte for byte.
+        azure_api_version: of Azure's addresses with the deployment in the path; left out, its v1
+            addresses are called.
         price_as: the provider's name in the price book; the section's own name when empty.
         allow_private: whether `base_url` may lead to a private network or to this host.
         ca_file: certificates to trust besides the system's, in PEM.
@@ -61,6 +68,8 @@ class Provider(Section, frozen=True):
     api_key_file: str = ""
     api_key_stored: bool = False
     dialect: Egress = "openai"
+    also: tuple[Spoken, ...] = ()
+    azure_api_version: str = ""
     price_as: str = ""
     allow_private: bool = False
     ca_file: str = ""

@@ -51,6 +51,8 @@ def test_these_are_all_routes_and_only_the_metered_ones_reach_a_provider(tmp_pat
         await asyncio.sleep(0)
         assert set(gateway.routes) == {
             ("POST", "/v1/chat/completions"),
+            ("POST", "/v1/responses"),
+            ("POST", "/v1/messages"),
             ("POST", "/v1/embeddings"),
             ("GET", "/v1/models"),
             ("GET", "/healthz"),

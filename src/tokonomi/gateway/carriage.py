@@ -1,0 +1,123 @@
+"""How an answer reaches a client who speaks another dialect than its provider, or the same."""
+
+from dataclasses import dataclass
+
+from tokonomi.dialects import translate
+from tokonomi.dialects.answer import Failure, Head
+from tokonomi.dialects.destination import EgressName, IngressName
+from tokonomi.dialects.translate import StreamTranslator
+from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.settle import Exchange
+from tokonomi.gateway.stream import StreamRelay
+from tokonomi.gateway.wire_errors import WireError
+from tokonomi.providers.adapter import Dialect
+from tokonomi.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A pair of two different dialects."""
+
+    ingress: IngressName
+    egress: EgressName
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """The way of one answer. Within one dialect it passes byte for byte."""
+
+    ingress: IngressName | None
+    dialect: Dialect
+    crossing: Crossing | None
+
+    @classmethod
+    def between(cls, endpoint: Endpoint, dialect: Dialect) -> "Carriage":
+        """The way from a provider that is asked in `dialect` to the clients of an endpoint."""
+        ingress = endpoint.ingress
+        if ingress is None or dialect is endpoint.dialect:
+            return cls(ingress, dialect, None)
+        return cls(ingress, dialect, Crossing(ingress, _egress(dialect)))
+
+    def whole(self, exchange: Exchange, body: bytes) -> bytes | Failure:
+        """A whole answer as the client expects it, or why it is none."""
+        if self.crossing is None:
+            return body
+        usage, head = usage_of(exchange), _head(exchange)
+        ways = self.crossing.ingress, self.crossing.egress
+        return translate.reply(*ways, body, usage=usage, head=head)
+
+    def error(self, status: int, body: bytes) -> bytes:
+        """A provider's error as the client expects it."""
+        if self.crossing is None:
+            return body
+        _, translated = translate.error(self.crossing.ingress, self.crossing.egress, status, body)
+        return translated
+
+    def relay(self, exchange: Exchange) -> "Relayed":
+        """What carries a streamed answer."""
+        translator = None
+        if self.crossing is not None:
+            ways = self.crossing.ingress, self.crossing.egress
+            translator = StreamTranslator(*ways, _head(exchange))
+        relay = StreamRelay(
+            exchange.reading,
+            wants_usage=exchange.request.wants_usage,
+            dialect=self.dialect,
+            translator=translator,
+        )
+        return Relayed(self, relay, translator)
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A streamed answer on its way, and how it ends for its client."""
+
+    carriage: Carriage
+    stream: StreamRelay
+    translator: StreamTranslator | None
+
+    def end(self, exchange: Exchange, comment: bytes) -> bytes:
+        """The end of an answer that is whole."""
+        if self.translator is None:
+            return self.stream.ending(comment)
+        if self.translator.failure is not None:
+            return comment
+        return comment + self.translator.finish(usage_of(exchange))
+
+    def broken_off(self, error: WireError, comment: bytes) -> bytes:
+        """The end of an answer that is not; the provider's own word for it has gone out before."""
+        if self.translator is not None:
+            failed = Failure(error.status, "server", error.message, error.code)
+            return self.translator.fail(failed) + comment
+        said = b"" if self.stream.error else error.event(self.carriage.ingress)
+        return self.stream.ending(said + comment)
+
+
+def usage_of(exchange: Exchange) -> Usage | None:
+    """What the answer says of its usage, where that can be true."""
+    usage = exchange.reading.usage(exchange.intent.at)
+    return usage if isinstance(usage, Usage) else None
+
+
+def _head(exchange: Exchange) -> Head:
+    return Head(
+        id=exchange.intent.request_id,
+        model=exchange.intent.model,
+        created=int(exchange.intent.at.timestamp()),
+        wants_usage=exchange.request.wants_usage,
+        fields=exchange.request.fields,
+    )
+
+
+def _egress(dialect: Dialect) -> EgressName:
+    match dialect:
+        case Dialect.OPENAI_CHAT:
+            return "openai_chat"
+        case Dialect.OPENAI_RESPONSES:
+            return "openai_responses"
+        case Dialect.ANTHROPIC_MESSAGES:
+            return "anthropic_messages"
+        case Dialect.GEMINI:
+            return "gemini"
+        case _:
+            raise AssertionError("nothing is translated into this dialect")

@@ -1,0 +1,113 @@
+"""What leaves for a provider: the client's own bytes, or the same request in another dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from tokonomi.dialects import translate, web_search
+from tokonomi.dialects.addresses import path_of
+from tokonomi.dialects.destination import Destination, EgressName
+from tokonomi.dialects.refusal import Untranslatable
+from tokonomi.dialects.web_search import SearchSettings
+from tokonomi.gateway.aliases import Target
+from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.request import ParsedRequest
+from tokonomi.gateway.spoken import all_spoken, first_spoken
+from tokonomi.providers.adapter import Dialect
+
+_LEAST_LIMIT: Final = 4_096
+"""The limit of output that is sent where a dialect demands one and neither the client nor a budget
+says any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it leaves.
+
+    Attributes:
+        dialect: what its answer is read as.
+        path: below the provider's base address.
+        body: JSON.
+        search: how the web is searched for it, where we say so.
+    """
+
+    dialect: Dialect
+    path: str
+    body: bytes
+    search: SearchSettings | None = None
+
+
+def spoken_to(target: Target, endpoint: Endpoint) -> Dialect:
+    """What a target is asked in: the client's own dialect where the provider speaks it too."""
+    provider = target.provider
+    native = endpoint.dialect
+    if endpoint.ingress is None or endpoint.ingress in all_spoken(provider):
+        return native
+    return Dialect(first_spoken(provider))
+
+
+def outgoing(
+    request: ParsedRequest, endpoint: Endpoint, target: Target, *, max_tokens: int | None = None
+) -> Outgoing | Untranslatable:
+    """The request for a target, or what of it the target's dialect cannot say.
+
+    `max_tokens` is the limit of output that its hold was made for, where one is to be sent.
+    """
+    dialect = spoken_to(target, endpoint)
+    search = _search(request, target)
+    if endpoint.ingress is None or dialect is endpoint.dialect:
+        path = _native_path(endpoint, target, stream=request.stream)
+        fields = None
+        if search is not None and dialect is Dialect.OPENAI_CHAT:
+            fields = web_search.searching_fields(request.fields, target.model, search)
+        body = request.body_for(target.model, max_tokens=max_tokens, fields=fields)
+        return Outgoing(dialect, path, body, search)
+    spoken = first_spoken(target.provider)
+    to = _destination(spoken, target, output_limit=max_tokens, search=search)
+    found = translate.request(endpoint.ingress, request.fields, to)
+    if isinstance(found, Untranslatable):
+        return found
+    return Outgoing(dialect, found.path, found.body, search)
+
+
+def _native_path(endpoint: Endpoint, target: Target, *, stream: bool) -> str:
+    if target.provider.dialect != "azure" or endpoint.ingress is None:
+        return endpoint.path
+    return path_of(_destination(endpoint.ingress, target), stream=stream)
+
+
+def _destination(
+    dialect: EgressName,
+    target: Target,
+    *,
+    output_limit: int | None = None,
+    search: SearchSettings | None = None,
+) -> Destination:
+    return Destination(
+        dialect=dialect,
+        model=target.model,
+        provider=target.price_as,
+        max_tokens=_LEAST_LIMIT,
+        output_limit=output_limit,
+        search=search,
+        azure=target.provider.dialect == "azure",
+        azure_api_version=target.provider.azure_api_version,
+    )
+
+
+def _search(request: ParsedRequest, target: Target) -> SearchSettings | None:
+    """How the target searches the web for this request, where it was told how."""
+    stated = target.terms.web_search
+    if stated is None or not asks_for_search(request.fields):
+        return None
+    return SearchSettings(stated.engine, stated.max_results)
+
+
+def asks_for_search(fields: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether a request of any dialect asks for a web search."""
+    if web_search.asks_for_search(fields):
+        return True
+    tools = fields.get("tools")
+    return tools is not None and b'"web_search' in bytes(tools)

@@ -1,0 +1,105 @@
+"""An answer that comes at once: read to its end, judged, recorded, and passed on."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tokonomi.dialects.answer import Failure as Untold
+from tokonomi.gateway import failures
+from tokonomi.gateway.answer import cost_headers, passed
+from tokonomi.gateway.disconnect import drained
+from tokonomi.gateway.failures import AttemptFailed, Passable
+from tokonomi.gateway.provider_answer import ProviderAnswer, TooLarge
+from tokonomi.gateway.upstream import Broken
+from tokonomi.gateway.watch import Ended, Reason
+from tokonomi.providers.settled_call import Ending
+from tokonomi.providers.whole_reply import FINE, observe_whole
+from tokonomi.routing.failure import FailureKind
+from tokonomi.routing.reply import classify
+
+_OK: Final = range(200, 300)
+_ERRORS: Final = range(400, 600)
+FILTERED: Final = "content_filter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeAnswer(ProviderAnswer):
+    """See the module."""
+
+    async def pass_on(self) -> None:
+        """See `ProviderAnswer.pass_on`."""
+        body = await self._read()
+        status = self.reply.status
+        if status in _ERRORS:
+            raise AttemptFailed(self._refused(body))
+        if status not in _OK:
+            why = f"unexpected HTTP {status}"
+            failure = failures.broken(self.exchange, why, FailureKind.MALFORMED_BODY)
+            raise AttemptFailed(failure)
+        bulk = self.endpoint.bulk
+        ending = observe_whole(self.exchange.reading, body, http_status=status, bulk=bulk)
+        passable = self._judged(body, ending)
+        ended = self.hand_over(drained(ending) if self.watch.unattended else ending)
+        headers = cost_headers(ended.call) + passable.headers
+        await self.books.until_kept(self.exchange, ended)
+        await self.delivery.whole(status, headers, passable.body)
+
+    def _refused(self, body: bytes) -> failures.Failure:
+        failed = classify(self.reply.status, self.reply.headers, body)
+        assert failed is not None, "the status is that of an error"
+        return failures.refused(self.exchange, failed, self._passable(self._error(body)))
+
+    def _error(self, body: bytes) -> bytes:
+        return self.carriage.error(self.reply.status, body)
+
+    def _passable(self, body: bytes) -> Passable:
+        return Passable(self.reply.status, passed(self.reply.headers), body)
+
+    def _judged(self, body: bytes, ending: Ending) -> Passable:
+        """What goes to the client of an answer with a status of success.
+
+        Raises:
+            AttemptFailed: it is an error, empty, filtered, or not what its interface describes.
+        """
+        carried = self.carriage.whole(self.exchange, body)
+        if self._is_doubtful(ending) and not self.watch.unattended:
+            failed = classify(self.reply.status, self.reply.headers, body)
+            if failed is not None:
+                passable = self._passable(
+                    self._error(body) if isinstance(carried, Untold) else carried
+                )
+                raise AttemptFailed(failures.unusable(self.exchange, failed, ending, passable))
+        if isinstance(carried, Untold):
+            kind = FailureKind.MALFORMED_BODY
+            raise AttemptFailed(failures.broken(self.exchange, carried.message, kind))
+        return self._passable(carried)
+
+    def _is_doubtful(self, ending: Ending) -> bool:
+        """Whether it may be no answer; nearly all plainly are one."""
+        seen = self.exchange.reading.seen
+        plain = bool(seen.relayed.pieces) and seen.finish_reason != FILTERED
+        return ending is not FINE or (self.endpoint.answers and not plain)
+
+    async def _read(self) -> bytes:
+        try:
+            with self.watch:
+                return await self._whole()
+        except Ended as end:
+            raise AttemptFailed(failures.ended(self.exchange, end.reason)) from None
+        except Broken as error:
+            too_large = isinstance(error, TooLarge)
+            kind = FailureKind.MALFORMED_BODY if too_large else FailureKind.CONNECTION_LOST
+            failure = failures.broken(self.exchange, str(error), kind)
+            raise AttemptFailed(replace(failure, given_up=too_large)) from None
+
+    async def _whole(self) -> bytes:
+        pieces: list[bytes] = []
+        left = self.most_bytes
+        while True:
+            self.watch.limit(self.exchange.patience.between_chunks, Reason.BETWEEN_CHUNKS)
+            piece = await self.reply.piece()
+            if not piece:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            left -= len(piece)
+            if left < 0:
+                raise TooLarge(f"the answer is larger than {self.most_bytes} bytes")
+            pieces.append(piece)
