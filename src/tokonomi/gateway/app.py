@@ -111,7 +111,7 @@ class Gateway:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         key = authenticate(headers, self._keys)
         body = await self._body(headers, receive, watch)
-        request = parse(body)
+        request = parse(body, endpoint.dialect)
         if request.stream and not endpoint.streams:
             raise WireError(
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."

@@ -11,19 +11,21 @@ from tokonomi.budgets.hold_size import (
     amount_to_hold,
     hold_size,
     rate_between,
+    without_bound,
 )
-from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
 from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
+from tokonomi.errors import AmountTooLarge
 from tokonomi.gateway.allowance import ALLOWED, Allowance, BudgetMeasure, WalletMeasure
-from tokonomi.gateway.request_bounds import bounds_of
+from tokonomi.gateway.reach import Attempt, Reach, reach_of
+from tokonomi.gateway.request_asked import word
 from tokonomi.gateway.settle import Exchange
 from tokonomi.money import ExchangeRate
 from tokonomi.pricing.book import PriceBook
-from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.bound import Unbounded
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
 from tokonomi.storage.budget_store import funding_of
@@ -31,7 +33,6 @@ from tokonomi.storage.ledger import Claim, Funding
 
 FUNDED: Final = 10_000
 """Accounts of one budget whose names are kept in memory."""
-NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
 
 
 @dataclass(slots=True)
@@ -98,81 +99,55 @@ def allowance(
     """
     if not rules.budgets and not rules.wallets:
         return ALLOWED
-    bounds, send = _bounds(rules, exchange, book, answers=answers)
+    reach = _reach(rules, exchange, book, answers=answers)
     claims: list[Claim] = []
     measures: list[BudgetMeasure | WalletMeasure] = []
     sizes: dict[str, HoldSize | Unpriced] = {}
-    rows = _rows(exchange, book)
+    rows = () if isinstance(reach, Unpriced) else reach.rows
     for rule in rules.budgets:
-        funding = _funding(rule, exchange)
+        funding = _funding(rule, exchange, exchange.intent.model)
+        apart = _counted_apart(rule, exchange, reach, funding)
+        if apart is not None:
+            return apart
         if funding is None:
             continue
         budget = rule.budget
         if budget.currency not in sizes:
-            sizes[budget.currency] = _size(rules, exchange, bounds, rows, currency=budget.currency)
+            sizes[budget.currency] = _size(rules, reach, currency=budget.currency)
         amount = amount_to_hold(budget, sizes[budget.currency])
         if isinstance(amount, Refused):
             return amount
         claims.append(Claim(rule.source, amount, funding))
         measures.append(BudgetMeasure(_rate(rules, rows, budget.currency)))
     for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, bounds)
+        claim = _wallet_claim(wallet, exchange, reach)
         if isinstance(claim, Refused):
             return claim
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
+    send = None if isinstance(reach, Unpriced) else reach.send_max_tokens
     return Allowance(tuple(claims), tuple(measures), send)
 
 
-def _bounds(
-    rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool
-) -> tuple[Bounds | Unpriced, int | None]:
-    entry = book.find(exchange.target.price_as, exchange.intent.model)
-    if entry is None:
-        return Unpriced(f"no price source knows {exchange.intent.model}"), None
-    found = bounds_of(
-        exchange.request,
-        input_bound=exchange.intent.input_bound,
-        card=entry.card,
+def _reach(rules: Rules, exchange: Exchange, book: PriceBook, *, answers: bool) -> Reach | Unpriced:
+    intent, target = exchange.intent, exchange.target
+    attempt = Attempt(
+        target=target.name,
+        provider=target.price_as,
+        model=intent.model,
+        at=intent.at,
+        input_bound=intent.input_bound,
         output_cap=rules.output_cap,
         answers=answers,
     )
-    if isinstance(found, Unpriced):
-        return found, None
-    bounds, limit = found
-    return bounds, limit.send
+    return reach_of(exchange.request, attempt, book)
 
 
-def _rows(exchange: Exchange, book: PriceBook) -> tuple[PriceRow, ...]:
-    """Every row that may price the reply; the tier that serves is the reply's to say."""
-    target, at = exchange.target, exchange.intent.at
-    if "service_tier" not in exchange.request.fields:
-        row = book.row_at(target.price_as, exchange.intent.model, at)
-        return () if isinstance(row, Unpriced) else (row,)
-    entry = book.find(target.price_as, exchange.intent.model)
-    tiers = {"standard"}
-    tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
-    found = (book.row_at(target.price_as, exchange.intent.model, at, tier) for tier in tiers)
-    return tuple(row for row in found if not isinstance(row, Unpriced))
-
-
-def _size(
-    rules: Rules,
-    exchange: Exchange,
-    bounds: Bounds | Unpriced,
-    rows: tuple[PriceRow, ...],
-    *,
-    currency: str,
-) -> HoldSize | Unpriced:
-    free = bool(rows) and all(row.free for row in rows)
-    if isinstance(bounds, Unpriced):
-        if not free:
-            return bounds
-        bounds = NO_BOUNDS
-    name = f"{exchange.target.name}/{exchange.intent.model}"
-    target = PricedTarget(name=name, rows=rows, bounds=bounds)
-    return hold_size([target], currency=currency, rates=rules.rates)
+def _size(rules: Rules, reach: Reach | Unpriced, *, currency: str) -> HoldSize | Unpriced:
+    if isinstance(reach, Unpriced):
+        return reach
+    return hold_size(reach.targets, currency=currency, rates=rules.rates)
 
 
 def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRate | None:
@@ -180,17 +155,36 @@ def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRa
     return rate_between(rules.rates, foreign[0], currency) if foreign else None
 
 
-def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
+def _funding(rule: BudgetInForce, exchange: Exchange, model: str) -> Funding | None:
     """The account of the request's share in a budget, or None where the budget does not bind it."""
     scope, intent = rule.budget.scope, exchange.intent
     if not scope.only and not scope.each:
         return rule.funding(EVERYBODY, intent.at)
-    route = Route(model=intent.model, provider=exchange.target.price_as)
+    route = Route(model=model, provider=exchange.target.price_as)
     organisation = organisation_of(intent.dimensions.project)
     subject = subject_of(scope, intent.dimensions, route=route, organisation=organisation)
     if subject is None:
         return None
     return rule.funding(subject, intent.at)
+
+
+def _counted_apart(
+    rule: BudgetInForce, exchange: Exchange, reach: Reach | Unpriced, funding: Funding | None
+) -> Refused | None:
+    """Why a request may not go that may be served by models which a budget counts apart."""
+    if isinstance(reach, Unpriced) or len(reach.models) == 1 or not rule.budget.can_refuse:
+        return None
+    for model in reach.models[1:]:
+        if _funding(rule, exchange, model) != funding:
+            return Refused(
+                code="price_unknown",
+                budget_id=rule.budget.id,
+                what=f"budget {rule.budget.id} counts {word(model)} apart from {reach.models[0]}, and"
+                " this request may be served by either",
+                remedy="Leave out `models`.",
+                param="models",
+            )
+    return None
 
 
 def organisation_of(project: str) -> str:
@@ -204,21 +198,31 @@ def organisation_of(project: str) -> str:
 
 
 def _wallet_claim(
-    wallet: WalletInForce, exchange: Exchange, bounds: Bounds | Unpriced
+    wallet: WalletInForce, exchange: Exchange, reach: Reach | Unpriced
 ) -> Claim | Refused | None:
     rule = wallet.rule
     name = wallet_of(rule, exchange.intent.dimensions)
     if name is None:
         return _nobody_pays(rule) if rule.required else None
-    if isinstance(bounds, Unpriced):
-        return Refused(
-            code="price_unknown",
-            budget_id=f"wallet {name}",
-            what=f"wallet {name} is prepaid, and what this request may use is not known:"
-            f" {bounds.reason}",
-            remedy="Send max_tokens.",
-        )
-    return Claim(f"wallet {name}", credits_bound([bounds], wallet.weights), name)
+    if isinstance(reach, Unpriced):
+        return _unknown_credits(name, reach)
+    if reach.endless is not None:
+        return _unknown_credits(name, reach.endless)
+    try:
+        return Claim(f"wallet {name}", credits_bound(reach.bounds, wallet.weights), name)
+    except AmountTooLarge as error:
+        too_dear = Unbounded(error.what, remedy="Lower max_tokens or n.", code="request_too_dear")
+        return _unknown_credits(name, too_dear)
+
+
+def _unknown_credits(name: str, open_end: Unpriced) -> Refused:
+    return without_bound(
+        open_end,
+        source=f"wallet {name}",
+        who=f"wallet {name} is prepaid, and",
+        unknown="what this request may use is not known",
+        remedy="Send max_tokens.",
+    )
 
 
 def _nobody_pays(rule: WalletRule) -> Refused:

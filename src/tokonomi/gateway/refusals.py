@@ -16,12 +16,20 @@ RETRY_AFTER_SECONDS: Final = 1
 
 
 def refused_by_rule(refused: Refused) -> WireError:
-    """The answer to a request that no balance could let pass: its cost is unknown, or too high."""
+    """The answer to a request that no balance could let pass: its cost is unknown, or too high.
+
+    A value of it that is none is 400, like any other; it is looked at only where a budget binds.
+    """
+    if refused.code == "invalid_request":
+        return WireError(
+            400, "invalid_request", f"{refused.what}. {refused.remedy}", param=refused.param
+        )
     return WireError(
         PAYMENT_REQUIRED,
         refused.code,
         f"{refused.what}. {refused.remedy}",
         kind=BILLING,
+        param=refused.param,
         metadata={"reason": refused.code, "limit_source": refused.budget_id},
     )
 
