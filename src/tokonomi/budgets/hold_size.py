@@ -7,8 +7,8 @@ import msgspec
 
 from tokonomi.budgets.limit import Budget
 from tokonomi.errors import BadInput
-from tokonomi.money import ExchangeRate, Money, checked_int64, currency_of
-from tokonomi.pricing.bound import Bounds, upper_bound
+from tokonomi.money import INT64_MAX, ExchangeRate, Money, currency_of
+from tokonomi.pricing.bound import Bounds, Obstacle, Unbounded, upper_bound
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
 
@@ -87,7 +87,8 @@ def hold_size(
     The dearest target times `billed_attempts`. An attempt that fails before its first token is
     void, so a plain chain of fallbacks bills one attempt. Where a cut answer is resumed elsewhere,
     each part is billed: pass one more for every resume that is allowed. One target without a price
-    makes the whole chain unknown, since the request may end there.
+    makes the whole chain unknown, since the request may end there; so does a worst case that no
+    ledger could hold.
 
     Args:
         targets: the chain, at least one.
@@ -97,7 +98,6 @@ def hold_size(
         billed_attempts: how many attempts may be billed, 1 or more.
 
     Raises:
-        AmountTooLarge: no ledger could hold that much.
         BadInput: no target, or no attempt.
     """
     if not targets or billed_attempts < 1:
@@ -112,10 +112,23 @@ def hold_size(
             return amount
         converted.append((amount, name))
     amount, name = max(converted, key=lambda each: each[0])
+    amount *= billed_attempts
+    if amount > INT64_MAX:
+        return _too_large(amount, currency, name)
     return HoldSize(
-        money=Money(checked_int64(amount * billed_attempts), currency),
+        money=Money(amount, currency),
         dearest=name,
         free=amount == 0 and all(row.free for target in targets for row in target.rows),
+    )
+
+
+def _too_large(amount: int, currency: str, name: str) -> Unbounded:
+    units = currency_of(currency).sub_units
+    return Unbounded(
+        f"it may cost {amount // units:,} {currency} at {name}, and a ledger holds at most "
+        f"{INT64_MAX // units:,} {currency}",
+        remedy="Lower max_tokens or n.",
+        code="request_too_dear",
     )
 
 
@@ -172,17 +185,19 @@ def converted_up(money: Money, rate: ExchangeRate) -> Money:
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that a rule refuses before any balance is looked at. HTTP 402.
+    """A request that a rule refuses before any balance is looked at. HTTP 402, or 400.
 
-    `tokens_unbounded` is the rule of a key's limit of tokens, and no matter of money: HTTP 400.
+    `tokens_unbounded` is the rule of a key's limit of tokens, and no matter of money.
 
-    `what` says it with the numbers, `remedy` says what to do.
+    `what` says it with the numbers, `remedy` says what to do, `param` names the field of the
+    request that stands in the way, where it is one.
     """
 
-    code: Literal["price_unknown", "request_too_dear", "wallet_missing", "tokens_unbounded"]
+    code: Obstacle | Literal["wallet_missing", "tokens_unbounded"]
     budget_id: str
     what: str
     remedy: str
+    param: str | None = None
 
 
 def amount_to_hold(budget: Budget, size: HoldSize | Unpriced) -> int | Refused:
@@ -205,10 +220,31 @@ def amount_to_hold(budget: Budget, size: HoldSize | Unpriced) -> int | Refused:
 
 
 def _price_unknown(budget: Budget, size: Unpriced) -> Refused:
-    return Refused(
-        code="price_unknown",
-        budget_id=budget.id,
-        what=f"budget {budget.id} is {budget.mode}, and the cost of this request is not known: "
-        f"{size.reason}",
+    return without_bound(
+        size,
+        source=budget.id,
+        who=f"budget {budget.id} is {budget.mode}, and",
+        unknown="the cost of this request is not known",
         remedy="Add a price for the model, send max_tokens, or take the target out of the route.",
+    )
+
+
+def without_bound(size: Unpriced, *, source: str, who: str, unknown: str, remedy: str) -> Refused:
+    """The refusal of a request that has no bound; what its own field says goes before all else."""
+    if not isinstance(size, Unbounded):
+        return Refused(
+            code="price_unknown",
+            budget_id=source,
+            what=f"{who} {unknown}: {size.reason}",
+            remedy=remedy,
+        )
+    match size.code:
+        case "invalid_request":
+            what = size.reason
+        case "request_too_dear":
+            what = f"{who} no balance can hold this request: {size.reason}"
+        case "price_unknown":
+            what = f"{who} {unknown}: {size.reason}"
+    return Refused(
+        code=size.code, budget_id=source, what=what, remedy=size.remedy, param=size.param
     )

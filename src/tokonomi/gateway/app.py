@@ -145,7 +145,7 @@ class Gateway:
         key = self._admitted(scope, headers)
         asked.key_id = key.id
         body = await self._body(headers, receive, watch)
-        request = parse(body)
+        request = parse(body, endpoint.dialect)
         asked.alias = request.model
         allow_model(key, request.model)
         if request.stream and not endpoint.streams:

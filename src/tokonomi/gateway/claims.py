@@ -11,13 +11,15 @@ from tokonomi.budgets.hold_size import (
     amount_to_hold,
     hold_size,
     rate_between,
+    without_bound,
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
-from tokonomi.budgets.scope import EVERYBODY, Route, subjects_over_routes
+from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
+from tokonomi.errors import AmountTooLarge
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import (
     ALLOWED,
@@ -28,11 +30,12 @@ from tokonomi.gateway.allowance import (
     WalletMeasure,
 )
 from tokonomi.gateway.pace import UNPACED, pace_of
-from tokonomi.gateway.request_bounds import bounds_of
+from tokonomi.gateway.reach import Attempt, Reach, reach_of
+from tokonomi.gateway.request_asked import word
 from tokonomi.gateway.settle import Exchange
 from tokonomi.money import ExchangeRate
 from tokonomi.pricing.book import PriceBook
-from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
 from tokonomi.storage.budget_store import funding_of
@@ -40,7 +43,6 @@ from tokonomi.storage.ledger import Claim, Funding
 
 FUNDED: Final = 10_000
 """Accounts of one budget whose names are kept in memory."""
-NO_BOUNDS: Final = Bounds(input_tokens=0, output_tokens=0)
 
 
 @dataclass(slots=True)
@@ -112,90 +114,63 @@ def allowance(
     if not rules.budgets and not rules.wallets:
         return ALLOWED if pace is UNPACED else Allowance((), (), pace.send_max_tokens, pace.claim)
     legs = [
-        _leg(rules, exchange, target, book)
+        _Leg(target, _reach(rules, exchange, target, book))
         for target in dict.fromkeys(reachable or (exchange.target,))
     ]
-    claims: list[Claim] = []
-    measures: list[Measure] = []
-    sizes: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
-    for rule in rules.budgets:
-        currency = rule.budget.currency
-        for funding, places in _fundings(rule, exchange, legs):
-            at = currency, places
-            if at not in sizes:
-                sizes[at] = _size(rules, [legs[place] for place in places], currency=currency)
-            amount = amount_to_hold(rule.budget, sizes[at])
-            if isinstance(amount, Refused):
-                return amount
-            claims.append(Claim(rule.source, amount, funding))
-            binds_this = places[0] == 0
-            rate = _rate(rules, legs[0].rows, currency) if binds_this else None
-            measures.append(BudgetMeasure(rate) if binds_this else NOTHING_USED)
-    for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, legs)
-        if isinstance(claim, Refused):
-            return claim
-        if claim is not None:
-            claims.append(claim)
-            measures.append(WalletMeasure(wallet.weights))
+    claims: list[tuple[Claim, Measure]] = []
+    for found in (*_budget_claims(rules, exchange, legs), *_wallet_claims(rules, exchange, legs)):
+        if isinstance(found, Refused):
+            return found
+        claims.append(found)
     send = legs[0].send_max_tokens
-    limit = pace.send_max_tokens if send is None else send
-    return Allowance(tuple(claims), tuple(measures), limit, pace.claim)
+    return Allowance(
+        tuple([claim for claim, _ in claims]),
+        tuple([measure for _, measure in claims]),
+        pace.send_max_tokens if send is None else send,
+        pace.claim,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """One target that a request may go to, and the most that it can consume there.
-
-    `rows` is every row that may price the reply; the tier that serves is the reply's to say.
-    """
+    """One target that a request may go to, and everywhere that it may be served there."""
 
     target: Target
-    bounds: Bounds | Unpriced
-    send_max_tokens: int | None
-    rows: tuple[PriceRow, ...]
+    reach: Reach | Unpriced
+
+    @property
+    def rows(self) -> tuple[PriceRow, ...]:
+        return () if isinstance(self.reach, Unpriced) else self.reach.rows
+
+    @property
+    def send_max_tokens(self) -> int | None:
+        return None if isinstance(self.reach, Unpriced) else self.reach.send_max_tokens
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that may serve it, the one that is asked for first."""
+        return (self.target.model,) if isinstance(self.reach, Unpriced) else self.reach.models
 
 
-def _leg(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> _Leg:
-    rows = _rows(exchange, target, book)
-    entry = book.find(target.price_as, target.model)
-    if entry is None:
-        return _Leg(target, Unpriced(f"no price source knows {target.model}"), None, rows)
-    found = bounds_of(
-        exchange.request,
+def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> Reach | Unpriced:
+    attempt = Attempt(
+        target=target.name,
+        provider=target.price_as,
+        model=target.model,
+        at=exchange.intent.at,
         input_bound=exchange.intent.input_bound,
-        card=entry.card,
         output_cap=rules.output_cap,
         answers=exchange.answers,
     )
-    if isinstance(found, Unpriced):
-        return _Leg(target, found, None, rows)
-    bounds, limit = found
-    return _Leg(target, bounds, limit.send, rows)
-
-
-def _rows(exchange: Exchange, target: Target, book: PriceBook) -> tuple[PriceRow, ...]:
-    at = exchange.intent.at
-    if "service_tier" not in exchange.request.fields:
-        row = book.row_at(target.price_as, target.model, at)
-        return () if isinstance(row, Unpriced) else (row,)
-    entry = book.find(target.price_as, target.model)
-    tiers = {"standard"}
-    tiers |= {ranked.row.tier for ranked in entry.rows} if entry is not None else set()
-    found = (book.row_at(target.price_as, target.model, at, tier) for tier in tiers)
-    return tuple(row for row in found if not isinstance(row, Unpriced))
+    return reach_of(exchange.request, attempt, book)
 
 
 def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Unpriced:
     targets: list[PricedTarget] = []
     for leg in legs:
-        bounds = leg.bounds
-        if isinstance(bounds, Unpriced):
-            if not (leg.rows and all(row.free for row in leg.rows)):
-                return bounds
-            bounds = NO_BOUNDS
-        name = f"{leg.target.name}/{leg.target.model}"
-        targets.append(PricedTarget(name=name, rows=leg.rows, bounds=bounds))
+        if isinstance(leg.reach, Unpriced):
+            return leg.reach
+        targets += leg.reach.targets
     return hold_size(targets, currency=currency, rates=rules.rates)
 
 
@@ -204,21 +179,81 @@ def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRa
     return rate_between(rules.rates, foreign[0], currency) if foreign else None
 
 
-def _fundings(
-    rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]
-) -> Iterator[tuple[Funding, tuple[int, ...]]]:
-    """The accounts of a budget that a request draws on, each with the places of its targets."""
+def _budget_claims(
+    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+) -> Iterator[tuple[Claim, Measure] | Refused]:
+    sizes: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
+    for rule in rules.budgets:
+        currency = rule.budget.currency
+        fundings = _fundings(rule, exchange, legs)
+        if isinstance(fundings, Refused):
+            yield fundings
+            return
+        for funding, places in fundings:
+            at = currency, places
+            if at not in sizes:
+                sizes[at] = _size(rules, [legs[place] for place in places], currency=currency)
+            amount = amount_to_hold(rule.budget, sizes[at])
+            if isinstance(amount, Refused):
+                yield amount
+                return
+            claim = Claim(rule.source, amount, funding)
+            if places[0] == 0:
+                yield claim, BudgetMeasure(_rate(rules, legs[0].rows, currency))
+            else:
+                yield claim, NOTHING_USED
+
+
+def _wallet_claims(
+    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+) -> Iterator[tuple[Claim, Measure] | Refused]:
+    for wallet in rules.wallets:
+        claim = _wallet_claim(wallet, exchange, legs)
+        if isinstance(claim, Refused):
+            yield claim
+            return
+        if claim is not None:
+            yield claim, WalletMeasure(wallet.weights)
+
+
+_Fundings = list[tuple[Funding, tuple[int, ...]]]
+"""Accounts of a budget, each with the places of the legs that draw on it."""
+
+
+def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> _Fundings | Refused:
+    """The accounts of a budget that a request draws on, or why it may not go.
+
+    A leg that may be served by models which the budget counts apart draws on an account that
+    nobody can name before the answer.
+    """
     scope, intent = rule.budget.scope, exchange.intent
     if not scope.only and not scope.each:
-        yield rule.funding(EVERYBODY, intent.at), tuple(range(len(legs)))
-        return
-    routes = [Route(model=leg.target.model, provider=leg.target.price_as) for leg in legs]
+        return [(rule.funding(EVERYBODY, intent.at), tuple(range(len(legs))))]
     organisation = organisation_of(intent.dimensions.project)
-    places_of = subjects_over_routes(
-        scope, intent.dimensions, routes=routes, organisation=organisation
+    places: dict[str, tuple[int, ...]] = {}
+    for place, leg in enumerate(legs):
+        routes = [Route(model=model, provider=leg.target.price_as) for model in leg.models]
+        subjects = [
+            subject_of(scope, intent.dimensions, route=route, organisation=organisation)
+            for route in routes
+        ]
+        apart = next((at for at, it in enumerate(subjects) if it != subjects[0]), None)
+        if apart is not None and rule.budget.can_refuse:
+            return _counted_apart(rule.budget, leg.models[0], leg.models[apart])
+        if (subject := subjects[0]) is not None:
+            places[subject] = (*places.get(subject, ()), place)
+    return [(rule.funding(subject, intent.at), at) for subject, at in places.items()]
+
+
+def _counted_apart(budget: Budget, model: str, other: str) -> Refused:
+    return Refused(
+        code="price_unknown",
+        budget_id=budget.id,
+        what=f"budget {budget.id} counts {word(other)} apart from {model}, and this request may be"
+        " served by either",
+        remedy="Leave out `models`.",
+        param="models",
     )
-    for subject, places in places_of.items():
-        yield rule.funding(subject, intent.at), places
 
 
 def organisation_of(project: str) -> str:
@@ -240,16 +275,26 @@ def _wallet_claim(
         return _nobody_pays(rule) if rule.required else None
     bounds: list[Bounds] = []
     for leg in legs:
-        if isinstance(leg.bounds, Unpriced):
-            return Refused(
-                code="price_unknown",
-                budget_id=f"wallet {name}",
-                what=f"wallet {name} is prepaid, and what this request may use is not known:"
-                f" {leg.bounds.reason}",
-                remedy="Send max_tokens.",
-            )
-        bounds.append(leg.bounds)
-    return Claim(f"wallet {name}", credits_bound(bounds, wallet.weights), name)
+        if isinstance(leg.reach, Unpriced):
+            return _unknown_credits(name, leg.reach)
+        if leg.reach.endless is not None:
+            return _unknown_credits(name, leg.reach.endless)
+        bounds += leg.reach.bounds
+    try:
+        return Claim(f"wallet {name}", credits_bound(bounds, wallet.weights), name)
+    except AmountTooLarge as error:
+        too_dear = Unbounded(error.what, remedy="Lower max_tokens or n.", code="request_too_dear")
+        return _unknown_credits(name, too_dear)
+
+
+def _unknown_credits(name: str, open_end: Unpriced) -> Refused:
+    return without_bound(
+        open_end,
+        source=f"wallet {name}",
+        who=f"wallet {name} is prepaid, and",
+        unknown="what this request may use is not known",
+        remedy="Send max_tokens.",
+    )
 
 
 def _nobody_pays(rule: WalletRule) -> Refused:

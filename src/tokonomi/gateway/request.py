@@ -5,15 +5,22 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.gateway.duplicates import repeated_field
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.providers.adapter import Dialect
 
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_flag: Final = msgspec.json.Decoder(bool | None).decode
 _encode: Final = msgspec.json.Encoder().encode
 _INCLUDE_USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
-OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
-"""The fields that limit an answer. Every OpenAI-compatible server knows the last."""
+OUTPUT_LIMITS: Final[Mapping[Dialect, tuple[str, ...]]] = {
+    Dialect.OPENAI_CHAT: ("max_completion_tokens", "max_tokens"),
+    Dialect.OPENAI_RESPONSES: ("max_output_tokens",),
+    Dialect.OPENAI_EMBEDDINGS: (),
+    Dialect.ANTHROPIC_MESSAGES: ("max_tokens",),
+}
+"""The fields that limit an answer, by dialect. Every server that speaks it knows the last."""
 _TRUE: Final = msgspec.Raw(b"true")
 
 
@@ -27,6 +34,7 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
         stream: whether the answer is to be a stream.
         wants_usage: whether the client asked for the usage event of a stream.
         user: the end user that the body names.
+        dialect: what it is written in.
     """
 
     body: bytes
@@ -35,6 +43,7 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     wants_usage: bool
     user: str
+    dialect: Dialect = Dialect.OPENAI_CHAT
 
     def body_for(
         self,
@@ -56,19 +65,20 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
             return self.body
         fields = dict(fields or {**self.fields, "model": msgspec.Raw(_encode(model))})
         if max_tokens is not None:
-            limits = [name for name in OUTPUT_LIMITS if name in fields] or OUTPUT_LIMITS[-1:]
+            known = OUTPUT_LIMITS[self.dialect]
+            limits = [name for name in known if name in fields] or known[-1:]
             fields |= dict.fromkeys(limits, msgspec.Raw(b"%d" % max_tokens))
         if forced:
             fields["stream_options"] = _with_usage(self.fields.get("stream_options"))
         return _encode(fields)
 
 
-def parse(body: bytes) -> ParsedRequest:
+def parse(body: bytes, dialect: Dialect = Dialect.OPENAI_CHAT) -> ParsedRequest:
     """The request that a body states.
 
     Raises:
-        WireError: 400, when it is no JSON object, or `model`, `stream` or `stream_options` has a
-            wrong type. All else is the provider's to judge.
+        WireError: 400, when it is no JSON object, or one of its fields stands twice, or `model`,
+            `stream` or `stream_options` has a wrong type. All else is the provider's to judge.
     """
     try:
         fields = _decode_fields(body)
@@ -76,6 +86,11 @@ def parse(body: bytes) -> ParsedRequest:
         raise WireError(
             400, "invalid_json", f"The body is not a JSON object: {error}. Send an object."
         ) from None
+    repeated = repeated_field(body, fields)
+    if repeated is not None:
+        # Of two values we may take one, and the provider the other. To send on our reading of it
+        # would change a request without a word; so whoever wrote it says which one is meant.
+        raise _wrong(repeated, "stands twice in the body", "Send it once.")
     if "model" not in fields:
         raise _wrong("model", "is missing", "Name a model that GET /v1/models lists.")
     try:
@@ -91,6 +106,7 @@ def parse(body: bytes) -> ParsedRequest:
         stream=stream,
         wants_usage=options is not None and _flag(_options(options), "include_usage"),
         user=_user(fields.get("user")),
+        dialect=dialect,
     )
 
 

@@ -12,11 +12,9 @@ from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.request import ParsedRequest
-from tokonomi.gateway.request_bounds import bounds_of
+from tokonomi.gateway.request_bounds import longest_output
 from tokonomi.ledger.hold import Captured, Held
 from tokonomi.pricing.book import PriceBook
-from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.listing import ModelCard
 from tokonomi.providers import settled_call
 from tokonomi.providers.adapter import Reading
 from tokonomi.providers.settled_call import (
@@ -126,10 +124,8 @@ def most_output(exchange: Exchange, book: PriceBook) -> int | None:
     if not exchange.answers:
         return 0
     entry = book.find(exchange.target.price_as, exchange.intent.model)
-    found = bounds_of(
+    return longest_output(
         exchange.request,
-        input_bound=exchange.intent.input_bound,
-        card=ModelCard(max_output=None if entry is None else entry.card.max_output),
-        output_cap=exchange.allowance.send_max_tokens,
+        model_maximum=None if entry is None else entry.card.max_output,
+        cap=exchange.allowance.send_max_tokens,
     )
-    return None if isinstance(found, Unpriced) else found[0].all_output_tokens

@@ -83,6 +83,12 @@ class StreamRelay:
         finished = self.usage_seen and self._reading.seen.finish_reason != ""
         return not self.error and (self.done or finished)
 
+    @property
+    def cut_off(self) -> str:
+        """What is wrong with a stream that has ended and is not complete."""
+        no_end = "[DONE]" if self._says_done else "its last event"
+        return self.error or f"it ended without {no_end}"
+
     def feed(self, piece: bytes) -> bytes:
         """What may go on to the client now."""
         passing = b""

@@ -63,7 +63,7 @@ class StreamedAnswer(ProviderAnswer):
         stream = relayed.stream
         if stream.complete:
             return None
-        return failures.cut(self.exchange, stream.error or "it ended before its last event")
+        return failures.cut(self.exchange, stream.cut_off)
 
     async def _pass_events(self, relayed: Relayed) -> None:
         patience, stream = self.exchange.patience, relayed.stream

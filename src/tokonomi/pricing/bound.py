@@ -1,7 +1,7 @@
 """The dearest that a call can be under a price row, known before the call is made."""
 
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -58,6 +58,23 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     def all_output_tokens(self) -> int:
         """Output tokens of all choices together."""
         return self.output_tokens * self.choices
+
+
+Obstacle = Literal["price_unknown", "request_too_dear", "invalid_request"]
+
+
+class Unbounded(Unpriced, frozen=True):
+    """What keeps a request from having a bound, and what its sender can do about that.
+
+    Attributes:
+        remedy: what to do, in one sentence.
+        code: a cost that nobody knows, one that no ledger can hold, or a value that is none.
+        param: the field of the request, where it is one.
+    """
+
+    remedy: str = ""
+    code: Obstacle = "price_unknown"
+    param: str | None = None
 
 
 def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:

@@ -18,9 +18,9 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.limit import Budget, Mode
 from tokonomi.budgets.window import Period, Window
-from tokonomi.errors import AmountTooLarge, BadInput
+from tokonomi.errors import BadInput
 from tokonomi.money import ExchangeRate, Money
-from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import Meter, PriceRow, Rate
 
@@ -138,10 +138,49 @@ def test_a_request_that_goes_nowhere_is_refused(targets: tuple[Target, ...], att
         hold_size(targets, currency="USD", billed_attempts=attempts)
 
 
-def test_a_hold_that_no_column_can_keep_is_refused() -> None:
+def test_a_hold_that_no_ledger_can_keep_is_refused_with_both_numbers() -> None:
     endless = Bounds(input_tokens=1, output_tokens=10**13)
-    with pytest.raises(AmountTooLarge):
-        hold_size([target(GPT, bounds=endless)], currency="USD")
+    size = hold_size([target(GPT, bounds=endless)], currency="USD")
+    assert size == Unbounded(
+        "it may cost 100,000,000 USD at gpt-5.1, and a ledger holds at most 9,223,372 USD",
+        remedy="Lower max_tokens or n.",
+        code="request_too_dear",
+    )
+    refused = amount_to_hold(budget(amount="1"), size)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.what.partition(":")[0]) == (
+        "request_too_dear",
+        "budget team is hard, and no balance can hold this request",
+    )
+    assert amount_to_hold(budget(Mode.NOTIFY, amount="1"), size) == 0
+
+
+def test_a_hold_that_only_its_attempts_make_too_large_is_refused() -> None:
+    large = Bounds(input_tokens=1, output_tokens=5 * 10**11)
+    assert isinstance(hold_size([target(GPT, bounds=large)], currency="USD"), HoldSize)
+    twice = hold_size([target(GPT, bounds=large)], currency="USD", billed_attempts=2)
+    assert isinstance(twice, Unbounded)
+
+
+@pytest.mark.parametrize(
+    ("size", "what"),
+    [
+        (
+            Unbounded("`x` is odd", remedy="Leave it out.", param="x"),
+            "budget team is hard, and the cost of this request is not known: `x` is odd",
+        ),
+        (
+            Unbounded("`x` is odd", remedy="Leave it out.", param="x", code="invalid_request"),
+            "`x` is odd",
+        ),
+    ],
+)
+def test_a_field_without_a_bound_is_refused_by_its_name_and_with_its_own_remedy(
+    size: Unbounded, what: str
+) -> None:
+    assert amount_to_hold(budget(amount="1"), size) == Refused(
+        code=size.code, budget_id="team", what=what, remedy="Leave it out.", param="x"
+    )
 
 
 def test_a_rate_is_found_as_stated_turned_round_or_not_at_all() -> None:

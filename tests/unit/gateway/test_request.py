@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.wire_errors import WireError
+from tokonomi.providers.adapter import Dialect
 
 JSON = st.recursive(
     st.none()
@@ -72,3 +73,68 @@ def test_no_bytes_make_the_parser_fail_otherwise_than_by_a_400(body: bytes) -> N
     except WireError as error:
         status = error.status
     assert status in {200, 400}
+
+
+NAMES = st.text(min_size=1).filter(lambda name: name not in OURS | {"model"})
+
+
+@given(
+    fields=st.dictionaries(NAMES, JSON, max_size=6),
+    spaces=st.sampled_from([None, 0, 2]),
+    escaped=st.booleans(),
+)
+def test_a_body_whose_names_differ_is_never_taken_for_one_with_a_name_twice(
+    fields: dict[str, object], *, spaces: int | None, escaped: bool
+) -> None:
+    body = json.dumps({"model": "m", **fields}, indent=spaces, ensure_ascii=escaped)
+    assert {*parse(body.encode()).fields} == {"model", *fields}
+
+
+def in_escapes(name: str) -> str:
+    units = name.encode("utf-16-be")
+    return '"' + "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)) + '"'
+
+
+@given(
+    fields=st.dictionaries(NAMES, JSON, min_size=1, max_size=6),
+    value=JSON,
+    data=st.data(),
+    colon=st.sampled_from([":", " : ", ":\n"]),
+    escaped=st.booleans(),
+)
+def test_a_name_that_stands_twice_is_refused_wherever_and_however_it_is_written(
+    fields: dict[str, object], value: object, data: st.DataObject, colon: str, *, escaped: bool
+) -> None:
+    pairs = [*{"model": "m", **fields}.items()]
+    twice = data.draw(st.sampled_from([name for name, _ in pairs]))
+    pairs.insert(data.draw(st.integers(0, len(pairs))), (twice, value))
+    body = ",".join(
+        (in_escapes(name) if escaped else json.dumps(name)) + colon + json.dumps(each)
+        for name, each in pairs
+    )
+    with pytest.raises(WireError) as refused:
+        parse(f"{{{body}}}".encode())
+    assert (refused.value.status, refused.value.code) == (400, "invalid_request")
+    assert refused.value.param == twice
+
+
+def test_names_inside_a_value_are_none_of_the_bodys() -> None:
+    body = b'{"model":"m", "x":{"a":1,"a":2}, "a":{"x":3}}'
+    assert parse(body).body_for("m") is body
+
+
+def test_a_body_that_only_looks_like_one_with_its_names_once_is_refused() -> None:
+    # The fields that were read follow one another here, up to the length of a value.
+    with pytest.raises(WireError) as refused:
+        parse(b'{"model":"m","n":1,"a":[2],"n":12,"a":[2]}')
+    assert refused.value.param == "n"
+
+
+def test_a_limit_of_output_is_sent_under_the_name_that_the_dialect_knows() -> None:
+    for dialect, name in (
+        (Dialect.OPENAI_CHAT, "max_tokens"),
+        (Dialect.OPENAI_RESPONSES, "max_output_tokens"),
+        (Dialect.ANTHROPIC_MESSAGES, "max_tokens"),
+    ):
+        sent = json.loads(parse(b'{"model":"m"}', dialect).body_for("m", max_tokens=5))
+        assert sent == {"model": "m", name: 5}
