@@ -65,10 +65,14 @@ class BudgetChange(msgspec.Struct, frozen=True):
 
 
 class StandingView(msgspec.Struct, frozen=True, kw_only=True):
-    """One subject's share of a budget in the window that is now."""
+    """One subject's share of a budget in the window that is now.
+
+    `overrun` is the part of `spent` that nothing available paid for.
+    """
 
     subject: str
     spent: Amount
+    overrun: Amount
     held: Amount
     left: Amount | None
     window_start: datetime
@@ -245,11 +249,12 @@ class VerifiedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of the ledger."""
+    """An account of the ledger; `overrun` is the part of `spent` that nothing left paid for."""
 
     account: str
     limit: Amount
     spent: Amount
+    overrun: Amount
     held: Amount
     available: Amount | None
 
@@ -307,6 +312,7 @@ def standing_view(budget: Budget, standing: SubjectStanding) -> StandingView:
     return StandingView(
         subject=standing.subject,
         spent=_units(balance.spent, currency),
+        overrun=_units(balance.overrun, currency),
         held=_units(balance.debits_pending, currency),
         left=None if left is None else _units(left, currency),
         window_start=standing.span.start,
@@ -456,6 +462,7 @@ def account_view(account: Account) -> AccountView:
         account=account.name,
         limit=_units(balance.limit, asset),
         spent=_units(balance.spent, asset),
+        overrun=_units(balance.overrun, asset),
         held=_units(balance.debits_pending, asset),
         available=None if available is None else _units(available, asset),
     )

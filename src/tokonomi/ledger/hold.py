@@ -50,7 +50,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """A demand that cannot be met, with the numbers that a person needs.
 
     All amounts are in the accounts' units: `needed` by the request, `available` for it,
-    `reserved` by other requests in flight, `spent` already, `limit` put in.
+    `reserved` by other requests in flight, `spent` already (overruns among it), `limit` put in.
     """
 
     source: str
@@ -63,7 +63,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def only_holds_block(self) -> bool:
         """Whether the request fits once the calls in flight cost nothing: retrying may help."""
-        return self.available + self.reserved >= self.needed
+        free = min(self.available + self.reserved, self.limit - self.spent)
+        return free >= self.needed
 
 
 def authorize(
@@ -124,7 +125,8 @@ def _refusal(balances: Mapping[int, Balance], taken: Mapping[int, int], demand: 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
     """How a hold is resolved: `parts` are taken, the rest of the hold is freed.
 
-    `overrun` is what was used above the hold; it goes to the overrun account and is never dropped.
+    `overrun` is what was used above that. It is taken from what is available (`covered`); what is
+    then left of it goes to the overrun account, and is never dropped.
     """
 
     held: Held
@@ -153,6 +155,31 @@ def capture(held: Held, used: int) -> Captured:
 
 
 def without_hold(captured: Captured) -> Captured:
-    """The same use when the hold is gone: all of it is overrun."""
+    """The same use when the hold is gone: all of it is above it."""
     used = captured.overrun + sum(part.amount for part in captured.parts)
     return Captured(held=replace(captured.held, parts=()), parts=(), overrun=used)
+
+
+def covered(balances: Mapping[int, Balance], captured: Captured, payers: Sequence[int]) -> Captured:
+    """The same resolution, with what was used above the hold taken from what is available.
+
+    `payers` are the accounts that may give more than they held, in order, each down to its floor;
+    `balances` are as they are once the hold is resolved. Nothing takes an account past its floor:
+    what no payer has stays `overrun`.
+
+    >>> done = capture(Held("budget team", 7, (Part(7, 100),)), used=130)
+    >>> left = {7: Balance(credits_posted=120, debits_posted=100)}
+    >>> paid = covered(left, done, [7])
+    >>> paid.parts, paid.overrun
+    ((Part(account=7, amount=120),), 10)
+    """
+    taken = {part.account: part.amount for part in captured.parts}
+    missing = captured.overrun
+    for account in payers:
+        available = balances[account].available
+        amount = missing if available is None else min(missing, available)
+        if amount:
+            taken[account] = taken.get(account, 0) + amount
+            missing -= amount
+    parts = tuple(Part(account, amount) for account, amount in taken.items())
+    return Captured(held=captured.held, parts=parts, overrun=missing)

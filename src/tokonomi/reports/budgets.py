@@ -56,11 +56,15 @@ def _line(stored: StoredBudget, words: Wording) -> tuple[Cell, ...]:
 
 
 def standings_table(budget: Budget, standings: Sequence[SubjectStanding], words: Wording) -> Table:
-    """One line per subject of a budget in the window that is now: limit, spent, held and left."""
+    """One line per subject of a budget in the window that is now: limit, spent, held and left.
+
+    `overrun` is the part of what was spent that nothing available paid for.
+    """
     headings = (
         Heading("subject"),
         Heading("limit", numeric=True, optional=True),
         Heading("spent", numeric=True),
+        Heading("overrun", numeric=True, optional=True),
         Heading("held", numeric=True),
         Heading("left", numeric=True, optional=True),
         Heading("currency", optional=True),
@@ -85,6 +89,7 @@ def _standing(budget: Budget, standing: SubjectStanding, words: Wording) -> tupl
         standing.subject,
         None if limit is None else money(limit),
         money(balance.spent),
+        money(balance.overrun) if balance.overrun else None,
         money(balance.debits_pending),
         None if left is None else money(left),
         words.currency(budget.currency),

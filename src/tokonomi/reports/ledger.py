@@ -16,6 +16,7 @@ def accounts_table(accounts: Iterable[Account], words: Wording) -> Table:
         Heading("asset"),
         Heading("limit", numeric=True),
         Heading("spent", numeric=True),
+        Heading("overrun", numeric=True, optional=True),
         Heading("held", numeric=True),
         Heading("available", numeric=True, optional=True),
     )
@@ -32,6 +33,7 @@ def _account(account: Account, words: Wording) -> tuple[Cell, ...]:
         asset,
         words.units(balance.limit, asset),
         words.units(balance.spent, asset),
+        words.units(balance.overrun, asset) if balance.overrun else None,
         words.units(balance.debits_pending, asset),
         None if available is None else words.units(available, asset),
     )
@@ -94,9 +96,10 @@ def opened_table(opened: Opened, words: Wording) -> Table:
 def _stands(account: Account, words: Wording) -> str:
     balance, asset = account.balance, account.asset
     free = balance.available
+    above = f" ({words.units(balance.overrun, asset)} overrun)" if balance.overrun else ""
     left = "without a floor" if free is None else f"{words.units(free, asset)} available"
     return (
         f"{account.name}: limit {words.units(balance.limit, asset)},"
-        f" spent {words.units(balance.spent, asset)},"
+        f" spent {words.units(balance.spent, asset)}{above},"
         f" held {words.units(balance.debits_pending, asset)}, {left}."
     )

@@ -5,7 +5,7 @@ are written before it leaves; its row, its captures and the release of its hold 
 its last byte is given out. Ends come first in a group, so that what they free can be held again.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,12 +15,16 @@ from tokonomi.calls import Call, Intent, Status
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
-from tokonomi.storage.ledger import Claim, LockedAccounts, Resolutions, account_name
+from tokonomi.storage.ledger import Claim
+from tokonomi.storage.locked_accounts import (
+    AccountsMade,
+    LockedAccounts,
+    Resolutions,
+    in_store,
+)
 
 _ATTEMPT: Final = ("id", "worker_id", "intent", "held")
-_CALL: Final = tuple(COLUMNS)
-KNOWN_NAMES: Final = 100_000
-"""Account names that a writer keeps in memory."""
+_CALL: Final = (*COLUMNS, "held")
 LATE: Final = "+late"
 """Ends the request id of a call that a sweep had taken for dead, and that then ended."""
 
@@ -56,31 +60,41 @@ def write_group(
     *,
     at_us: int,
     again: bool = False,
-    known: set[str] | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
     nothing. `again` says that the group was tried before and nobody knows whether its commit came
-    through: what stands already then counts as written. `known` is a memory of account names that
-    exist, which the caller keeps between groups.
+    through: what stands already then counts as written.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
     """
+    while True:
+        try:
+            return _write_group(database, worker_id, group, at_us=at_us, again=again)
+        except AccountsMade:
+            # The accounts that this one lacked stand now, so the next try finds and locks them.
+            continue
+
+
+def _write_group(
+    database: Database,
+    worker_id: int,
+    group: Sequence[Begin | Settle],
+    *,
+    at_us: int,
+    again: bool,
+) -> list[Outcome]:
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
     with database.transaction(power_safe=bool(settles)):
         resolutions = _write_ends(database, settles) if settles else {}
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
-        decided = _decide(database, fresh, resolutions, at_us=at_us, known=known)
+        decided = _decide(database, fresh, resolutions, at_us=at_us)
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
-    if known is not None:
-        if len(known) > KNOWN_NAMES:
-            known.clear()
-        known |= {account_name(claim.on) for it in begins for claim in it.claims}
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
@@ -91,25 +105,25 @@ def _decide(
     resolutions: Resolutions,
     *,
     at_us: int,
-    known: Container[str] | None,
 ) -> dict[str, Outcome]:
     """What each beginning gets, after the ends have given back what they do not need."""
     claims = [claim for it in begins for claim in it.claims]
     if not claims and not resolutions:
         return {it.intent.id: () for it in begins}
-    accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known or ())
+    accounts = LockedAccounts(database, claims, resolutions, at_us=at_us)
     accounts.resolve(resolutions)
     accounts.follow_rules()
     decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
-    accounts.write()
+    if made := accounts.write():
+        decided = {call: in_store(outcome, made) for call, outcome in decided.items()}
     return decided
 
 
 def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tuple[Captured, ...]]:
     """The holds that these ends resolve: those of calls that were still in flight.
 
-    An end that comes after a sweep took its call for dead is kept as a row of its own, and what it
-    used is all overrun: its hold is gone.
+    An end that comes after a sweep took its call for dead is kept as a row of its own. Its hold is
+    gone, so what it used is taken from what is available, and is overrun where that is too little.
     """
     database.serialise("calls")
     in_flight = _ended(database, settles)
@@ -118,7 +132,8 @@ def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tupl
     resolutions: dict[str, tuple[Captured, ...]] = {}
     for settle in settles:
         call, captured = settle.call, settle.captured
-        if (held := in_flight.get(call.intent.id)) is not None:
+        held = in_flight.get(call.intent.id)
+        if call.intent.id in in_flight:
             captured = _freed(held) if captured is None else captured
         elif call.intent.id in swept and captured:
             call, captured = _late(call), tuple(map(without_hold, captured))
@@ -126,25 +141,25 @@ def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tupl
                 continue
         else:
             captured = ()
-        rows.append(row_of(call))
+        rows.append((*row_of(call), held))
         if captured:
             resolutions[call.intent.id] = captured
     database.insert("call", _CALL, rows, keep_known=True)
     return resolutions
 
 
-def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes]:
+def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes | None]:
     """What those of these calls held that were in flight; they are not any more."""
     ids = [it.call.intent.id for it in settles]
     rows = database.execute(
         f"DELETE FROM attempt WHERE id IN ({_marks(ids)}) RETURNING id, held",  # noqa: S608 - marks only
         ids,
     ).fetchall()
-    return {row[0]: row[1] or _NOTHING for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
-def _freed(held: bytes) -> tuple[Captured, ...]:
-    return tuple(capture(each, 0) for each in _decode_held(bytes(held)))
+def _freed(held: bytes | None) -> tuple[Captured, ...]:
+    return tuple(capture(each, 0) for each in _decode_held(bytes(held or _NOTHING)))
 
 
 def _swept(database: Database, settles: Sequence[Settle]) -> set[str]:

@@ -127,7 +127,7 @@ def _low_at(rules: Iterable[StoredRule], wallet: str) -> int | None:
 
 
 def _overruns(database: Database, now: datetime) -> Iterator[Event]:
-    """What calls used above their holds, by account and day."""
+    """What calls used above their holds and above what was left, by account and day."""
     rows = database.execute(
         "SELECT account.id, account.name, asset, budget_window, at_us / ?, SUM(amount), COUNT(*)"
         " FROM transfer JOIN account ON account.id = transfer.account"
@@ -151,7 +151,7 @@ def _overrun(row: Row) -> Event:
     if asset != CREDIT:
         used = Money(int(total), asset).format()
     text = (
-        f"{about} {whose}: calls used {used} more than they held, {count} of them on {on} (UTC) so"
-        " far; a provider billed above the worst case"
+        f"{about} {whose}: calls used {used} more than they held and than was left, {count} of them"
+        f" on {on} (UTC) so far; a provider billed above the worst case"
     )
     return Event(account, f"overrun {on}", about, f"{about} {whose}", text)

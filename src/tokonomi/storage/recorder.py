@@ -251,7 +251,6 @@ class _Writer:
         self._queue = queue
         self._deliver = deliver
         self._again = False
-        self._known: set[str] = set()
         self._stopping = False
         self._last_seconds = last_seconds
         self._give_up_at = math.inf
@@ -316,7 +315,6 @@ class _Writer:
             group,
             at_us=microseconds(datetime.now(UTC)),
             again=self._again,
-            known=self._known,
         )
         self._again = False
         return outcomes

@@ -41,14 +41,14 @@ def ended(name: str) -> Call:
     )
 
 
-def test_an_end_that_comes_after_a_sweep_is_a_late_row_and_all_overrun(
+def test_an_end_that_comes_after_a_sweep_is_a_late_row_and_takes_what_is_available(
     database: Database, calls: Calls
 ) -> None:
     call = calls.begin(BUDGET, 70)
     assert call is not None
     [held] = calls.open[call]
     assert [orphan.id for orphan in sweep(database, now=AT).orphans] == [call]
-    late = Settle(ended(call), (capture(held, 50),))
+    late = Settle(ended(call), (capture(held, 120),))
     for _ in range(2):
         write_group(database, calls.worker, [late], at_us=3)
     rows = database.execute("SELECT id, status, note FROM call ORDER BY seq").fetchall()
@@ -56,8 +56,8 @@ def test_an_end_that_comes_after_a_sweep_is_a_late_row_and_all_overrun(
     note = "its gateway had been taken for dead when this end came"
     assert rows == [(call, "orphaned", ""), (f"{request}+late.1", "ok", note)]
     moved = "SELECT kind, amount FROM transfer WHERE call_id IS NOT NULL"
-    assert database.execute(moved).fetchall() == [("overrun", 50)]
-    assert only_row(database, BALANCE) == (0, 0)
+    assert database.execute(moved).fetchall() == [("capture", 100), ("overrun", 20)]
+    assert only_row(database, BALANCE) == (100, 0)
     assert verify(database).imbalances == ()
 
 
