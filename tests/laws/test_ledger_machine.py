@@ -15,12 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.ledger.account import Sink
-from tokonomi.ledger.hold import Held, Refusal, capture
+from tokonomi.ledger.hold import Captured, Held, Refusal, capture
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import ledger, locked_accounts
 from tokonomi.storage.call_groups import Begin, Settle, write_group
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.exposures import release_exposure
 from tokonomi.storage.ledger import CREDIT, Claim, Conflict, Funding
 from tokonomi.storage.ledger_check import verify
 from tokonomi.usage import Source, Usage
@@ -44,12 +45,13 @@ class Model:
         self.grants: list[int] = []
         self.captured: Counter[str] = Counter()
         self.pending: Counter[str] = Counter()
+        self.exposed: Counter[str] = Counter()
         self.overrun: Counter[str] = Counter()
         self.granted: dict[str, int] = {}
         self.floor_followed: dict[str, int | None] = {}
 
     def taken(self, source: str) -> int:
-        return self.captured[source] + self.pending[source]
+        return self.captured[source] + self.exposed[source] + self.pending[source]
 
     def free(self, source: str) -> int | None:
         if source == WALLET_SOURCE:
@@ -87,17 +89,30 @@ class Model:
         self.pending.update(wants)
         return True
 
-    def settle(self, ended: list[dict[str, int]], used: int) -> None:
-        """Calls of one group end: each hold gives what it has, then what is left pays for more."""
+    def settle(self, ended: list[dict[str, int]], used: int, exposed: int) -> list[dict[str, int]]:
+        """Calls of one group end: each hold gives what it has, then what is left pays for more.
+
+        The answer is what each call exposes.
+        """
+        doubtful: list[dict[str, int]] = []
         for wants in ended:
             self.pending.subtract(wants)
             self.captured.update({source: min(held, used) for source, held in wants.items()})
+            doubtful.append(
+                {
+                    source: min(max(held - used, 0), exposed)
+                    for source, held in wants.items()
+                    if source != WALLET_SOURCE
+                }
+            )
+            self.exposed.update(doubtful[-1])
         for wants in ended:
             for source, held in wants.items():
                 above, left = max(used - held, 0), self.left(source)
                 paid = above if left is None else min(above, left)
                 self.captured[source] += paid
                 self.overrun[source] += above - paid
+        return doubtful
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -114,6 +129,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.followed: dict[str, bool] = dict.fromkeys(BUDGETS, False)
         self.open: dict[str, tuple[dict[str, int], tuple[Held, ...]]] = {}
         self.done: list[Settle] = []
+        self.exposing: dict[str, dict[str, int]] = {}
         self.worker = self._worker()
 
     def _worker(self) -> int:
@@ -161,8 +177,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 ordered = dict(sorted(wants.items()))
                 self.open[begin.intent.id] = (ordered, outcome)
 
-    @rule(data=st.data(), used=st.integers(0, 90))
-    def end_a_group_of_calls(self, data: st.DataObject, used: int) -> None:
+    @rule(data=st.data(), used=st.integers(0, 90), exposed=st.integers(0, 90))
+    def end_a_group_of_calls(self, data: st.DataObject, used: int, exposed: int) -> None:
         if not self.open:
             return
         calls = data.draw(
@@ -170,11 +186,14 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         ended = [self.open.pop(call) for call in calls]
         group = [
-            Settle(_call(call), tuple(capture(held, used) for held in holds))
+            Settle(_call(call), tuple(_captured(held, used, exposed) for held in holds))
             for call, (_, holds) in zip(calls, ended, strict=True)
         ]
         write_group(self.database, self.worker, group, at_us=2)
-        self.model.settle([wants for wants, _ in ended], used)
+        doubtful = self.model.settle([wants for wants, _ in ended], used, exposed)
+        self.exposing |= {
+            call: parts for call, parts in zip(calls, doubtful, strict=True) if any(parts.values())
+        }
         self.done += group
 
     @rule(data=st.data())
@@ -182,6 +201,17 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.done:
             again = data.draw(st.sampled_from(self.done))
             write_group(self.database, self.worker, [again], at_us=3)
+
+    @rule(data=st.data())
+    def release_what_a_call_exposes_and_release_it_again(self, data: st.DataObject) -> None:
+        if not self.exposing:
+            return
+        call = data.draw(st.sampled_from(sorted(self.exposing)))
+        released = release_exposure(self.database, call, reason="the bill", now=NOW)
+        assert release_exposure(self.database, call, reason="again", now=NOW) == released
+        parts = self.exposing.pop(call)
+        assert sorted(it.amount for it in released) == sorted(filter(None, parts.values()))
+        self.model.exposed.subtract(parts)
 
     @rule(
         source=st.sampled_from(BUDGETS),
@@ -261,8 +291,9 @@ class LedgerMachine(RuleBasedStateMachine):
             row = self._row(source)
             if row is None:
                 continue
-            granted, captured, pending, overrun, floor = row
+            granted, captured, pending, exposed, overrun, floor = row
             assert captured == self.model.captured[source]
+            assert exposed == self.model.exposed[source]
             assert pending == self.model.pending[source]
             assert overrun == self.model.overrun[source]
             if self.followed[source]:
@@ -282,12 +313,17 @@ class LedgerMachine(RuleBasedStateMachine):
         ).fetchone()
         assert (0 if own is None else own[0]) == self.model.overrun[WALLET_SOURCE]
 
-    def _row(self, source: str) -> tuple[int, int, int, int, int | None] | None:
+    def _row(self, source: str) -> tuple[int, int, int, int, int, int | None] | None:
         return self.database.execute(
-            "SELECT credits_posted - withdrawn, debits_posted - withdrawn, debits_pending,"
-            " overrun, floor FROM account WHERE name = ?",
+            "SELECT credits_posted - withdrawn, debits_posted - withdrawn - exposed,"
+            " debits_pending, exposed, overrun, floor FROM account WHERE name = ?",
             (f"{self.prefix}{source}",),
         ).fetchone()
+
+
+def _captured(held: Held, used: int, exposed: int) -> Captured:
+    """Budgets take what may have been used besides; wallets never do."""
+    return capture(held, used, exposed=0 if held.source == WALLET_SOURCE else exposed)
 
 
 def _call(call_id: str) -> Call:

@@ -14,6 +14,7 @@ from tokonomi.credits.wallet import Entry, Statement
 from tokonomi.money import ExchangeRate, Money
 from tokonomi.reports.budgets import decimal_text
 from tokonomi.storage.budget_store import StoredBudget, SubjectStanding
+from tokonomi.storage.exposures import Released
 from tokonomi.storage.ledger_check import Imbalance, Verified
 from tokonomi.storage.ledger_history import Account, Moved, Opened
 from tokonomi.storage.wallet_endings import Ended
@@ -67,12 +68,14 @@ class BudgetChange(msgspec.Struct, frozen=True):
 class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     """One subject's share of a budget in the window that is now.
 
-    `overrun` is the part of `spent` that nothing available paid for.
+    `overrun` is the part of `spent` that nothing available paid for; `exposed` may be billed for
+    calls that failed.
     """
 
     subject: str
     spent: Amount
     overrun: Amount
+    exposed: Amount
     held: Amount
     left: Amount | None
     window_start: datetime
@@ -249,12 +252,17 @@ class VerifiedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of the ledger; `overrun` is the part of `spent` that nothing left paid for."""
+    """An account of the ledger.
+
+    `overrun` is the part of `spent` that nothing left paid for; `exposed` may be billed for calls
+    that failed.
+    """
 
     account: str
     limit: Amount
     spent: Amount
     overrun: Amount
+    exposed: Amount
     held: Amount
     available: Amount | None
 
@@ -269,6 +277,22 @@ class MovedView(msgspec.Struct, frozen=True, kw_only=True):
     transfer: str
     call: str
     at: datetime | None
+    note: str
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a failed call was not billed: `reason` says which bill shows it, and is kept."""
+
+    reason: str
+
+
+class ReleasedView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account got back of a call's exposure; asked again, what it got the first time."""
+
+    account: str
+    amount: Amount
+    at: datetime
+    reason: str
 
 
 class OpenedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -308,11 +332,12 @@ def standing_view(budget: Budget, standing: SubjectStanding) -> StandingView:
     """The subject's share as JSON has it."""
     balance, currency = standing.balance, budget.currency
     limit = None if budget.amount is None else budget.amount.sub_units
-    left = None if limit is None else limit - balance.spent - balance.debits_pending
+    left = None if limit is None else limit - balance.gone
     return StandingView(
         subject=standing.subject,
         spent=_units(balance.spent, currency),
         overrun=_units(balance.overrun, currency),
+        exposed=_units(balance.exposed, currency),
         held=_units(balance.debits_pending, currency),
         left=None if left is None else _units(left, currency),
         window_start=standing.span.start,
@@ -463,8 +488,19 @@ def account_view(account: Account) -> AccountView:
         limit=_units(balance.limit, asset),
         spent=_units(balance.spent, asset),
         overrun=_units(balance.overrun, asset),
+        exposed=_units(balance.exposed, asset),
         held=_units(balance.debits_pending, asset),
         available=None if available is None else _units(available, asset),
+    )
+
+
+def released_view(released: Released) -> ReleasedView:
+    """What was released as JSON has it."""
+    return ReleasedView(
+        account=released.account,
+        amount=_units(released.amount, released.asset),
+        at=released.at,
+        reason=released.reason,
     )
 
 
@@ -480,6 +516,7 @@ def opened_view(opened: Opened) -> OpenedView:
             transfer=each.id,
             call=each.call,
             at=each.at,
+            note=each.note,
         )
 
     return OpenedView(

@@ -1,6 +1,6 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
@@ -10,7 +10,6 @@ from tokonomi.budgets.hold_size import (
     Refused,
     amount_to_hold,
     hold_size,
-    rate_between,
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
@@ -18,10 +17,10 @@ from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
-from tokonomi.gateway.allowance import ALLOWED, Allowance, BudgetMeasure, WalletMeasure
+from tokonomi.gateway.allowance import Allowance, BudgetMeasure, WalletMeasure
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.gateway.settle import Exchange
-from tokonomi.money import ExchangeRate
+from tokonomi.money import ExchangeRate, Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds
 from tokonomi.pricing.charge import Unpriced
@@ -96,13 +95,17 @@ def allowance(
 
     `answers` is whether its endpoint produces output.
     """
-    if not rules.budgets and not rules.wallets:
-        return ALLOWED
     bounds, send = _bounds(rules, exchange, book, answers=answers)
+    rows = _rows(exchange, book)
+    sizes = {
+        row.currency: _size(rules, exchange, bounds, rows, currency=row.currency)
+        for row in rows[:1]
+    }
+    worst = _worst_case(sizes)
+    if not rules.budgets and not rules.wallets:
+        return Allowance(worst_case=worst)
     claims: list[Claim] = []
     measures: list[BudgetMeasure | WalletMeasure] = []
-    sizes: dict[str, HoldSize | Unpriced] = {}
-    rows = _rows(exchange, book)
     for rule in rules.budgets:
         funding = _funding(rule, exchange)
         if funding is None:
@@ -114,7 +117,7 @@ def allowance(
         if isinstance(amount, Refused):
             return amount
         claims.append(Claim(rule.source, amount, funding))
-        measures.append(BudgetMeasure(_rate(rules, rows, budget.currency)))
+        measures.append(BudgetMeasure(budget.currency, rules.rates))
     for wallet in rules.wallets:
         claim = _wallet_claim(wallet, exchange, bounds)
         if isinstance(claim, Refused):
@@ -122,7 +125,13 @@ def allowance(
         if claim is not None:
             claims.append(claim)
             measures.append(WalletMeasure(wallet.weights))
-    return Allowance(tuple(claims), tuple(measures), send)
+    return Allowance(tuple(claims), tuple(measures), send, worst)
+
+
+def _worst_case(sizes: Mapping[str, HoldSize | Unpriced]) -> Money | None:
+    """The most that a request can cost, in the currency of its own price."""
+    known = [size.money for size in sizes.values() if not isinstance(size, Unpriced)]
+    return known[0] if known else None
 
 
 def _bounds(
@@ -173,11 +182,6 @@ def _size(
     name = f"{exchange.target.name}/{exchange.intent.model}"
     target = PricedTarget(name=name, rows=rows, bounds=bounds)
     return hold_size([target], currency=currency, rates=rules.rates)
-
-
-def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRate | None:
-    foreign = [row.currency for row in rows if row.currency != currency]
-    return rate_between(rules.rates, foreign[0], currency) if foreign else None
 
 
 def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:

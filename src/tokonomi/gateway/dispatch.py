@@ -74,6 +74,7 @@ class Dispatcher:
         allowed = allowance(self.rules.now, exchange, self.book, answers=endpoint.answers)
         if isinstance(allowed, Refused):
             raise refused_by_rule(allowed)
+        exchange.intent = replace(exchange.intent, worst_case=allowed.worst_case)
         begun = self.recorder.begin(
             exchange.intent, allowed.claims, alone=self.metrics.in_flight == 1
         )
@@ -92,7 +93,9 @@ class Dispatcher:
         finally:
             if not exchange.settled:
                 # The gateway is being stopped, or has a defect. Either way the call has ended.
-                ended = self._hand_over(exchange, Ending(Status.CUT, note="the gateway stopped"))
+                ended = self._hand_over(
+                    exchange, Ending(Status.CUT, note="the gateway stopped", may_bill=True)
+                )
                 asyncio.ensure_future(ended.kept).add_done_callback(_retrieve)
 
     async def _begun(
@@ -159,7 +162,7 @@ class Dispatcher:
         if reply.status in _OK:
             ending = observe_whole(endpoint, exchange, body)
         elif reply.status in _ERRORS:
-            ending = failures.refused(exchange, reply.status)
+            ending = failures.refused(reply.status)
         else:
             raise CallFailed(failures.broken(exchange, f"unexpected HTTP {reply.status}"))
         ended = self._hand_over(exchange, drained(ending) if watch.unattended else ending)

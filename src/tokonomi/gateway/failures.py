@@ -9,7 +9,9 @@ from tokonomi.gateway.settle import Ending, Exchange
 from tokonomi.gateway.watch import Reason
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 
+_OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
+_CLIENT_ERRORS: Final = range(400, 500)
 CLIENT_CLOSED_REQUEST = 499
 """Nobody reads this answer; the status is the one that proxies log for it."""
 
@@ -52,9 +54,14 @@ def unreachable(exchange: Exchange, why: str) -> Failure:
 
 
 def broken(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
-    """The connection failed after the request had left and before the answer was whole."""
+    """The connection failed after the request had left and before the answer was whole.
+
+    What came of an answer with another status than one of success is not billed.
+    """
+    billable = exchange.http_status == 0 or exchange.http_status in _OK
+    what = _may_bill(exchange) if billable else "the provider answered with no status of success"
     return Failure(
-        Ending(Status.FAILED, f"{_may_bill(exchange)}: the connection failed ({why})"),
+        Ending(Status.FAILED, f"{what}: the connection failed ({why})", may_bill=billable),
         WireError(
             502,
             "provider_failed",
@@ -66,13 +73,16 @@ def broken(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
     )
 
 
-def refused(exchange: Exchange, status: int) -> Ending:
-    """The row of an error that the provider sent: it passes through to the client as it is."""
-    if 400 <= status < 500:  # noqa: PLR2004 - the range of client errors in HTTP
-        why = f"the provider refused the request (HTTP {status}) and reported no usage"
-    else:
-        why = f"{_may_bill(exchange)}: it failed (HTTP {status}) and reported no usage"
-    return Ending(Status.FAILED, why)
+def refused(status: int) -> Ending:
+    """The row of an error that the provider sent: it passes through to the client as it is.
+
+    Providers do not bill what they answer with an error.
+    """
+    what = "refused the request" if status in _CLIENT_ERRORS else "failed"
+    return Ending(
+        Status.FAILED,
+        f"the provider {what} (HTTP {status}) and reported no usage; errors are not billed",
+    )
 
 
 def ended(exchange: Exchange, reason: Reason) -> Failure:
@@ -90,7 +100,7 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
         case _:
             assert_never(reason)
     return Failure(
-        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}"),
+        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}", may_bill=True),
         WireError(
             504,
             "provider_timeout",
@@ -104,7 +114,7 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
 def cut(exchange: Exchange, why: str, *, given_up: bool = False) -> Failure:
     """A stream that had begun and did not come to its end."""
     return Failure(
-        Ending(Status.CUT, note=f"the stream was cut: {why}"),
+        Ending(Status.CUT, note=f"the stream was cut: {why}", may_bill=True),
         WireError(
             502,
             "provider_stream_cut",
@@ -129,9 +139,12 @@ def stalled(exchange: Exchange, reason: Reason) -> Failure:
 def _left(exchange: Exchange) -> Failure:
     """The client is gone; a provider that was refusing the request bills nothing for that."""
     refuses = exchange.http_status in _ERRORS
-    ending = refused(exchange, exchange.http_status) if refuses else left(exchange)
+    ending = refused(exchange.http_status) if refuses else left(exchange)
     return Failure(ending, WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left."))
 
 
 def _may_bill(exchange: Exchange) -> str:
-    return f"the provider may bill up to {exchange.intent.input_bound} input tokens"
+    worst = exchange.intent.worst_case
+    if worst is None:
+        return f"the provider may bill up to {exchange.intent.input_bound} input tokens"
+    return f"the provider may bill up to {worst.format()}"

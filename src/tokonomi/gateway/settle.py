@@ -17,6 +17,7 @@ from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.ledger.hold import Captured, Held
+from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.pricing.listing import ModelCard
@@ -99,12 +100,14 @@ class Ending(msgspec.Struct, frozen=True):
         unknown: why there is no usage, when it cannot even be estimated; empty when it can.
         note: what else the row says.
         counts: what is counted when no usage was reported.
+        may_bill: whether the provider had the request and may bill it, although no usage came.
     """
 
     status: Status
     unknown: str = ""
     note: str = ""
     counts: Counts = Counts.BEGUN
+    may_bill: bool = False
 
 
 LONGEST_NAME: Final = 200
@@ -200,6 +203,10 @@ def _row(
     cost: Charge | Unpriced,
     note: str,
 ) -> Call:
+    answered = exchange.http_status in _ANSWERED and ending.status is not Status.FAILED
+    uncounted = answered and isinstance(cost, Unpriced)
+    guessed = not isinstance(usage, Usage) or usage.source is not Source.REPORTED
+    exposed = (guessed and ending.may_bill) or uncounted
     return Call(
         intent=exchange.intent,
         model_served=_served(exchange),
@@ -210,8 +217,17 @@ def _row(
         first_token_ms=exchange.first_token_ms,
         duration_ms=exchange.elapsed_ms,
         provider_request_id=_name(exchange.reading.seen.request_id),
+        exposure=_beyond(cost, exchange.intent.worst_case) if exposed else None,
         note=note,
     )
+
+
+def _beyond(cost: Charge | Unpriced, worst: Money | None) -> Money | None:
+    """The most that may be billed beyond a cost that is an estimate, or not known at all."""
+    if worst is None or isinstance(cost, Unpriced) or cost.currency != worst.currency:
+        return worst
+    beyond = worst - cost.total
+    return beyond if beyond.sub_units > 0 else None
 
 
 def _served(exchange: Exchange) -> str:

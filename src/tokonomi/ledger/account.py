@@ -14,6 +14,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         debits_pending: all that open holds may still take out.
         floor: what `available` is counted down to; None has no floor.
         withdrawn: the part of `debits_posted` that was not spent: limits lowered, grants expired.
+        exposed: the part of `debits_posted` that nobody knows: what failed calls may have cost.
         overrun: what calls used and nothing that was available paid for. It counts as spent.
         rules_version: of the rules that its limit and floor follow; 0 where none sets them.
 
@@ -26,6 +27,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     debits_pending: int = 0
     floor: int | None = 0
     withdrawn: int = 0
+    exposed: int = 0
     overrun: int = 0
     rules_version: int = 0
 
@@ -36,13 +38,18 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def captured(self) -> int:
-        """What calls took out."""
-        return self.debits_posted - self.withdrawn
+        """What calls took out for what they are known to have used."""
+        return self.debits_posted - self.withdrawn - self.exposed
 
     @property
     def spent(self) -> int:
         """What calls used: what they took out, and what was not there to be taken."""
         return self.captured + self.overrun
+
+    @property
+    def gone(self) -> int:
+        """All that counts against a limit: what was spent, may be billed, or is held."""
+        return self.spent + self.exposed + self.debits_pending
 
     @property
     def limit(self) -> int:
@@ -78,7 +85,8 @@ def grant_under(balance: Balance, *, limit: int, floor: int | None) -> int:
     """
     if floor is None:
         return limit
-    return max(limit, balance.captured + balance.debits_pending + floor)
+    taken = balance.captured + balance.exposed + balance.debits_pending
+    return max(limit, taken + floor)
 
 
 class Sink(StrEnum):
@@ -90,6 +98,8 @@ class Sink(StrEnum):
     """What calls captured from budgets."""
     REVENUE = "revenue"
     """What calls captured from wallets."""
+    EXPOSED = "exposed"
+    """What providers may bill for calls that failed: released once a bill shows otherwise."""
     OVERRUN = "overrun"
     """What was used above the hold and above all that was available: counted and alerted."""
     BREAKAGE = "breakage"

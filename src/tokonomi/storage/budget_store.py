@@ -117,7 +117,8 @@ def standings(database: Database, budget: Budget, now: datetime) -> list[Subject
     """How every subject stands that has used the budget in the window of `now`, by subject."""
     span = _span(budget, now)
     rows = database.execute(
-        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn, overrun"
+        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn, exposed,"
+        " overrun"
         " FROM account WHERE budget_window = ?",
         (budget_window(budget.id, span.start),),
     )
@@ -196,5 +197,6 @@ def _balance(row: Row) -> Balance:
         debits_pending=row[4],
         floor=row[5],
         withdrawn=row[6],
-        overrun=row[7],
+        exposed=row[7],
+        overrun=row[8],
     )

@@ -6,19 +6,21 @@ its last byte is given out. Ends come first in a group, so that what they free c
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from tokonomi.calls import Call, Intent, Status
-from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
+from tokonomi.ledger.hold import Captured, Held, Refusal, capture, lost, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
+from tokonomi.storage.exposures import exposed_parts
 from tokonomi.storage.ledger import Claim
 from tokonomi.storage.locked_accounts import (
     AccountsMade,
     LockedAccounts,
+    Release,
     Resolutions,
     in_store,
 )
@@ -43,7 +45,10 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Settle(msgspec.Struct, frozen=True):
-    """A call that has ended, and how its holds are resolved; None frees whatever it holds."""
+    """A call that has ended, and how its holds are resolved.
+
+    None frees whatever it holds; of an orphan budgets take it as exposed.
+    """
 
     call: Call
     captured: tuple[Captured, ...] | None = None
@@ -90,10 +95,10 @@ def _write_group(
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
     with database.transaction(power_safe=bool(settles)):
-        resolutions = _write_ends(database, settles) if settles else {}
+        ends = _write_ends(database, settles) if settles else _Ends({}, [])
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
-        decided = _decide(database, fresh, resolutions, at_us=at_us)
+        decided = _decide(database, fresh, ends, at_us=at_us)
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
@@ -102,16 +107,19 @@ def _write_group(
 def _decide(
     database: Database,
     begins: Sequence[Begin],
-    resolutions: Resolutions,
+    ends: "_Ends",
     *,
     at_us: int,
 ) -> dict[str, Outcome]:
     """What each beginning gets, after the ends have given back what they do not need."""
     claims = [claim for it in begins for claim in it.claims]
-    if not claims and not resolutions:
+    if not claims and not ends.resolutions:
         return {it.intent.id: () for it in begins}
-    accounts = LockedAccounts(database, claims, resolutions, at_us=at_us)
-    accounts.resolve(resolutions)
+    accounts = LockedAccounts(
+        database, claims, ends.resolutions, at_us=at_us, releases=ends.releases
+    )
+    accounts.release(ends.releases)
+    accounts.resolve(ends.resolutions)
     accounts.follow_rules()
     decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
     if made := accounts.write():
@@ -119,33 +127,47 @@ def _decide(
     return decided
 
 
-def _write_ends(database: Database, settles: Sequence[Settle]) -> dict[str, tuple[Captured, ...]]:
+class _Ends(NamedTuple):
+    """What ends of calls do to accounts."""
+
+    resolutions: Resolutions
+    releases: Sequence[Release]
+
+
+def _write_ends(database: Database, settles: Sequence[Settle]) -> _Ends:
     """The holds that these ends resolve: those of calls that were still in flight.
 
     An end that comes after a sweep took its call for dead is kept as a row of its own. Its hold is
     gone, so what it used is taken from what is available, and is overrun where that is too little.
+    What the sweep had exposed for it is released, once its cost is known.
     """
     database.serialise("calls")
     in_flight = _ended(database, settles)
     swept = _swept(database, [it for it in settles if it.call.intent.id not in in_flight])
     rows: list[Sequence[Value]] = []
     resolutions: dict[str, tuple[Captured, ...]] = {}
+    known: dict[str, str] = {}
     for settle in settles:
         call, captured = settle.call, settle.captured
         held = in_flight.get(call.intent.id)
         if call.intent.id in in_flight:
-            captured = _freed(held) if captured is None else captured
+            captured = _unasked(held, call) if captured is None else captured
         elif call.intent.id in swept and captured:
+            swept_id = call.intent.id
             call, captured = _late(call), tuple(map(without_hold, captured))
             if database.execute("SELECT 1 FROM call WHERE id = ?", (call.intent.id,)).fetchone():
                 continue
+            if call.exposure is None:
+                known[swept_id] = call.intent.id
         else:
             captured = ()
         rows.append((*row_of(call), held))
         if captured:
             resolutions[call.intent.id] = captured
     database.insert("call", _CALL, rows, keep_known=True)
-    return resolutions
+    parts = exposed_parts(database, list(known)) if known else {}
+    releases = [Release(call, parts[call], f"{known[call]} ended") for call in sorted(parts)]
+    return _Ends(resolutions, releases)
 
 
 def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes | None]:
@@ -158,8 +180,12 @@ def _ended(database: Database, settles: Sequence[Settle]) -> dict[str, bytes | N
     return {row[0]: row[1] for row in rows}
 
 
-def _freed(held: bytes | None) -> tuple[Captured, ...]:
-    return tuple(capture(each, 0) for each in _decode_held(bytes(held or _NOTHING)))
+def _unasked(held: bytes | None, call: Call) -> tuple[Captured, ...]:
+    """How all that a call held is resolved when nobody says so: it never left, or is an orphan."""
+    holds = _decode_held(bytes(held or _NOTHING))
+    if call.status is Status.ORPHANED:
+        return tuple(map(lost, holds))
+    return tuple(capture(each, 0) for each in holds)
 
 
 def _swept(database: Database, settles: Sequence[Settle]) -> set[str]:

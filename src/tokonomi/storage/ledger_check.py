@@ -17,8 +17,12 @@ _SINKS: Final[Mapping[str, set[str]]] = {
     "fund": {Sink.ISSUED},
     "withdraw": {Sink.ISSUED, Sink.REFUND, Sink.BREAKAGE},
     "overrun": {Sink.OVERRUN},
+    "expose": {Sink.EXPOSED},
+    "release": {Sink.EXPOSED},
 }
 """Where the other side of each kind of transfer is; a capture's depends on the asset."""
+_FROM_A_SINK: Final = ("fund", "release")
+"""The kinds that a sink gives to an account; any other goes from the account to the sink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def verify(database: Database) -> Verified:
     with database.transaction():
         accounts = database.execute(
             "SELECT id, name, asset, credits_posted, debits_posted, debits_pending, withdrawn,"
-            " overrun, floor FROM account ORDER BY id"
+            " exposed, overrun, floor FROM account ORDER BY id"
         ).fetchall()
         moved = [
             _Moved(row[0], row[1], row[2], int(row[3]))
@@ -91,21 +95,24 @@ def verify(database: Database) -> Verified:
 
 
 def _imbalances(row: Row, folds: Mapping[tuple[int, str], int], held: int) -> Iterator[Imbalance]:
-    account, name, _, credits_posted, debits_posted, debits_pending, withdrawn, overrun, floor = row
+    account, name, _, credits_posted, debits_posted, debits_pending, withdrawn = row[:7]
+    exposed, overrun, floor = row[7:]
     funded, drawn, captured, exceeded = (
         folds[account, kind] for kind in ("fund", "withdraw", "capture", "overrun")
     )
+    doubtful = folds[account, "expose"] - folds[account, "release"]
     for stored, rebuilt in (
         (credits_posted, funded),
-        (debits_posted, drawn + captured),
+        (debits_posted, drawn + captured + doubtful),
         (withdrawn, drawn),
+        (exposed, doubtful),
         (overrun, exceeded),
     ):
         if stored != rebuilt:
             yield Imbalance("fold", name, stored, rebuilt)
     if debits_pending != held:
         yield Imbalance("holds", name, debits_pending, held)
-    available = funded - drawn - captured - held
+    available = funded - drawn - captured - doubtful - held
     if floor is not None and available < floor:
         yield Imbalance("floor", name, floor, available)
 
@@ -114,11 +121,11 @@ def _unconserved(accounts: list[Row], moved: list[_Moved]) -> Iterator[Imbalance
     """What double entry contradicts: all that accounts gave, sinks have, and vice versa."""
     assets: dict[int, str] = {row[0]: row[2] for row in accounts}
     in_accounts, in_sinks = Counter[str](), Counter[str]()
-    for _, _, asset, credits_posted, debits_posted, _, _, overrun, _ in accounts:
+    for _, _, asset, credits_posted, debits_posted, _, _, _, overrun, _ in accounts:
         in_accounts[asset] += credits_posted - debits_posted - overrun
     for each in moved:
         asset = assets[each.account]
-        in_sinks[asset] += -each.amount if each.kind == "fund" else each.amount
+        in_sinks[asset] += -each.amount if each.kind in _FROM_A_SINK else each.amount
         captures = {Sink.REVENUE if asset == CREDIT else Sink.SPENT}
         if each.sink not in _SINKS.get(each.kind, captures):
             yield Imbalance("sink", f"{each.kind}: {each.sink}", each.amount, 0)

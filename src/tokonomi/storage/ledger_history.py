@@ -18,10 +18,10 @@ from tokonomi.storage.database import Database, Row, Value, begins_with
 _decode = msgspec.json.Decoder(tuple[Held, ...]).decode
 _ACCOUNT: Final = (
     "SELECT id, name, asset, credits_posted, debits_posted, debits_pending, floor, withdrawn,"
-    " overrun FROM account"
+    " exposed, overrun FROM account"
 )
 _MOVED: Final = (
-    "SELECT transfer.id, kind, account.name, asset, sink, amount, call_id, at_us, seq"
+    "SELECT transfer.id, kind, account.name, asset, sink, amount, call_id, at_us, note, seq"
     " FROM transfer JOIN account ON account.id = transfer.account"
 )
 NEWEST: Final = 1_000
@@ -53,6 +53,7 @@ class Moved:
     id: str = ""
     call: str = ""
     at: datetime | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,10 @@ def _of_calls(database: Database, name: str) -> Opened | None:
     ).fetchall()
     rows = database.execute(f"{_MOVED} WHERE call_id IN ({marks}) ORDER BY seq", ids).fetchall()
     moved = [_moved(row) for row in rows]
-    paid = {each.call for each in moved}
-    calls = {call: _ended(status, held, paid=call in paid) for call, status, held in ended}
+    moved_by: dict[str, set[str]] = {}
+    for each in moved:
+        moved_by.setdefault(each.call, set()).add(each.kind)
+    calls = {call: _ended(status, held, moved_by.get(call, set())) for call, status, held in ended}
     calls |= {row[0]: "in flight" for row in flying}
     if not calls:
         return None
@@ -139,12 +142,16 @@ def _of_calls(database: Database, name: str) -> Opened | None:
     return _opened(database, name, "call", [*_holds(database, of=ids), *held, *moved], calls)
 
 
-def _ended(status: str, held: bytes | None, *, paid: bool) -> str:
+def _ended(status: str, held: bytes | None, moved: Collection[str]) -> str:
     """How a call ended. Its row is what resolves its hold; captures are rows of their own."""
     if held is None:
         return status
-    if paid:
-        return f"{status}, its hold was captured"
+    if "capture" in moved or "overrun" in moved:
+        also = " and what else may be billed is exposed" if "expose" in moved else ""
+        return f"{status}, its hold was captured{also}"
+    if "expose" in moved:
+        since = ", and was released since" if "release" in moved else ", since it may be billed"
+        return f"{status}, its hold is exposed{since}"
     return f"{status}, its hold {'expired' if status == Status.ORPHANED else 'was void'}"
 
 
@@ -209,13 +216,22 @@ def _account(row: Row) -> Account:
         debits_pending=row[5],
         floor=row[6],
         withdrawn=row[7],
-        overrun=row[8],
+        exposed=row[8],
+        overrun=row[9],
     )
     return Account(row[1], row[2], balance)
 
 
 def _moved(row: Row) -> Moved:
-    transfer_id, kind, name, asset, sink, amount, call_id, at_us, _ = row
+    transfer_id, kind, name, asset, sink, amount, call_id, at_us, note, _ = row
     return Moved(
-        kind, name, asset, amount, sink, transfer_id or "", call_id or "", at=instant(at_us)
+        kind,
+        name,
+        asset,
+        amount,
+        sink,
+        transfer_id or "",
+        call_id or "",
+        at=instant(at_us),
+        note=note,
     )

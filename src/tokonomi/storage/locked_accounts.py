@@ -4,17 +4,18 @@ Groups of calls take all their locks at once, decide in memory, and write what c
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from tokonomi.ledger.account import Balance, Sink, grant_under
+from tokonomi.ledger.hold import WALLET as OF_A_WALLET
 from tokonomi.ledger.hold import Captured, Demand, Held, Part, Refusal, authorize, covered
 from tokonomi.storage.database import Database, Row, StoreBusy
 from tokonomi.storage.ledger import CREDIT, WALLET, Claim, Funding, account_name, make_account
 
 _COLUMNS: Final = (
-    "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn, overrun,"
+    "name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn, exposed, overrun,"
     " rules_version"
 )
 _GRANTS: Final = (
@@ -23,16 +24,24 @@ _GRANTS: Final = (
 )
 _UPDATE: Final = (
     "UPDATE account SET credits_posted = ?, debits_posted = ?, debits_pending = ?, withdrawn = ?,"
-    " overrun = ?, floor = ?, rules_version = ? WHERE id = ?"
+    " exposed = ?, overrun = ?, floor = ?, rules_version = ? WHERE id = ?"
 )
 _AT_ONCE: Final = 500
 """Accounts that one statement names."""
-_TRANSFER: Final = ("kind", "account", "sink", "amount", "call_id", "at_us")
+_TRANSFER: Final = ("kind", "account", "sink", "amount", "call_id", "at_us", "note")
 
 Outcome = tuple[Held, ...] | Refusal
 """The holds of a request, or why it has none."""
 Resolutions = Mapping[str, Sequence[Captured]]
 """Call id -> how each of its holds is resolved."""
+
+
+class Release(NamedTuple):
+    """What a call had exposed, taken back since it was not billed: `note` says who knows that."""
+
+    call: str
+    parts: Sequence[Part]
+    note: str
 
 
 class AccountsMade(StoreBusy):
@@ -43,8 +52,9 @@ class LockedAccounts:
     """The accounts that a group of calls touches: locked, read once, and written once.
 
     All locks are taken here, in one statement and in rising order of id, so that two writers never
-    wait for each other in a circle. `resolve`, `follow_rules` and `hold`, in this order, work on
-    the balances in memory; `write` stores what changed, where the schema's CHECK is the backstop.
+    wait for each other in a circle. `release`, `resolve`, `follow_rules` and `hold`, in this order,
+    work on the balances in memory; `write` stores what changed, where the schema's CHECK is the
+    backstop.
 
     An account that does not exist yet is decided on as its rule says it will be, under an id below
     zero. It is made only with the first hold on it: a refused request leaves no row behind.
@@ -57,11 +67,12 @@ class LockedAccounts:
         resolutions: Resolutions,
         *,
         at_us: int,
+        releases: Sequence[Release] = (),
     ) -> None:
-        """Locks the accounts that these claims and these ends of holds touch."""
+        """Locks the accounts that these claims, ends of holds and releases touch."""
         self._database = database
         self._at_us = at_us
-        self._transfers: list[tuple[str, int, str, int, str | None, int]] = []
+        self._transfers: list[tuple[str, int, str, int, str | None, int, str]] = []
         self._own = {
             on: on if isinstance(on, Funding) else Funding(account_name(on), CREDIT, limit=0)
             for on in {claim.on for claim in claims}
@@ -71,8 +82,17 @@ class LockedAccounts:
         self._accounts: dict[Funding | str, tuple[int, ...]] = {}
         self._payers: dict[int, tuple[int, ...]] = {}
         self._stored: dict[int, Balance] = {}
-        self._lock([each for resolved in resolutions.values() for each in resolved])
+        self._lock([each for resolved in resolutions.values() for each in resolved], releases)
         self._balances = dict(self._stored)
+
+    def release(self, releases: Sequence[Release]) -> None:
+        """Takes back what these calls had exposed. The unique index refuses to do so twice."""
+        for call, parts, note in releases:
+            for part in parts:
+                self._change(part.account, posted=-part.amount, exposed=-part.amount)
+                self._transfer(
+                    "release", part.account, Sink.EXPOSED, part.amount, call=call, note=note
+                )
 
     def resolve(self, resolutions: Resolutions) -> None:
         """Captures what was used of these holds and frees the rest.
@@ -87,6 +107,8 @@ class LockedAccounts:
                 self._change(part.account, pending=-part.amount)
             for part in captured.parts:
                 self._change(part.account, posted=part.amount)
+            for part in captured.exposed:
+                self._change(part.account, posted=part.amount, exposed=part.amount)
         for call, captured in ended:
             self._book(call, self._paid(captured) if captured.overrun else captured)
 
@@ -130,6 +152,7 @@ class LockedAccounts:
                 it.debits_posted,
                 it.debits_pending,
                 it.withdrawn,
+                it.exposed,
                 it.overrun,
                 it.floor,
                 it.rules_version,
@@ -151,9 +174,10 @@ class LockedAccounts:
             self._database.insert("transfer", _TRANSFER, transfers)
         return made
 
-    def _lock(self, ended: Sequence[Captured]) -> None:
+    def _lock(self, ended: Sequence[Captured], releases: Sequence[Release]) -> None:
         """Locks and reads every account that is touched, and plans those that are not made yet."""
         held = {part.account for captured in ended for part in captured.held.parts}
+        held |= {part.account for each in releases for part in each.parts}
         exceeded = {captured.held.home for captured in ended if captured.overrun}
         owing = _wallets(self._database, exceeded) if exceeded else {}
         wallets = {on for on in self._own if isinstance(on, str)} | set(owing.values())
@@ -196,9 +220,11 @@ class LockedAccounts:
         return paid
 
     def _book(self, call: str, captured: Captured) -> None:
-        sink = Sink.REVENUE if captured.held.source.startswith("wallet") else Sink.SPENT
+        sink = Sink.REVENUE if captured.held.source.startswith(OF_A_WALLET) else Sink.SPENT
         for part in captured.parts:
             self._transfer("capture", part.account, sink, part.amount, call=call)
+        for part in captured.exposed:
+            self._transfer("expose", part.account, Sink.EXPOSED, part.amount, call=call)
         if captured.overrun:
             home = captured.held.home
             self._change(home, overrun=captured.overrun)
@@ -242,6 +268,7 @@ class LockedAccounts:
         posted: int = 0,
         pending: int = 0,
         withdrawn: int = 0,
+        exposed: int = 0,
         overrun: int = 0,
     ) -> None:
         balance = self._balances[account]
@@ -251,13 +278,21 @@ class LockedAccounts:
             debits_posted=balance.debits_posted + posted,
             debits_pending=balance.debits_pending + pending,
             withdrawn=balance.withdrawn + withdrawn,
+            exposed=balance.exposed + exposed,
             overrun=balance.overrun + overrun,
         )
 
     def _transfer(
-        self, kind: str, account: int, sink: str, amount: int, *, call: str | None = None
+        self,
+        kind: str,
+        account: int,
+        sink: str,
+        amount: int,
+        *,
+        call: str | None = None,
+        note: str = "",
     ) -> None:
-        self._transfers.append((kind, account, sink, amount, call, self._at_us))
+        self._transfers.append((kind, account, sink, amount, call, self._at_us, note))
 
 
 def in_store(outcome: Outcome, made: Mapping[int, int]) -> Outcome:
@@ -331,6 +366,7 @@ def _balance(row: Row) -> Balance:
         debits_pending=row[4],
         floor=row[5],
         withdrawn=row[6],
-        overrun=row[7],
-        rules_version=row[8],
+        exposed=row[7],
+        overrun=row[8],
+        rules_version=row[9],
     )

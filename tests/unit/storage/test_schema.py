@@ -175,11 +175,9 @@ def test_writers_that_lock_in_another_order_are_told_of_the_circle_on_postgresql
         backwards = threading.current_thread().name == "b"
         rows: list[Row] = []
         for name in sorted(names, reverse=backwards):
-            rows += database.execute(
-                "SELECT name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn,"
-                " overrun, rules_version FROM account WHERE name = ? FOR UPDATE",
-                (name,),
-            ).fetchall()
+            columns = locked_accounts._COLUMNS  # pyright: ignore[reportPrivateUsage]
+            locked = f"SELECT {columns} FROM account WHERE name = ? FOR UPDATE"
+            rows += database.execute(locked, (name,)).fetchall()
             if len(rows) == 1:
                 both.wait()
         return rows
