@@ -15,12 +15,14 @@ from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
 from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
 from tokonomi.budgets.window import Span, span_at
+from tokonomi.credits.grant import credits_to_text
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
+from tokonomi.errors import AmountTooLarge
 from tokonomi.gateway.allowance import Allowance, BudgetMeasure, WalletMeasure
 from tokonomi.gateway.request_bounds import bounds_of
 from tokonomi.gateway.settle import Exchange
-from tokonomi.money import ExchangeRate, Money
+from tokonomi.money import INT64_MAX, ExchangeRate, Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds
 from tokonomi.pricing.charge import Unpriced
@@ -181,7 +183,11 @@ def _size(
         bounds = NO_BOUNDS
     name = f"{exchange.target.name}/{exchange.intent.model}"
     target = PricedTarget(name=name, rows=rows, bounds=bounds)
-    return hold_size([target], currency=currency, rates=rules.rates)
+    try:
+        return hold_size([target], currency=currency, rates=rules.rates)
+    except AmountTooLarge:
+        most = Money(INT64_MAX, currency).format()
+        return Unpriced(f"it may cost more than {most}, which no account holds")
 
 
 def _funding(rule: BudgetInForce, exchange: Exchange) -> Funding | None:
@@ -222,7 +228,16 @@ def _wallet_claim(
             f" {bounds.reason}",
             remedy="Send max_tokens.",
         )
-    return Claim(f"wallet {name}", credits_bound([bounds], wallet.weights), name)
+    try:
+        return Claim(f"wallet {name}", credits_bound([bounds], wallet.weights), name)
+    except AmountTooLarge:
+        return Refused(
+            code="request_too_dear",
+            budget_id=f"wallet {name}",
+            what=f"this request may use more than {credits_to_text(INT64_MAX)} credits of wallet"
+            f" {name}, which no wallet holds",
+            remedy="Lower max_tokens or n.",
+        )
 
 
 def _nobody_pays(rule: WalletRule) -> Refused:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from tokonomi.money import INT64_MAX
+
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """The state of an account, in units of its asset (sub-units of money, or milli-credits).
@@ -66,6 +68,11 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
             return None
         taken = self.debits_posted + self.debits_pending + self.overrun
         return max(self.credits_posted - taken - self.floor, 0)
+
+    @property
+    def room(self) -> int:
+        """What may still be taken or held before the account's figures exceed 64 bits."""
+        return INT64_MAX - self.debits_posted - self.debits_pending - self.overrun
 
     def held(self, amount: int) -> "Balance":
         """The balance with `amount` more (or, negative, less) on hold."""

@@ -113,9 +113,9 @@ def _parts(
     parts: list[Part] = []
     missing = demand.amount
     for account in demand.accounts:
-        available = balances[account].available
-        free = missing if available is None else available - taken.get(account, 0)
-        amount = min(missing, free)
+        balance = balances[account]
+        available = balance.room if balance.available is None else balance.available
+        amount = min(missing, available - taken.get(account, 0))
         if amount > 0:
             parts.append(Part(account, amount))
             missing -= amount
@@ -214,7 +214,7 @@ def covered(balances: Mapping[int, Balance], captured: Captured, payers: Sequenc
     missing = captured.overrun
     for account in payers:
         available = balances[account].available
-        amount = missing if available is None else min(missing, available)
+        amount = min(missing, balances[account].room if available is None else available)
         if amount:
             taken[account] = taken.get(account, 0) + amount
             missing -= amount

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tokonomi.ledger.account import Balance, Sink, grant_under
 from tokonomi.ledger.hold import WALLET as OF_A_WALLET
 from tokonomi.ledger.hold import Captured, Demand, Held, Part, Refusal, authorize, covered
+from tokonomi.money import INT64_MAX
 from tokonomi.storage.database import Database, Row, StoreBusy
 from tokonomi.storage.ledger import CREDIT, WALLET, Claim, Funding, account_name, make_account
 
@@ -227,8 +228,10 @@ class LockedAccounts:
             self._transfer("expose", part.account, Sink.EXPOSED, part.amount, call=call)
         if captured.overrun:
             home = captured.held.home
-            self._change(home, overrun=captured.overrun)
-            self._transfer("overrun", home, Sink.OVERRUN, captured.overrun, call=call)
+            # No column holds more; the row of the call says what it really cost.
+            overrun = min(captured.overrun, self._balances[home].room)
+            self._change(home, overrun=overrun)
+            self._transfer("overrun", home, Sink.OVERRUN, overrun, call=call)
 
     def _refused(self, refusal: Refusal, claims: Sequence[Claim]) -> Refusal:
         """The refusal with the limit that the rule states.
@@ -252,7 +255,8 @@ class LockedAccounts:
                 balance, floor=funding.floor, rules_version=funding.version
             )
         granted = grant_under(balance, limit=funding.limit, floor=funding.floor)
-        missing = granted - balance.granted
+        # A limit that was raised and lowered for ever is granted as far as the column reaches.
+        missing = min(granted - balance.granted, INT64_MAX - balance.credits_posted)
         if missing > 0:
             self._change(account, funded=missing)
             self._transfer("fund", account, Sink.ISSUED, missing)

@@ -1,4 +1,4 @@
-"""Calls that fail after they were sent: what they may cost counts, is told apart, and is released."""
+"""Calls that fail after they were sent: what they may cost is counted, told apart and released."""
 
 import json
 import subprocess

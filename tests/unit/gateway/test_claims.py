@@ -173,3 +173,27 @@ def test_customers_pay_for_what_was_delivered_and_budgets_for_what_is_billed(
     delivered = Usage(at=NOW, uncached_input=20, output=3, source=Source.ESTIMATED)
     done = allowed.captured(held, whole, delivered)
     assert [sum(part.amount for part in it.parts) for it in done] == [700, 23]
+
+
+def test_a_request_beyond_any_ledger_is_refused_and_not_an_error_of_ours(book: PriceBook) -> None:
+    endless = exchange(max_tokens=10**18)
+    of_budget = allowance(Rules(budgets=[budget()]), endless, book, answers=True)
+    assert isinstance(of_budget, Refused)
+    assert "more than $9,223,372.04, which no account holds" in of_budget.what
+    rules = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights(tokens_per_credit=1))])
+    of_wallet = allowance(rules, exchange(max_tokens=10**17), book, answers=True)
+    assert isinstance(of_wallet, Refused)
+    assert of_wallet.code == "request_too_dear"
+    assert claimed(Rules(), endless, book).worst_case is None
+
+
+def test_a_missing_rate_is_named_with_the_command_that_sets_it(book: PriceBook) -> None:
+    refused = allowance(
+        Rules(budgets=[budget(currency="IDR", amount="100000")]),
+        exchange(max_tokens=5),
+        book,
+        answers=True,
+    )
+    assert isinstance(refused, Refused)
+    assert refused.code == "price_unknown"
+    assert "`tokonomi budget rate USD IDR RATE --source WHERE`" in refused.what
