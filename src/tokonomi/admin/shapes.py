@@ -1,7 +1,7 @@
 """What the admin API takes and gives, as JSON. Amounts are decimal strings, instants are UTC."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -31,7 +31,9 @@ class Amount(msgspec.Struct, frozen=True):
     currency: str
 
 
-class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BudgetTable(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A budget as it is written in TOML: see the reference page of budgets."""
 
     id: str
@@ -82,7 +84,7 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     window_end: datetime | None
 
 
-class RateTable(msgspec.Struct, frozen=True, kw_only=True):
+class RateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An exchange rate: on this day one `base` was `rate` `quote`."""
 
     base: str
@@ -99,7 +101,7 @@ class RateChange(msgspec.Struct, frozen=True):
     new: RateTable | None
 
 
-class RuleTable(msgspec.Struct, frozen=True, kw_only=True):
+class RuleTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose wallet requests use, and what a credit is in it."""
 
     per: str
@@ -303,6 +305,18 @@ class OpenedView(msgspec.Struct, frozen=True, kw_only=True):
     moved: list[MovedView]
     accounts: list[AccountView]
     calls: dict[str, str]
+
+
+BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
+    BudgetTable,
+    RateTable,
+    RuleTable,
+    PurchaseRequest,
+    PromotionRequest,
+    RefundRequest,
+    ReleaseRequest,
+)
+"""What requests may carry. Each refuses fields that it does not know."""
 
 
 def amount_of(money: Money) -> Amount:
