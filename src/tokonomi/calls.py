@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.money import Money
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.usage import Quarantined, Usage
 
@@ -84,6 +85,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is `"<request id>.<attempt number>"` and unique for ever. `model` is the provider's id of
     the model that is asked for; `input_bound` is an upper bound of the input, in tokens.
+    `worst_case` is the most that the provider can bill, None where nobody knows.
     """
 
     id: str
@@ -91,6 +93,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: Dimensions
     model: str
     input_bound: int = 0
+    worst_case: Money | None = None
 
     @property
     def request_id(self) -> str:
@@ -111,6 +114,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         model_served: the model that the reply names, else the one that was asked for.
         usage: the consumption, or why the reported one cannot be true.
         cost: the charge, or why there is none.
+        exposure: the most that the provider may bill beyond the cost, where it may and nobody knows
+            how much: the call failed after it was sent, or its answer cannot be counted. None where
+            nothing more is billed, or where even the most is not known.
         status: how it ended.
         http_status: the provider's status code, 0 when there was no answer.
         first_token_ms: milliseconds to the first content, when there was any.
@@ -128,4 +134,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: int | None = None
     duration_ms: int = 0
     provider_request_id: str = ""
+    exposure: Money | None = None
     note: str = ""

@@ -1,12 +1,15 @@
 """Errors of the admin API: `{"error": {"code", "message", "remedy"}}` and a fitting status."""
 
 import logging
+import re
 from typing import Any, Final, cast
 
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
+from tokonomi.admin.shapes import BODIES
 from tokonomi.errors import BadInput, NotFound, StoreError, TokonomiError
+from tokonomi.naming import meant
 from tokonomi.storage.database import StoreRefused
 from tokonomi.storage.ledger import Conflict
 
@@ -16,6 +19,9 @@ _CONFLICT: Final = 409
 _BROKEN: Final = 500
 _UNAVAILABLE: Final = 503
 _log = logging.getLogger(__name__)
+
+_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.+?)`")
+_FIELDS: Final = sorted({name for body in BODIES for name in body.__struct_fields__})
 
 AnyRequest = Request[Any, Any, Any]
 Failure = Response[dict[str, dict[str, str]]]
@@ -49,7 +55,10 @@ def told_by_http(_: AnyRequest, error: HTTPException) -> Failure:
     found = cast("list[dict[str, str]]", error.extra if isinstance(error.extra, list) else [])
     named = [" ".join(filter(None, (each.get("key"), each.get("message")))) for each in found]
     message = "; ".join(named) or error.detail
-    return failure(error.status_code, code, message, "The description is at /admin/openapi.json.")
+    remedy = "The description is at /admin/openapi.json."
+    if unknown := _UNKNOWN_FIELD.search(message):
+        remedy = f"{meant(unknown[1], _FIELDS)} {remedy}"
+    return failure(error.status_code, code, message, remedy)
 
 
 def told_as_defect(_: AnyRequest, error: Exception) -> Failure:

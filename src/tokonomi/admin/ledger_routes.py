@@ -2,19 +2,23 @@
 
 from typing import Final
 
-from litestar import get
+from litestar import get, post
 from litestar.datastructures import State
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from tokonomi.admin.shapes import (
     AccountView,
     OpenedView,
+    ReleasedView,
+    ReleaseRequest,
     VerifiedView,
     account_view,
     opened_view,
+    released_view,
     verified_view,
 )
-from tokonomi.admin.stores import stores_of
+from tokonomi.admin.stores import DryRun, stores_of, utc_now
+from tokonomi.storage.exposures import release_exposure
 from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.ledger_history import accounts, opened
 
@@ -40,4 +44,22 @@ def explain_entry(state: State, name: FromQuery[str]) -> OpenedView:
         return opened_view(opened(database, name))
 
 
-ROUTES: Final = (verify_ledger, list_accounts, explain_entry)
+@post(
+    "/ledger/exposures/{call_id:str}/release",
+    sync_to_thread=True,
+    tags=["ledger"],
+    operation_id="release_exposure",
+    status_code=200,
+)
+def release_call_exposure(
+    state: State, call_id: FromPath[str], data: JSONBody[ReleaseRequest], *, dry_run: DryRun = False
+) -> list[ReleasedView]:
+    """What budgets get back that a failed call was counted against, since it was not billed."""
+    with stores_of(state).opened() as database:
+        released = release_exposure(
+            database, call_id, reason=data.reason, now=utc_now(), dry_run=dry_run
+        )
+    return [released_view(each) for each in released]
+
+
+ROUTES: Final = (verify_ledger, list_accounts, explain_entry, release_call_exposure)

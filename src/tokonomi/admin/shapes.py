@@ -1,7 +1,7 @@
 """What the admin API takes and gives, as JSON. Amounts are decimal strings, instants are UTC."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tokonomi.credits.rule_table import StoredRule, rule_to_table
 from tokonomi.credits.wallet import Entry, Statement
 from tokonomi.money import ExchangeRate, Money
 from tokonomi.storage.budget_store import StoredBudget, SubjectStanding
+from tokonomi.storage.exposures import Released
 from tokonomi.storage.ledger_check import Imbalance, Verified
 from tokonomi.storage.ledger_history import Account, Moved, Opened
 from tokonomi.storage.wallet_endings import Ended
@@ -30,7 +31,9 @@ class Amount(msgspec.Struct, frozen=True):
     currency: str
 
 
-class BudgetTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BudgetTable(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A budget as it is written in TOML: see the reference page of budgets."""
 
     id: str
@@ -65,17 +68,23 @@ class BudgetChange(msgspec.Struct, frozen=True):
 
 
 class StandingView(msgspec.Struct, frozen=True, kw_only=True):
-    """One subject's share of a budget in the window that is now."""
+    """One subject's share of a budget in the window that is now.
+
+    `overrun` is the part of `spent` that nothing available paid for; `exposed` may be billed for
+    calls that failed.
+    """
 
     subject: str
     spent: Amount
+    overrun: Amount
+    exposed: Amount
     held: Amount
     left: Amount | None
     window_start: datetime
     window_end: datetime | None
 
 
-class RateTable(msgspec.Struct, frozen=True, kw_only=True):
+class RateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An exchange rate: on this day one `base` was `rate` `quote`."""
 
     base: str
@@ -92,7 +101,7 @@ class RateChange(msgspec.Struct, frozen=True):
     new: RateTable | None
 
 
-class RuleTable(msgspec.Struct, frozen=True, kw_only=True):
+class RuleTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose wallet requests use, and what a credit is in it."""
 
     per: str
@@ -245,11 +254,17 @@ class VerifiedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of the ledger."""
+    """An account of the ledger.
+
+    `overrun` is the part of `spent` that nothing left paid for; `exposed` may be billed for calls
+    that failed.
+    """
 
     account: str
     limit: Amount
     spent: Amount
+    overrun: Amount
+    exposed: Amount
     held: Amount
     available: Amount | None
 
@@ -264,6 +279,22 @@ class MovedView(msgspec.Struct, frozen=True, kw_only=True):
     transfer: str
     call: str
     at: datetime | None
+    note: str
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a failed call was not billed: `reason` says which bill shows it, and is kept."""
+
+    reason: str
+
+
+class ReleasedView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account got back of a call's exposure; asked again, what it got the first time."""
+
+    account: str
+    amount: Amount
+    at: datetime
+    reason: str
 
 
 class OpenedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,6 +305,18 @@ class OpenedView(msgspec.Struct, frozen=True, kw_only=True):
     moved: list[MovedView]
     accounts: list[AccountView]
     calls: dict[str, str]
+
+
+BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
+    BudgetTable,
+    RateTable,
+    RuleTable,
+    PurchaseRequest,
+    PromotionRequest,
+    RefundRequest,
+    ReleaseRequest,
+)
+"""What requests may carry. Each refuses fields that it does not know."""
 
 
 def amount_of(money: Money) -> Amount:
@@ -303,10 +346,12 @@ def standing_view(budget: Budget, standing: SubjectStanding) -> StandingView:
     """The subject's share as JSON has it."""
     balance, currency = standing.balance, budget.currency
     limit = None if budget.amount is None else budget.amount.sub_units
-    left = None if limit is None else limit - balance.spent - balance.debits_pending
+    left = None if limit is None else limit - balance.gone
     return StandingView(
         subject=standing.subject,
         spent=_units(balance.spent, currency),
+        overrun=_units(balance.overrun, currency),
+        exposed=_units(balance.exposed, currency),
         held=_units(balance.debits_pending, currency),
         left=None if left is None else _units(left, currency),
         window_start=standing.span.start,
@@ -456,8 +501,20 @@ def account_view(account: Account) -> AccountView:
         account=account.name,
         limit=_units(balance.limit, asset),
         spent=_units(balance.spent, asset),
+        overrun=_units(balance.overrun, asset),
+        exposed=_units(balance.exposed, asset),
         held=_units(balance.debits_pending, asset),
         available=None if available is None else _units(available, asset),
+    )
+
+
+def released_view(released: Released) -> ReleasedView:
+    """What was released as JSON has it."""
+    return ReleasedView(
+        account=released.account,
+        amount=_units(released.amount, released.asset),
+        at=released.at,
+        reason=released.reason,
     )
 
 
@@ -473,6 +530,7 @@ def opened_view(opened: Opened) -> OpenedView:
             transfer=each.id,
             call=each.call,
             at=each.at,
+            note=each.note,
         )
 
     return OpenedView(

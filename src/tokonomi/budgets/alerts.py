@@ -35,9 +35,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: what it fires once for.
-        reached: what was spent, or is forecast to be, at the end of the window.
+        reached: what is gone, or is forecast to be at the end of the window.
         amount: the limit.
-        left: the limit less what was spent; negative above the limit.
+        left: the limit less what is gone; negative above the limit.
     """
 
     key: AlertKey
@@ -47,11 +47,25 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How one subject of a budget stands in one window: `spent` is captured, holds not counted."""
+    """How one subject of a budget stands in one window; holds are not counted.
+
+    Attributes:
+        subject: whose share of the budget.
+        span: the window.
+        spent: what calls are known to have used.
+        exposed: what failed calls may have cost besides. It counts against the limit, so it is told
+            as spend is, but no forecast is made of it: it does not go on like this.
+    """
 
     subject: str
     span: Span
     spent: Money
+    exposed: Money | None = None
+
+    @property
+    def gone(self) -> Money:
+        """What is gone from the limit."""
+        return self.spent if self.exposed is None else self.spent + self.exposed
 
 
 def due_alerts(
@@ -76,12 +90,15 @@ def due_alerts(
     if budget.amount is None:
         return ()
     heading = forecast(standing.spent, standing.span, now)
+    gone = standing.gone
+    if heading is not None and standing.exposed is not None:
+        heading += standing.exposed
     stated = [
-        (Basis.SPENT, standing.spent, budget.alerts),
+        (Basis.SPENT, gone, budget.alerts),
         (Basis.FORECAST, heading, budget.forecast_alerts),
     ]
     return tuple(
-        Alert(key=key, reached=reached, amount=budget.amount, left=budget.amount - standing.spent)
+        Alert(key=key, reached=reached, amount=budget.amount, left=budget.amount - gone)
         for basis, reached, shares in stated
         if reached is not None and reached.sub_units > 0
         for share in shares

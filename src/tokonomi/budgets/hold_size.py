@@ -153,7 +153,10 @@ def _in_currency(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> 
         return bound.sub_units
     rate = rate_between(rates, bound.currency, currency)
     if rate is None:
-        return Unpriced(f"prices are in {bound.currency}, and no rate to {currency} is given")
+        return Unpriced(
+            f"prices are in {bound.currency}, and no rate to {currency} is given; set it with"
+            f" `tokonomi budget rate {bound.currency} {currency} RATE --source WHERE`"
+        )
     return converted_up(bound, rate).sub_units
 
 

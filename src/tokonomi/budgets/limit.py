@@ -11,7 +11,7 @@ import msgspec
 from tokonomi.budgets.scope import Scope
 from tokonomi.budgets.window import Window
 from tokonomi.errors import BadInput
-from tokonomi.money import Money, currency_of
+from tokonomi.money import INT64_MAX, Money, currency_of
 
 _PREFIX: Final = "budget:"
 _INSTANT_CHARACTERS: Final = len("2026-01-31T00:00:00Z")
@@ -92,6 +92,19 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
                     f"budget {self.id}: {name} is {money}",
                     remedy="Use 0 to allow nothing, or leave it out for no limit.",
                 )
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """An account has 64 bits of sub-units: calls would fail under a larger limit."""
+        most = Money(INT64_MAX, self.currency)
+        amounts = [each for each in (self.amount, self.overshoot) if each is not None]
+        whole = Money(sum(each.sub_units for each in amounts), self.currency)
+        if most < whole:
+            raise BadInput(
+                f"budget {self.id} lets {whole} be spent in a window",
+                remedy=f"No account holds more than {most}: choose less, a shorter window, or"
+                " budgets of parts of it.",
+            )
 
     def _check_mode(self) -> None:
         limited = self.amount is not None

@@ -1,11 +1,12 @@
 """What a request was allowed to spend, and how what it used is measured against that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from tokonomi.budgets.hold_size import converted_up, rate_between
 from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.calls import Call, Status
 from tokonomi.credits.weights import Weights, credits_used
@@ -20,12 +21,14 @@ class Allowance(msgspec.Struct, frozen=True):
     """What a request claims, and the measure by which each claim is captured.
 
     `rate` is what it claims of the limits of its key, where it has some.
+    `worst_case` is the most that its provider can bill, None where nobody knows.
     """
 
     claims: tuple[Claim, ...] = ()
     measures: "tuple[Measure, ...]" = ()
     send_max_tokens: int | None = None
     rate: RateClaim | None = None
+    worst_case: Money | None = None
 
     def captured(
         self, held: Sequence[Held], call: Call, delivered: Usage | None = None
@@ -36,10 +39,7 @@ class Allowance(msgspec.Struct, frozen=True):
         """
         theirs = call if delivered is None else msgspec.structs.replace(call, usage=delivered)
         return tuple(
-            capture(
-                hold,
-                measure.used(theirs if isinstance(measure, WalletMeasure) else call, hold.amount),
-            )
+            measure.captured(hold, theirs if isinstance(measure, WalletMeasure) else call)
             for hold, measure in zip(held, self.measures, strict=True)
         )
 
@@ -49,26 +49,45 @@ ALLOWED: Final = Allowance()
 
 @dataclass(frozen=True, slots=True)
 class BudgetMeasure:
-    """Spend in a budget's currency, at the rate that its hold was made with."""
+    """Spend in a budget's currency, at the rates that its hold was made with."""
 
-    rate: ExchangeRate | None = field(default=None)
+    currency: str
+    rates: Sequence[ExchangeRate] = ()
 
-    def used(self, call: Call, held: int) -> int:
-        """Sub-units of the budget's currency that a call used.
+    def captured(self, hold: Held, call: Call) -> Captured:
+        """How a call resolves its hold on the budget.
 
-        A provider that was reached and whose charge cannot be known is taken at the whole hold: a
-        cap must not be passed by what nobody can count. A call that failed before it answered is
-        taken at nothing.
+        What it is known to have cost is captured. What its provider may bill besides is taken as
+        exposed, up to the hold: a cap must not be passed by what nobody can count. So is the whole
+        hold of an answered call whose cost is not known, or not in this currency.
         """
-        if isinstance(call.cost, Unpriced):
-            answered = call.status not in (Status.FAILED, Status.ORPHANED)
-            return held if answered else 0
-        return self._converted(call.cost)
+        used = 0
+        if isinstance(call.cost, Charge):
+            converted = self._in_currency(call.cost.total, round_up=False)
+            if converted is None:
+                return capture(hold, 0, exposed=hold.amount)
+            used = converted.sub_units
+        return capture(hold, used, exposed=self._exposed(hold, call))
 
-    def _converted(self, cost: Charge) -> int:
-        if self.rate is None:
-            return cost.sub_units
-        return self.rate.convert(Money(cost.sub_units, cost.currency)).sub_units
+    def _exposed(self, hold: Held, call: Call) -> int:
+        if call.exposure is None:
+            unbounded = isinstance(call.cost, Unpriced) and call.status in _ANSWERED
+            return hold.amount if unbounded else 0
+        exposure = self._in_currency(call.exposure, round_up=True)
+        return hold.amount if exposure is None else exposure.sub_units
+
+    def _in_currency(self, money: Money, *, round_up: bool) -> Money | None:
+        """The amount in the budget's currency; None without a rate, and never its digits."""
+        if money.currency == self.currency:
+            return money
+        rate = rate_between(self.rates, money.currency, self.currency)
+        if rate is None:
+            return None
+        return converted_up(money, rate) if round_up else rate.convert(money)
+
+
+_ANSWERED: Final = (Status.OK, Status.CUT, Status.DISCONNECTED)
+"""How calls end whose provider had begun to answer, or is taken to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +96,15 @@ class WalletMeasure:
 
     weights: Weights
 
-    def used(self, call: Call, _held: int) -> int:
-        """Milli-credits that a call used.
+    def captured(self, hold: Held, call: Call) -> Captured:
+        """How a call resolves its hold on the wallet.
 
         A customer pays for what was reported, or was delivered before they left; never for a guess
         about what a provider broke off.
         """
+        return capture(hold, self._used(call))
+
+    def _used(self, call: Call) -> int:
         if not isinstance(call.usage, Usage) or call.usage.source is Source.ABSENT:
             return 0
         if call.status is Status.FAILED:
@@ -96,9 +118,9 @@ class WalletMeasure:
 class NothingUsed:
     """A claim for another target of the chain: this attempt uses nothing of it."""
 
-    def used(self, _call: Call, _held: int) -> int:
-        """Always 0."""
-        return 0
+    def captured(self, hold: Held, _call: Call) -> Captured:
+        """All of it is free again."""
+        return capture(hold, 0)
 
 
 Measure = BudgetMeasure | WalletMeasure | NothingUsed

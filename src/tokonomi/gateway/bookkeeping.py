@@ -108,7 +108,7 @@ class Bookkeeper:
     def abandon(self, exchange: Exchange) -> None:
         """Ends an attempt that nothing else has ended: the gateway stops, or has a defect."""
         if not exchange.settled:
-            ending = Ending(Status.CUT, note="the gateway stopped")
+            ending = Ending(Status.CUT, note="the gateway stopped", may_bill=True)
             ended = self.hand_over(exchange, ending, alone=False)
             asyncio.ensure_future(ended.kept).add_done_callback(_retrieve)
 

@@ -10,7 +10,6 @@ from tokonomi.budgets.hold_size import (
     Refused,
     amount_to_hold,
     hold_size,
-    rate_between,
     without_bound,
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
@@ -22,18 +21,17 @@ from tokonomi.credits.weights import Weights, credits_bound
 from tokonomi.errors import AmountTooLarge
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import (
-    ALLOWED,
     NOTHING_USED,
     Allowance,
     BudgetMeasure,
     Measure,
     WalletMeasure,
 )
-from tokonomi.gateway.pace import UNPACED, pace_of
+from tokonomi.gateway.pace import pace_of
 from tokonomi.gateway.reach import Attempt, Reach, reach_of
 from tokonomi.gateway.request_asked import word
 from tokonomi.gateway.settle import Exchange
-from tokonomi.money import ExchangeRate
+from tokonomi.money import ExchangeRate, Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
@@ -112,7 +110,8 @@ def allowance(
     if isinstance(pace, Refused):
         return pace
     if not rules.budgets and not rules.wallets:
-        return ALLOWED if pace is UNPACED else Allowance((), (), pace.send_max_tokens, pace.claim)
+        leg = _Leg(exchange.target, _reach(rules, exchange, exchange.target, book))
+        return Allowance((), (), pace.send_max_tokens, pace.claim, _worst_case(rules, leg))
     legs = [
         _Leg(target, _reach(rules, exchange, target, book))
         for target in dict.fromkeys(reachable or (exchange.target,))
@@ -128,7 +127,16 @@ def allowance(
         tuple([measure for _, measure in claims]),
         pace.send_max_tokens if send is None else send,
         pace.claim,
+        _worst_case(rules, legs[0]),
     )
+
+
+def _worst_case(rules: Rules, leg: "_Leg") -> Money | None:
+    """The most that an attempt can cost, in the currency of its own price; None if nobody knows."""
+    if not leg.rows:
+        return None
+    size = _size(rules, [leg], currency=leg.rows[0].currency)
+    return None if isinstance(size, Unpriced) else size.money
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +182,6 @@ def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Un
     return hold_size(targets, currency=currency, rates=rules.rates)
 
 
-def _rate(rules: Rules, rows: tuple[PriceRow, ...], currency: str) -> ExchangeRate | None:
-    foreign = [row.currency for row in rows if row.currency != currency]
-    return rate_between(rules.rates, foreign[0], currency) if foreign else None
-
-
 def _budget_claims(
     rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
 ) -> Iterator[tuple[Claim, Measure] | Refused]:
@@ -199,7 +202,7 @@ def _budget_claims(
                 return
             claim = Claim(rule.source, amount, funding)
             if places[0] == 0:
-                yield claim, BudgetMeasure(_rate(rules, legs[0].rows, currency))
+                yield claim, BudgetMeasure(currency, rules.rates)
             else:
                 yield claim, NOTHING_USED
 

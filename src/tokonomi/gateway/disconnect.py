@@ -51,14 +51,15 @@ def drained(ending: Ending) -> Ending:
 def not_drained(ending: Ending, *, given_up: bool) -> Ending:
     """The row of a call that went on without its client, and failed.
 
-    Where we gave it up, the provider may go on and bill: what was read of it is counted.
+    Where we gave it up, the provider may go on and bill: what was read of it is counted, and the
+    rest of what it may bill is exposed.
     """
     note = _gone("before the end", "drain")
     if not given_up:
         return replace(ending, note=joined(note, ending.note))
     why = ending.note or ending.unknown
     note = f"{note}: the answer was not read to its end, and what was read is counted; {why}"
-    return Ending(Status.DISCONNECTED, note=note, counts=Counts.RELAYED)
+    return Ending(Status.DISCONNECTED, note=note, counts=Counts.RELAYED, may_bill=True)
 
 
 def _gone(where: str, policy: OnDisconnect) -> str:

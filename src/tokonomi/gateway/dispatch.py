@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import Receive, Send, cost_headers
@@ -136,6 +138,7 @@ class _Journey:
             if ended is not None:
                 await self._kept(ended)
             raise refused_by_rule(allowed)
+        exchange.intent = replace(exchange.intent, worst_case=allowed.worst_case)
         beginning = self._books.begin(exchange, allowed, alone=ended is None and self._alone)
         out = self._outgoing(exchange, allowed)
         if ended is not None:

@@ -13,6 +13,7 @@ from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.providers.settled_call import Ending
 from tokonomi.routing.failure import Failed, FailureKind
 
+_OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
 _CLIENT_ERRORS: Final = range(400, 500)
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -75,10 +76,15 @@ def unreachable(exchange: Exchange, error: Unreachable) -> Failure:
 
 
 def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
-    """The connection failed after the request had left and before the answer was whole."""
+    """The connection failed after the request had left and before the answer was whole.
+
+    What came of an answer with another status than one of success is not billed.
+    """
+    billable = exchange.http_status == 0 or exchange.http_status in _OK
+    what = _may_bill(exchange) if billable else "the provider answered with no status of success"
     return Failure(
         Failed(kind, status=exchange.http_status),
-        Ending(Status.FAILED, f"{_may_bill(exchange)}: the connection failed ({why})"),
+        Ending(Status.FAILED, f"{what}: the connection failed ({why})", may_bill=billable),
         WireError(
             502,
             "provider_failed",
@@ -91,18 +97,16 @@ def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
 
 def refused(exchange: Exchange, failed: Failed, passable: Passable) -> Failure:
     """An error that the provider sent: it passes through to the client when nothing is better."""
-    return Failure(
-        failed, refusal(exchange, passable.status), _passed_on(exchange, passable), passable
+    return Failure(failed, refusal(passable.status), _passed_on(exchange, passable), passable)
+
+
+def refusal(status: int) -> Ending:
+    """The row of an error that the provider sent. Providers do not bill what they answer so."""
+    what = "refused the request" if status in _CLIENT_ERRORS else "failed"
+    return Ending(
+        Status.FAILED,
+        f"the provider {what} (HTTP {status}) and reported no usage; errors are not billed",
     )
-
-
-def refusal(exchange: Exchange, status: int) -> Ending:
-    """The row of an error that the provider sent."""
-    if status in _CLIENT_ERRORS:
-        why = f"the provider refused the request (HTTP {status}) and reported no usage"
-    else:
-        why = f"{_may_bill(exchange)}: it failed (HTTP {status}) and reported no usage"
-    return Ending(Status.FAILED, why)
 
 
 def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passable) -> Failure:
@@ -137,7 +141,7 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
     what = _too_slow(exchange, reason)
     return Failure(
         Failed(_TIMEOUTS[reason], status=exchange.http_status),
-        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}"),
+        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}", may_bill=True),
         WireError(
             504,
             "provider_timeout",
@@ -169,7 +173,7 @@ def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM
     """A stream that had begun and did not come to its end."""
     return Failure(
         Failed(kind, status=exchange.http_status),
-        Ending(Status.CUT, note=f"the stream was cut: {why}"),
+        Ending(Status.CUT, note=f"the stream was cut: {why}", may_bill=True),
         WireError(
             502,
             "provider_stream_cut",
@@ -198,10 +202,13 @@ def stalled(exchange: Exchange, reason: Reason) -> Failure:
 def _left(exchange: Exchange) -> Failure:
     """The client is gone; a provider that was refusing the request bills nothing for that."""
     refuses = exchange.http_status in _ERRORS
-    ending = refusal(exchange, exchange.http_status) if refuses else left(exchange)
+    ending = refusal(exchange.http_status) if refuses else left(exchange)
     gone = WireError(CLIENT_CLOSED_REQUEST, "client_left", "The client left.")
     return Failure(Failed(FailureKind.CLIENT_LEFT), ending, gone)
 
 
 def _may_bill(exchange: Exchange) -> str:
-    return f"the provider may bill up to {exchange.intent.input_bound} input tokens"
+    worst = exchange.intent.worst_case
+    if worst is None:
+        return f"the provider may bill up to {exchange.intent.input_bound} input tokens"
+    return f"the provider may bill up to {worst.format()}"

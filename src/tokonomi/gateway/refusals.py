@@ -52,18 +52,20 @@ def refused_by_balance(refusal: Refusal, claim: Claim) -> WireError:
         "available": refusal.available,
         "reserved": refusal.reserved,
         "spent": refusal.spent,
+        "exposed": refusal.exposed,
         "limit": refusal.limit,
     }
+    failed = f"{text(refusal.exposed)} that failed calls may have cost, " if refusal.exposed else ""
     return WireError(
         PAYMENT_REQUIRED,
         "credits_exhausted" if wallet else "budget_exceeded",
         f"{refusal.source} has {text(refusal.available)} left of {text(refusal.limit)}"
-        f" ({text(refusal.spent)} spent, {text(refusal.reserved)} held by calls in flight);"
+        f" ({text(refusal.spent)} spent, {failed}{text(refusal.reserved)} held by calls in flight);"
         f" this request may cost {text(refusal.needed)}. {_remedy(refusal, wallet=wallet)}",
         kind=BILLING,
         retry_after_seconds=RETRY_AFTER_SECONDS if refusal.only_holds_block else 0,
         metadata={
-            "reason": "held_by_calls_in_flight" if refusal.only_holds_block else "spent",
+            "reason": _reason(refusal),
             "limit_source": refusal.source,
             "unit": unit,
             **{name: exact(number) for name, number in numbers.items()},
@@ -105,9 +107,20 @@ def _rate_remedy(refusal: RateRefusal, wait_seconds: int) -> str:
     return f"Try again in {wait_seconds} s."
 
 
+def _reason(refusal: Refusal) -> str:
+    if refusal.only_holds_block:
+        return "held_by_calls_in_flight"
+    return "exposed_by_failed_calls" if refusal.exposure_blocks else "spent"
+
+
 def _remedy(refusal: Refusal, *, wallet: bool) -> str:
     if refusal.only_holds_block:
         return "Try again when calls in flight have ended, or lower max_tokens."
+    if refusal.exposure_blocks:
+        return (
+            "Whoever runs this gateway can release what the provider did not bill, with `tokonomi"
+            " ledger release-exposure`, or raise the limit; or lower max_tokens."
+        )
     more = "Buy credits" if wallet else "Raise the limit"
     return f"{more}, or lower max_tokens."
 

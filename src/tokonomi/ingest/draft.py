@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.calls import Dimensions, Status
+from tokonomi.money import Money
 from tokonomi.usage import Quarantined, Usage
 
 FIRST_ATTEMPT: Final = ".1"
@@ -37,6 +38,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
     provider_request_id: str = ""
     note: str = ""
+    exposure: Money | None = None
     stated: tuple[int, str] | None = None
 
 

@@ -77,6 +77,7 @@ class Pricer:
             duration_ms=draft.duration_ms,
             provider_request_id=draft.provider_request_id,
             note=draft.note,
+            exposure=draft.exposure,
         )
 
     def _cost(self, draft: Draft) -> Charge | Unpriced:

@@ -71,6 +71,8 @@ class OwnRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     note: str = ""
     reported_amount: Amount | None = None
     reported_currency: str | None = None
+    exposure: Amount | None = None
+    exposure_currency: str | None = None
     quarantined: str | None = None
     raw_usage: str | None = None
     unknown_keys: str = ""
@@ -221,6 +223,7 @@ def _draft(row: OwnRow, line: int, raw: bytes, defaults: Dimensions) -> Draft:
         duration_ms=row.duration_ms,
         provider_request_id=row.provider_request_id,
         note=row.note,
+        exposure=_money(row.exposure, row.exposure_currency),
         stated=stated,
     )
 
@@ -252,19 +255,22 @@ def _usage(row: OwnRow, at: datetime) -> Usage | Quarantined:
     counts = {name: getattr(row, name) for name in COUNTS if getattr(row, name) is not None}
     if not counts.keys() - {"requests"} and row.source is not Source.ABSENT:
         raise ValueError("no token counts: give uncached_input, output or another count")
-    reported = None
-    if row.reported_amount is not None and row.reported_currency is not None:
-        reported = Money(row.reported_amount, currency_of(row.reported_currency).code)
     return Usage(
         at=at,
         **counts,
         tier=row.tier,
         batch=row.batch,
         context_basis=row.context_basis,
-        reported_cost=reported,
+        reported_cost=_money(row.reported_amount, row.reported_currency),
         source=row.source,
         unknown_keys=tuple(filter(None, row.unknown_keys.split(","))),
     )
+
+
+def _money(amount: int | None, currency: str | None) -> Money | None:
+    if amount is None or currency is None:
+        return None
+    return Money(amount, currency_of(currency).code)
 
 
 def _dimensions(row: OwnRow, defaults: Dimensions) -> Dimensions:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from tokonomi.money import INT64_MAX
+
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """The state of an account, in units of its asset (sub-units of money, or milli-credits).
@@ -14,6 +16,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         debits_pending: all that open holds may still take out.
         floor: what `available` is counted down to; None has no floor.
         withdrawn: the part of `debits_posted` that was not spent: limits lowered, grants expired.
+        exposed: the part of `debits_posted` that nobody knows: what failed calls may have cost.
+        overrun: what calls used and nothing that was available paid for. It counts as spent.
         rules_version: of the rules that its limit and floor follow; 0 where none sets them.
 
     >>> Balance(credits_posted=500, debits_posted=120, debits_pending=80, floor=0).available
@@ -25,6 +29,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     debits_pending: int = 0
     floor: int | None = 0
     withdrawn: int = 0
+    exposed: int = 0
+    overrun: int = 0
     rules_version: int = 0
 
     @property
@@ -33,9 +39,19 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         return self.credits_posted - self.withdrawn
 
     @property
+    def captured(self) -> int:
+        """What calls took out for what they are known to have used."""
+        return self.debits_posted - self.withdrawn - self.exposed
+
+    @property
     def spent(self) -> int:
-        """What calls took."""
-        return self.debits_posted - self.withdrawn
+        """What calls used: what they took out, and what was not there to be taken."""
+        return self.captured + self.overrun
+
+    @property
+    def gone(self) -> int:
+        """All that counts against a limit: what was spent, may be billed, or is held."""
+        return self.spent + self.exposed + self.debits_pending
 
     @property
     def limit(self) -> int:
@@ -44,10 +60,19 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def available(self) -> int | None:
-        """What a new hold may take, or None where nothing limits it."""
+        """What a new hold may take, 0 or more, or None where nothing limits it.
+
+        An overrun is made up for by whatever comes free: a lower cost, a raised limit.
+        """
         if self.floor is None:
             return None
-        return self.credits_posted - self.debits_posted - self.debits_pending - self.floor
+        taken = self.debits_posted + self.debits_pending + self.overrun
+        return max(self.credits_posted - taken - self.floor, 0)
+
+    @property
+    def room(self) -> int:
+        """What may still be taken or held before the account's figures exceed 64 bits."""
+        return INT64_MAX - self.debits_posted - self.debits_pending - self.overrun
 
     def held(self, amount: int) -> "Balance":
         """The balance with `amount` more (or, negative, less) on hold."""
@@ -57,7 +82,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 def grant_under(balance: Balance, *, limit: int, floor: int | None) -> int:
     """What an account is to be granted in all, for it to follow a rule with this limit and floor.
 
-    It is the limit, unless more than the rule allows is spent and held already: then it is just
+    It is the limit, unless more than the rule allows is taken and held already: then it is just
     that, so that nothing is available and the floor still holds. What is available afterwards
     depends on the rule, the spend and the holds alone, and on no rule before.
 
@@ -67,7 +92,8 @@ def grant_under(balance: Balance, *, limit: int, floor: int | None) -> int:
     """
     if floor is None:
         return limit
-    return max(limit, balance.spent + balance.debits_pending + floor)
+    taken = balance.captured + balance.exposed + balance.debits_pending
+    return max(limit, taken + floor)
 
 
 class Sink(StrEnum):
@@ -79,8 +105,10 @@ class Sink(StrEnum):
     """What calls captured from budgets."""
     REVENUE = "revenue"
     """What calls captured from wallets."""
+    EXPOSED = "exposed"
+    """What providers may bill for calls that failed: released once a bill shows otherwise."""
     OVERRUN = "overrun"
-    """What a provider billed above the hold: never dropped, counted and alerted."""
+    """What was used above the hold and above all that was available: counted and alerted."""
     BREAKAGE = "breakage"
     """Credits that expired unspent."""
     REFUND = "refund"

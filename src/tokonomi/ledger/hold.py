@@ -1,11 +1,15 @@
 """Holds: all demands of a request are met together, or none is; then what was used is captured."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from tokonomi.ledger.account import Balance
+
+WALLET: Final = "wallet "
+"""What the source of a demand on a wallet begins with; any other is a budget's."""
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +54,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """A demand that cannot be met, with the numbers that a person needs.
 
     All amounts are in the accounts' units: `needed` by the request, `available` for it,
-    `reserved` by other requests in flight, `spent` already, `limit` put in.
+    `reserved` by other requests in flight, `spent` already (overruns among it), `exposed` by calls
+    that failed and may be billed, `limit` put in.
     """
 
     source: str
@@ -59,11 +64,22 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int
     spent: int
     limit: int
+    exposed: int = 0
 
     @property
     def only_holds_block(self) -> bool:
         """Whether the request fits once the calls in flight cost nothing: retrying may help."""
-        return self.available + self.reserved >= self.needed
+        return self._unspent - self.exposed >= self.needed
+
+    @property
+    def exposure_blocks(self) -> bool:
+        """Whether it fits once what failed calls may have cost turns out not to be billed too."""
+        return not self.only_holds_block and self._unspent >= self.needed
+
+    @property
+    def _unspent(self) -> int:
+        free = self.available + self.reserved + self.exposed
+        return min(free, self.limit - self.spent)
 
 
 def authorize(
@@ -97,9 +113,9 @@ def _parts(
     parts: list[Part] = []
     missing = demand.amount
     for account in demand.accounts:
-        available = balances[account].available
-        free = missing if available is None else available - taken.get(account, 0)
-        amount = min(missing, free)
+        balance = balances[account]
+        available = balance.room if balance.available is None else balance.available
+        amount = min(missing, available - taken.get(account, 0))
         if amount > 0:
             parts.append(Part(account, amount))
             missing -= amount
@@ -118,41 +134,89 @@ def _refusal(balances: Mapping[int, Balance], taken: Mapping[int, int], demand: 
         reserved=sum(balance.debits_pending for balance in of),
         spent=sum(balance.spent for balance in of),
         limit=sum(balance.limit for balance in of),
+        exposed=sum(balance.exposed for balance in of),
     )
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
-    """How a hold is resolved: `parts` are taken, the rest of the hold is freed.
+    """How a hold is resolved: `parts` and `exposed` are taken, the rest of the hold is freed.
 
-    `overrun` is what was used above the hold; it goes to the overrun account and is never dropped.
+    `parts` are known to be used; `exposed` may be billed as well, and nobody knows. `overrun` is
+    what was used above the hold. It is taken from what is available (`covered`); what is then left
+    of it goes to the overrun account, and is never dropped.
     """
 
     held: Held
     parts: tuple[Part, ...]
     overrun: int = 0
+    exposed: tuple[Part, ...] = ()
 
 
-def capture(held: Held, used: int) -> Captured:
+def capture(held: Held, used: int, *, exposed: int = 0) -> Captured:
     """The resolution of a hold by what was really used, in the accounts' units.
 
-    Each account gives at most what it held, in order; `used=0` frees everything (a void).
+    Each account gives at most what it held, in order; `used=0` frees everything (a void). `exposed`
+    is what may have been used besides: it takes of the hold what is left, and never more, since
+    nobody pays above a hold on a guess.
 
     >>> done = capture(Held("budget team", 7, (Part(7, 100),)), used=130)
     >>> done.parts, done.overrun
     ((Part(account=7, amount=100),), 30)
     """
     assert used >= 0, "usage is never negative"
-    parts: list[Part] = []
-    missing = used
+    assert exposed >= 0, "exposure is never negative"
+    taken: list[Part] = []
+    doubtful: list[Part] = []
     for part in held.parts:
-        amount = min(part.amount, missing)
+        amount = min(part.amount, used)
         if amount:
-            parts.append(Part(part.account, amount))
-            missing -= amount
-    return Captured(held=held, parts=tuple(parts), overrun=missing)
+            taken.append(Part(part.account, amount))
+            used -= amount
+        unknown = min(part.amount - amount, exposed)
+        if unknown:
+            doubtful.append(Part(part.account, unknown))
+            exposed -= unknown
+    return Captured(held=held, parts=tuple(taken), overrun=used, exposed=tuple(doubtful))
 
 
 def without_hold(captured: Captured) -> Captured:
-    """The same use when the hold is gone: all of it is overrun."""
+    """The same use when the hold is gone: all that is known of it is above it.
+
+    What is not known of it was taken when the hold went (`lost`).
+    """
     used = captured.overrun + sum(part.amount for part in captured.parts)
     return Captured(held=replace(captured.held, parts=()), parts=(), overrun=used)
+
+
+def lost(held: Held) -> Captured:
+    """The resolution of a hold whose call may have been billed, and nobody will ever know.
+
+    A budget takes all of it as exposed: a cap must not be passed by what nobody can count. A wallet
+    gives everything back: a customer never pays on a guess.
+    """
+    return capture(held, 0, exposed=0 if held.source.startswith(WALLET) else held.amount)
+
+
+def covered(balances: Mapping[int, Balance], captured: Captured, payers: Sequence[int]) -> Captured:
+    """The same resolution, with what was used above the hold taken from what is available.
+
+    `payers` are the accounts that may give more than they held, in order, each down to its floor;
+    `balances` are as they are once the hold is resolved. Nothing takes an account past its floor:
+    what no payer has stays `overrun`.
+
+    >>> done = capture(Held("budget team", 7, (Part(7, 100),)), used=130)
+    >>> left = {7: Balance(credits_posted=120, debits_posted=100)}
+    >>> paid = covered(left, done, [7])
+    >>> paid.parts, paid.overrun
+    ((Part(account=7, amount=120),), 10)
+    """
+    taken = {part.account: part.amount for part in captured.parts}
+    missing = captured.overrun
+    for account in payers:
+        available = balances[account].available
+        amount = min(missing, balances[account].room if available is None else available)
+        if amount:
+            taken[account] = taken.get(account, 0) + amount
+            missing -= amount
+    parts = tuple(Part(account, amount) for account, amount in taken.items())
+    return replace(captured, parts=parts, overrun=missing)

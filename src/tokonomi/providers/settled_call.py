@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tokonomi.calls import Call, Intent, Status
 from tokonomi.errors import TokonomiError
+from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
 from tokonomi.providers.adapter import Reading
@@ -84,12 +85,14 @@ class Ending(msgspec.Struct, frozen=True):
         unknown: why there is no usage, when it cannot even be estimated; empty when it can.
         note: what else the row says.
         counts: what is counted when no usage was reported.
+        may_bill: whether the provider had the request and may bill it, although no usage came.
     """
 
     status: Status
     unknown: str = ""
     note: str = ""
     counts: Counts = Counts.BEGUN
+    may_bill: bool = False
 
 
 LONGEST_NAME: Final = 200
@@ -155,6 +158,10 @@ def _row(
     cost: Charge | Unpriced,
     note: str,
 ) -> Call:
+    answered = attempt.http_status in _ANSWERED and ending.status is not Status.FAILED
+    uncounted = answered and isinstance(cost, Unpriced)
+    guessed = not isinstance(usage, Usage) or usage.source is not Source.REPORTED
+    exposed = (guessed and ending.may_bill) or uncounted
     return Call(
         intent=attempt.intent,
         model_served=_served(attempt),
@@ -165,8 +172,17 @@ def _row(
         first_token_ms=attempt.first_token_ms,
         duration_ms=attempt.duration_ms,
         provider_request_id=_name(attempt.reading.seen.request_id),
+        exposure=_beyond(cost, attempt.intent.worst_case) if exposed else None,
         note=note,
     )
+
+
+def _beyond(cost: Charge | Unpriced, worst: Money | None) -> Money | None:
+    """The most that may be billed beyond a cost that is an estimate, or not known at all."""
+    if worst is None or isinstance(cost, Unpriced) or cost.currency != worst.currency:
+        return worst
+    beyond = worst - cost.total
+    return beyond if beyond.sub_units > 0 else None
 
 
 def _served(attempt: Attempt) -> str:

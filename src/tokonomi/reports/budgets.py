@@ -56,11 +56,17 @@ def _line(stored: StoredBudget, words: Wording) -> tuple[Cell, ...]:
 
 
 def standings_table(budget: Budget, standings: Sequence[SubjectStanding], words: Wording) -> Table:
-    """One line per subject of a budget in the window that is now: limit, spent, held and left."""
+    """One line per subject of a budget in the window that is now: limit, spent, held and left.
+
+    `overrun` is the part of what was spent that nothing available paid for; `exposed` is not spent,
+    but may be billed for calls that failed.
+    """
     headings = (
         Heading("subject"),
         Heading("limit", numeric=True, optional=True),
         Heading("spent", numeric=True),
+        Heading("overrun", numeric=True, optional=True),
+        Heading("exposed", numeric=True, optional=True),
         Heading("held", numeric=True),
         Heading("left", numeric=True, optional=True),
         Heading("currency", optional=True),
@@ -80,11 +86,13 @@ def _standing(budget: Budget, standing: SubjectStanding, words: Wording) -> tupl
 
     balance = standing.balance
     limit = None if budget.amount is None else budget.amount.sub_units
-    left = None if limit is None else limit - balance.spent - balance.debits_pending
+    left = None if limit is None else limit - balance.gone
     return (
         standing.subject,
         None if limit is None else money(limit),
         money(balance.spent),
+        money(balance.overrun) if balance.overrun else None,
+        money(balance.exposed) if balance.exposed else None,
         money(balance.debits_pending),
         None if left is None else money(left),
         words.currency(budget.currency),

@@ -57,6 +57,7 @@ def explanation(opened: Opened) -> str:
         *_who(call),
         "",
         *_cost_lines(opened),
+        *_exposure_lines(call),
     ]
     if call["unknown_keys"]:
         lines += ["", f"Reported but not known here, so not charged: {call['unknown_keys']}"]
@@ -129,6 +130,13 @@ def _cost_lines(opened: Opened) -> Iterator[str]:
         )
     yield f"Shown as {total.format()}: rounded half-up, once. The store keeps every digit."
     yield from _price_lines(opened)
+
+
+def _exposure_lines(call: dict[str, Any]) -> Iterator[str]:
+    if call["exposure"] is not None:
+        most = Money(call["exposure"], call["exposure_currency"])
+        beyond = "" if call["amount"] is None else " beyond this cost"
+        yield f"Exposure: the provider may bill up to {most}{beyond}, and nobody knows."
 
 
 def _price_lines(opened: Opened) -> Iterator[str]:

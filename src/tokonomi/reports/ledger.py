@@ -5,6 +5,7 @@ from itertools import starmap
 
 from tokonomi.reports.amounts import Wording, instant_text
 from tokonomi.reports.tables import Cell, Heading, Table
+from tokonomi.storage.exposures import Released
 from tokonomi.storage.ledger_check import Imbalance, Verified
 from tokonomi.storage.ledger_history import Account, Moved, Opened
 
@@ -16,6 +17,8 @@ def accounts_table(accounts: Iterable[Account], words: Wording) -> Table:
         Heading("asset"),
         Heading("limit", numeric=True),
         Heading("spent", numeric=True),
+        Heading("overrun", numeric=True, optional=True),
+        Heading("exposed", numeric=True, optional=True),
         Heading("held", numeric=True),
         Heading("available", numeric=True, optional=True),
     )
@@ -32,6 +35,8 @@ def _account(account: Account, words: Wording) -> tuple[Cell, ...]:
         asset,
         words.units(balance.limit, asset),
         words.units(balance.spent, asset),
+        words.units(balance.overrun, asset) if balance.overrun else None,
+        words.units(balance.exposed, asset) if balance.exposed else None,
         words.units(balance.debits_pending, asset),
         None if available is None else words.units(available, asset),
     )
@@ -69,6 +74,7 @@ def opened_table(opened: Opened, words: Wording) -> Table:
         Heading("call", optional=True),
         Heading("transfer", optional=True),
         Heading("at", optional=True),
+        Heading("note", optional=True),
     )
 
     def line(moved: Moved) -> tuple[Cell, ...]:
@@ -81,6 +87,7 @@ def opened_table(opened: Opened, words: Wording) -> Table:
             moved.call,
             moved.id,
             instant_text(moved.at),
+            moved.note,
         )
 
     ended = starmap("Call {}: {}.".format, opened.calls.items())
@@ -91,12 +98,36 @@ def opened_table(opened: Opened, words: Wording) -> Table:
     return Table(title, headings, rows, (*ended, *nothing, *stand))
 
 
+def released_table(call_id: str, released: Iterable[Released], words: Wording) -> Table:
+    """One line per account that got back what a failed call had been counted for."""
+    headings = (
+        Heading("account"),
+        Heading("amount", numeric=True),
+        Heading("asset"),
+        Heading("at"),
+        Heading("reason"),
+    )
+    rows = tuple(
+        (
+            each.account,
+            words.units(each.amount, each.asset),
+            each.asset,
+            instant_text(each.at),
+            each.reason,
+        )
+        for each in released
+    )
+    return Table(f"Exposure of {call_id} released", headings, rows)
+
+
 def _stands(account: Account, words: Wording) -> str:
     balance, asset = account.balance, account.asset
     free = balance.available
+    above = f" ({words.units(balance.overrun, asset)} overrun)" if balance.overrun else ""
+    may = f", may be billed {words.units(balance.exposed, asset)}" if balance.exposed else ""
     left = "without a floor" if free is None else f"{words.units(free, asset)} available"
     return (
         f"{account.name}: limit {words.units(balance.limit, asset)},"
-        f" spent {words.units(balance.spent, asset)},"
+        f" spent {words.units(balance.spent, asset)}{above}{may},"
         f" held {words.units(balance.debits_pending, asset)}, {left}."
     )

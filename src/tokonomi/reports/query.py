@@ -27,6 +27,8 @@ _MEASURED: Final = (
     "currency",
     "reported_amount",
     "reported_currency",
+    "exposure",
+    "exposure_currency",
     "source",
     "status",
     "quarantined",
@@ -126,6 +128,8 @@ def measures(calls: ir.Table) -> Mapping[str, ir.Scalar]:
         "output": exact_sum(_total(calls, OUTPUT_BUCKETS)),
         **_costs(calls),
         **_billed(calls),
+        **_exposures(calls),
+        "exposed": cast("ir.BooleanColumn", calls["exposure"].notnull()).sum(),
         "unpriced": unpriced.sum(),
         "unpriced_tokens": exact_sum(every, where=unpriced),
         "absent": absent.sum(),
@@ -157,10 +161,17 @@ def _costs(calls: ir.Table) -> dict[str, ir.Scalar]:
 
 
 def _billed(calls: ir.Table) -> dict[str, ir.Scalar]:
+    return _sums(calls, "billed", amount="reported_amount", currency="reported_currency")
+
+
+def _exposures(calls: ir.Table) -> dict[str, ir.Scalar]:
+    return _sums(calls, "exposure", amount="exposure", currency="exposure_currency")
+
+
+def _sums(calls: ir.Table, kind: str, *, amount: str, currency: str) -> dict[str, ir.Scalar]:
     return {
-        f"billed_{code}": exact_sum(
-            calls["reported_amount"],
-            where=cast("ir.BooleanColumn", calls["reported_currency"] == code),
+        f"{kind}_{code}": exact_sum(
+            calls[amount], where=cast("ir.BooleanColumn", calls[currency] == code)
         )
         for code in CURRENCIES
     }

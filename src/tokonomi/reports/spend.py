@@ -21,7 +21,7 @@ LARGEST: Final = 100_000
 Sums = Mapping[str, Any]
 """One row of `query.groups` or `query.totals`."""
 
-_MONEY: Final = ("cost", "estimated", "billed")
+_MONEY: Final = ("cost", "estimated", "billed", "exposure")
 _CALL_MEASURES: Final = (
     Column("calls", "calls", Kind.COUNT, "calls"),
     Column("input", "input", Kind.COUNT, "tokens", leaves=4),
@@ -132,7 +132,7 @@ class _Layout:
         for kind, currencies in self._money.items():
             for code in currencies:
                 optional = kind != "cost"
-                leaves = {"estimated": 8, "billed": 7}.get(kind)
+                leaves = {"estimated": 8, "billed": 7, "exposure": 9}.get(kind)
                 name = f"{kind}_{code.lower()}"
                 yield Column(name, kind, Kind.MONEY, code, optional=optional, leaves=leaves)
         if len(self._money["cost"]) == 1:
@@ -142,7 +142,7 @@ class _Layout:
 
     def _currencies(self, kind: str, sums: Sums) -> list[str]:
         """The currencies of a kind of money that occur, as shown; at least one for the cost."""
-        if kind == "billed" and self._by_meter:
+        if kind in {"billed", "exposure"} and self._by_meter:
             return []
         found = [code for code in CURRENCIES if sums[f"{kind}_{code}"] is not None]
         shown = list(dict.fromkeys(self._shown_in(code) for code in found))
@@ -192,7 +192,7 @@ def _notes(sums: Sums, rate: ExchangeRate | None, *, by_meter: bool) -> Iterator
     if sums["unpriced"]:
         tokens: int = sums["unpriced_tokens"]
         yield Note("unpriced", {"calls": sums["unpriced"], "tokens": tokens})
-    for state in ("absent", "quarantined", "orphaned"):
+    for state in ("absent", "quarantined", "orphaned", "exposed"):
         if sums[state]:
             yield Note(state, {"calls": sums[state]})
     if sums["estimated"]:

@@ -16,7 +16,8 @@ from tokonomi.naming import meant
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.changes import UNNAMED, Author, Change, Changing, change_of_rules
 from tokonomi.storage.database import Database, Row
-from tokonomi.storage.ledger import Conflict, Funding, follow_rules
+from tokonomi.storage.ledger import Conflict, Funding
+from tokonomi.storage.locked_accounts import follow_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def standings(database: Database, budget: Budget, now: datetime) -> list[Subject
     """How every subject stands that has used the budget in the window of `now`, by subject."""
     span = _span(budget, now)
     rows = database.execute(
-        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn"
+        "SELECT id, name, credits_posted, debits_posted, debits_pending, floor, withdrawn, exposed,"
+        " overrun"
         " FROM account WHERE budget_window = ?",
         (budget_window(budget.id, span.start),),
     )
@@ -244,4 +246,6 @@ def _balance(row: Row) -> Balance:
         debits_pending=row[4],
         floor=row[5],
         withdrawn=row[6],
+        exposed=row[7],
+        overrun=row[8],
     )

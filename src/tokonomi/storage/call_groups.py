@@ -5,24 +5,30 @@ are written before it leaves; its row, its captures and the release of its hold 
 its last byte is given out. Ends come first in a group, so that what they free can be held again.
 """
 
-from collections.abc import Collection, Container, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.calls import Call, Intent, Status
-from tokonomi.ledger.hold import Captured, Held, Refusal, capture, without_hold
+from tokonomi.ledger.hold import Captured, Held, Refusal, capture, lost, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
 from tokonomi.storage.database import Database, Value
-from tokonomi.storage.ledger import Claim, LockedAccounts, Resolutions, account_name
+from tokonomi.storage.exposures import exposed_parts
+from tokonomi.storage.ledger import Claim
+from tokonomi.storage.locked_accounts import (
+    AccountsMade,
+    LockedAccounts,
+    Release,
+    Resolutions,
+    in_store,
+)
 from tokonomi.storage.rate_limits import RatesOfGroup, Standings
 
 _ATTEMPT: Final = ("id", "worker_id", "intent", "held", "limited_key", "tokens_held")
-_CALL: Final = tuple(COLUMNS)
-KNOWN_NAMES: Final = 100_000
-"""Account names that a writer keeps in memory."""
+_CALL: Final = (*COLUMNS, "held")
 LATE: Final = "+late"
 """Ends the request id of a call that a sweep had taken for dead, and that then ended."""
 
@@ -42,7 +48,10 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Settle(msgspec.Struct, frozen=True):
-    """A call that has ended, and how its holds are resolved; None frees whatever it holds."""
+    """A call that has ended, and how its holds are resolved.
+
+    None frees whatever it holds; of an orphan budgets take it as exposed.
+    """
 
     call: Call
     captured: tuple[Captured, ...] | None = None
@@ -59,7 +68,6 @@ def write_group(
     *,
     at_us: int,
     again: bool = False,
-    known: set[str] | None = None,
     standings: Standings | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
@@ -67,29 +75,44 @@ def write_group(
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
     nothing. `again` says that the group was tried before and nobody knows whether its commit came
-    through: what stands already then counts as written. `known` is a memory of account names that
-    exist, which the caller keeps between groups; `standings` is one of what keys have left.
+    through: what stands already then counts as written. `standings` is a memory of what keys have
+    left, which the caller keeps between groups.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
     """
+    while True:
+        try:
+            return _write_group(
+                database, worker_id, group, at_us=at_us, again=again, standings=standings
+            )
+        except AccountsMade:
+            # The accounts that this one lacked stand now, so the next try finds and locks them.
+            continue
+
+
+def _write_group(
+    database: Database,
+    worker_id: int,
+    group: Sequence[Begin | Settle],
+    *,
+    at_us: int,
+    again: bool,
+    standings: Standings | None,
+) -> list[Outcome]:
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
     rates = RatesOfGroup(database, at_us=at_us)
     with database.transaction(power_safe=bool(settles)):
-        resolutions = _write_ends(database, settles, rates) if settles else {}
+        ends = _write_ends(database, settles, rates) if settles else _Ends({}, [])
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
         too_fast = _too_fast(fresh, rates)
         in_time = [it for it in fresh if it.intent.id not in too_fast]
-        decided = _decide(database, in_time, resolutions, at_us=at_us, known=known)
+        decided = _decide(database, in_time, ends, at_us=at_us)
         _write_rates(in_time, decided, rates, standings)
         decided |= too_fast
         _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
-    if known is not None:
-        if len(known) > KNOWN_NAMES:
-            known.clear()
-        known |= {account_name(claim.on) for it in begins for claim in it.claims}
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
@@ -116,54 +139,72 @@ def _write_rates(
 def _decide(
     database: Database,
     begins: Sequence[Begin],
-    resolutions: Resolutions,
+    ends: "_Ends",
     *,
     at_us: int,
-    known: Container[str] | None,
 ) -> dict[str, Outcome]:
     """What each beginning gets, after the ends have given back what they do not need."""
     claims = [claim for it in begins for claim in it.claims]
-    if not claims and not resolutions:
+    if not claims and not ends.resolutions:
         return {it.intent.id: () for it in begins}
-    accounts = LockedAccounts(database, claims, resolutions, at_us=at_us, known=known or ())
-    accounts.resolve(resolutions)
+    accounts = LockedAccounts(
+        database, claims, ends.resolutions, at_us=at_us, releases=ends.releases
+    )
+    accounts.release(ends.releases)
+    accounts.resolve(ends.resolutions)
     accounts.follow_rules()
     decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
-    accounts.write()
+    if made := accounts.write():
+        decided = {call: in_store(outcome, made) for call, outcome in decided.items()}
     return decided
 
 
-def _write_ends(
-    database: Database, settles: Sequence[Settle], rates: RatesOfGroup
-) -> dict[str, tuple[Captured, ...]]:
+class _Ends(NamedTuple):
+    """What ends of calls do to accounts."""
+
+    resolutions: Resolutions
+    releases: Sequence[Release]
+
+
+def _write_ends(database: Database, settles: Sequence[Settle], rates: RatesOfGroup) -> _Ends:
     """The holds that these ends resolve: those of calls that were still in flight.
 
-    An end that comes after a sweep took its call for dead is kept as a row of its own, and what it
-    used is all overrun: its hold is gone.
+    An end that comes after a sweep took its call for dead is kept as a row of its own. Its hold is
+    gone, so what it used is taken from what is available, and is overrun where that is too little.
+    What the sweep had exposed for it is released, once its cost is known.
     """
     database.serialise("calls")
     in_flight = _ended(database, settles, rates)
     swept = _swept(database, [it for it in settles if it.call.intent.id not in in_flight])
     rows: list[Sequence[Value]] = []
     resolutions: dict[str, tuple[Captured, ...]] = {}
+    known: dict[str, str] = {}
     for settle in settles:
         call, captured = settle.call, settle.captured
-        if (held := in_flight.get(call.intent.id)) is not None:
-            captured = _freed(held) if captured is None else captured
+        held = in_flight.get(call.intent.id)
+        if call.intent.id in in_flight:
+            captured = _unasked(held, call) if captured is None else captured
         elif call.intent.id in swept and captured:
+            swept_id = call.intent.id
             call, captured = _late(call), tuple(map(without_hold, captured))
             if database.execute("SELECT 1 FROM call WHERE id = ?", (call.intent.id,)).fetchone():
                 continue
+            if call.exposure is None:
+                known[swept_id] = call.intent.id
         else:
             captured = ()
-        rows.append(row_of(call))
+        rows.append((*row_of(call), held))
         if captured:
             resolutions[call.intent.id] = captured
     database.insert("call", _CALL, rows, keep_known=True)
-    return resolutions
+    parts = exposed_parts(database, list(known)) if known else {}
+    releases = [Release(call, parts[call], f"{known[call]} ended") for call in sorted(parts)]
+    return _Ends(resolutions, releases)
 
 
-def _ended(database: Database, settles: Sequence[Settle], rates: RatesOfGroup) -> dict[str, bytes]:
+def _ended(
+    database: Database, settles: Sequence[Settle], rates: RatesOfGroup
+) -> dict[str, bytes | None]:
     """What those of these calls held that were in flight; they are not any more."""
     calls = {it.call.intent.id: it.call for it in settles}
     rows = database.execute(
@@ -172,11 +213,15 @@ def _ended(database: Database, settles: Sequence[Settle], rates: RatesOfGroup) -
         (*calls,),
     ).fetchall()
     rates.ended([(call, key_id, tokens) for call, _, key_id, tokens in rows], calls)
-    return {row[0]: row[1] or _NOTHING for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
-def _freed(held: bytes) -> tuple[Captured, ...]:
-    return tuple(capture(each, 0) for each in _decode_held(bytes(held)))
+def _unasked(held: bytes | None, call: Call) -> tuple[Captured, ...]:
+    """How all that a call held is resolved when nobody says so: it never left, or is an orphan."""
+    holds = _decode_held(bytes(held or _NOTHING))
+    if call.status is Status.ORPHANED:
+        return tuple(map(lost, holds))
+    return tuple(capture(each, 0) for each in holds)
 
 
 def _swept(database: Database, settles: Sequence[Settle]) -> set[str]:

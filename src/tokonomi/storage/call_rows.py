@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tokonomi.calls import Call
 from tokonomi.errors import AmountTooLarge
-from tokonomi.money import checked_int64
+from tokonomi.money import Money, checked_int64
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.usage import COUNTS, Quarantined, Source, Usage
 
@@ -48,6 +48,8 @@ COLUMNS: Final[dict[str, pa.DataType]] = {
     "unpriced": TEXT,
     "reported_amount": pa.int64(),
     "reported_currency": TEXT,
+    "exposure": pa.int64(),
+    "exposure_currency": TEXT,
     "status": TEXT,
     "http_status": COUNT,
     "first_token_ms": COUNT,
@@ -58,7 +60,8 @@ COLUMNS: Final[dict[str, pa.DataType]] = {
 """Column of `call` (all but `seq`) -> its Arrow type, in the order of `row_of`.
 
 `at_us` is microseconds since 1970 in UTC; `tags` is a JSON object, `lines` a JSON list of
-`[meter, quantity, rate, amount]`; `amount` is in sub-units of `currency`, NULL when unpriced.
+`[meter, quantity, rate, amount]`; `amount` is in sub-units of `currency`, NULL when unpriced;
+`exposure` is the most that may be billed beyond it, in sub-units of `exposure_currency`.
 """
 
 INSERT: Final = f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
@@ -109,6 +112,7 @@ def row_of(call: Call) -> tuple[Value, ...]:
         *_usage_values(call.usage),
         *_cost_values(call.cost),
         *_reported_values(call.usage),
+        *_exposure_values(call.exposure),
         call.status,
         call.http_status,
         call.first_token_ms,
@@ -144,6 +148,12 @@ def _cost_values(cost: Charge | Unpriced) -> tuple[Value, ...]:
     lines = [(line.meter, line.quantity, line.rate, line.amount) for line in cost.lines]
     encoded = _encode(lines).decode()
     return (cost.row_id, cost.bracket_from, cost.currency, amount, encoded, None)
+
+
+def _exposure_values(exposure: Money | None) -> tuple[Value, ...]:
+    if exposure is None:
+        return (None, None)
+    return (checked_int64(exposure.sub_units), exposure.currency)
 
 
 def _reported_values(usage: Usage | Quarantined) -> tuple[Value, ...]:

@@ -65,18 +65,20 @@ def _budget_events(database: Database, now: datetime) -> Iterator[Event]:
         fired = _told(database, [one.account for one in subjects])
         for one in subjects:
             spent = Money(one.balance.spent, budget.currency)
-            standing = Standing(subject=one.subject, span=one.span, spent=spent)
+            exposed = Money(one.balance.exposed, budget.currency)
+            standing = Standing(subject=one.subject, span=one.span, spent=spent, exposed=exposed)
             alerts = due_alerts(budget, standing, now=now, fired=())
-            events = (_alert(one.account, budget, alert) for alert in alerts)
+            events = (_alert(one.account, budget, alert, exposed) for alert in alerts)
             yield from (each for each in events if (each.account, each.name) not in fired)
 
 
-def _alert(account: int, budget: Budget, alert: Alert) -> Event:
+def _alert(account: int, budget: Budget, alert: Alert, exposed: Money) -> Event:
     share = share_to_text(alert.key.share)
     verb = "was spent" if alert.key.basis == "spent" else "is where it is heading"
+    among = f" ({exposed.format()} of it failed calls may have cost)" if exposed.sub_units else ""
     text = (
         f"budget {budget.id} ({alert.key.subject}) reached {share}: {alert.reached.format()} of"
-        f" {alert.amount.format()} {verb}, {alert.left.format()} left"
+        f" {alert.amount.format()} {verb}{among}, {alert.left.format()} left"
     )
     subject = f"budget {budget.id} {alert.key.subject}"
     return Event(account, f"{alert.key.basis} {share}", "budget", subject, text)
@@ -128,7 +130,7 @@ def _low_at(rules: Iterable[StoredRule], wallet: str) -> int | None:
 
 
 def _overruns(database: Database, now: datetime) -> Iterator[Event]:
-    """What calls used above their holds, by account and day."""
+    """What calls used above their holds and above what was left, by account and day."""
     rows = database.execute(
         "SELECT account.id, account.name, asset, budget_window, at_us / ?, SUM(amount), COUNT(*)"
         " FROM transfer JOIN account ON account.id = transfer.account"
@@ -152,7 +154,7 @@ def _overrun(row: Row) -> Event:
     if asset != CREDIT:
         used = Money(int(total), asset).format()
     text = (
-        f"{about} {whose}: calls used {used} more than they held, {count} of them on {on} (UTC) so"
-        " far; a provider billed above the worst case"
+        f"{about} {whose}: calls used {used} more than they held and than was left, {count} of them"
+        f" on {on} (UTC) so far; a provider billed above the worst case"
     )
     return Event(account, f"overrun {on}", about, f"{about} {whose}", text)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from tokonomi.calls import Status
 from tokonomi.errors import NotFound
 from tokonomi.ledger.account import Balance
 from tokonomi.ledger.hold import Held
@@ -16,11 +17,11 @@ from tokonomi.storage.database import Database, Row, Value, begins_with
 
 _decode = msgspec.json.Decoder(tuple[Held, ...]).decode
 _ACCOUNT: Final = (
-    "SELECT id, name, asset, credits_posted, debits_posted, debits_pending, floor, withdrawn"
-    " FROM account"
+    "SELECT id, name, asset, credits_posted, debits_posted, debits_pending, floor, withdrawn,"
+    " exposed, overrun FROM account"
 )
 _MOVED: Final = (
-    "SELECT transfer.id, kind, account.name, asset, sink, amount, call_id, at_us, seq"
+    "SELECT transfer.id, kind, account.name, asset, sink, amount, call_id, at_us, note, seq"
     " FROM transfer JOIN account ON account.id = transfer.account"
 )
 NEWEST: Final = 1_000
@@ -38,9 +39,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One transfer, or a hold of a call in flight (kind `hold`, no sink, no instant).
+    """One transfer, or a hold, which has no sink and no instant.
 
-    `id` is the transfer's own, empty for those of calls, which `call` names.
+    A hold's kind is `hold` while its call is in flight, and `held` when it has ended. `id` is the
+    transfer's own, empty for those of calls, which `call` names.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Moved:
     id: str = ""
     call: str = ""
     at: datetime | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Opened:
         what: `account`, `transfer` or `call`.
         moved: holds first, then transfers in the order of booking.
         accounts: those that `moved` names, in the order of their names.
-        calls: how each call ended, by its id; `in flight` while it has not.
+        calls: how each call ended, by its id, and how its hold was resolved; `in flight` while it
+            has not.
     """
 
     name: str
@@ -118,20 +122,37 @@ def _of_calls(database: Database, name: str) -> Opened | None:
     ids = [name, *_attempts(database, name)]
     marks = _marks(ids)
     ended = database.execute(
-        f"SELECT id, status FROM call WHERE id IN ({marks})",  # noqa: S608 - marks only
+        f"SELECT id, status, held FROM call WHERE id IN ({marks}) ORDER BY id",  # noqa: S608 - marks only
         ids,
     ).fetchall()
-    calls = {row[0]: str(row[1]) for row in ended}
-    held = _holds(database, of=ids)
     flying = database.execute(
         f"SELECT id FROM attempt WHERE id IN ({marks})",  # noqa: S608 - marks only
         ids,
     ).fetchall()
-    calls |= {row[0]: "in flight" for row in flying}
     rows = database.execute(f"{_MOVED} WHERE call_id IN ({marks}) ORDER BY seq", ids).fetchall()
+    moved = [_moved(row) for row in rows]
+    moved_by: dict[str, set[str]] = {}
+    for each in moved:
+        moved_by.setdefault(each.call, set()).add(each.kind)
+    calls = {call: _ended(status, held, moved_by.get(call, set())) for call, status, held in ended}
+    calls |= {row[0]: "in flight" for row in flying}
     if not calls:
         return None
-    return _opened(database, name, "call", [*held, *map(_moved, rows)], calls)
+    held = _named(database, "held", [(row[0], row[2]) for row in ended if row[2] is not None])
+    return _opened(database, name, "call", [*_holds(database, of=ids), *held, *moved], calls)
+
+
+def _ended(status: str, held: bytes | None, moved: Collection[str]) -> str:
+    """How a call ended. Its row is what resolves its hold; captures are rows of their own."""
+    if held is None:
+        return status
+    if "capture" in moved or "overrun" in moved:
+        also = " and what else may be billed is exposed" if "expose" in moved else ""
+        return f"{status}, its hold was captured{also}"
+    if "expose" in moved:
+        since = ", and was released since" if "release" in moved else ", since it may be billed"
+        return f"{status}, its hold is exposed{since}"
+    return f"{status}, its hold {'expired' if status == Status.ORPHANED else 'was void'}"
 
 
 def _attempts(database: Database, request: str) -> list[str]:
@@ -164,9 +185,16 @@ def _holds(
     """What calls in flight hold: all that is held on an account, or all that these calls hold."""
     which = "held IS NOT NULL" if of is None else f"held IS NOT NULL AND id IN ({_marks(of)})"
     rows = database.execute(f"SELECT id, held FROM attempt WHERE {which} ORDER BY id", of or ())  # noqa: S608 - marks only
+    return _named(database, "hold", rows.fetchall(), on=on)
+
+
+def _named(
+    database: Database, kind: str, rows: Sequence[Row], *, on: int | None = None
+) -> list[Moved]:
+    """What these calls hold or held, given the id and the encoded holds of each."""
     held = [
         (row[0], part)
-        for row in rows.fetchall()
+        for row in rows
         for each in _decode(bytes(row[1]))
         for part in each.parts
         if on in (None, part.account)
@@ -174,7 +202,7 @@ def _holds(
     touched = {part.account for _, part in held}
     named = database.execute(f"{_ACCOUNT} WHERE id IN ({_marks(touched)})", tuple(touched))
     names = {row[0]: (row[1], row[2]) for row in named.fetchall()}
-    return [Moved("hold", *names[part.account], part.amount, call=call) for call, part in held]
+    return [Moved(kind, *names[part.account], part.amount, call=call) for call, part in held]
 
 
 def _marks(values: Collection[object]) -> str:
@@ -188,12 +216,22 @@ def _account(row: Row) -> Account:
         debits_pending=row[5],
         floor=row[6],
         withdrawn=row[7],
+        exposed=row[8],
+        overrun=row[9],
     )
     return Account(row[1], row[2], balance)
 
 
 def _moved(row: Row) -> Moved:
-    transfer_id, kind, name, asset, sink, amount, call_id, at_us, _ = row
+    transfer_id, kind, name, asset, sink, amount, call_id, at_us, note, _ = row
     return Moved(
-        kind, name, asset, amount, sink, transfer_id or "", call_id or "", at=instant(at_us)
+        kind,
+        name,
+        asset,
+        amount,
+        sink,
+        transfer_id or "",
+        call_id or "",
+        at=instant(at_us),
+        note=note,
     )

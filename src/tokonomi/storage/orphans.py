@@ -25,7 +25,9 @@ class Sweep:
 
 
 def sweep(database: Database, *, now: datetime) -> Sweep:
-    """The calls of dead workers, settled as orphans, with all that they held free again.
+    """The calls of dead workers, settled as orphans: nothing of what they held is held any more.
+
+    Wallets have it back. Budgets take it as exposed, since the provider may bill it.
 
     Attempts of living workers are left alone, so several gateways may share a store and any of
     them may sweep at any time; a sweep that is cut is completed by the next. A call that was
@@ -51,14 +53,14 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
 
 def orphaned(intent: Intent) -> Call:
     """The settled form of a call whose gateway died: no usage, no cost, and what it may cost."""
-    reason = (
-        "the gateway died with this call in flight;"
-        f" the provider may bill up to {intent.input_bound} input tokens, and its output"
-    )
+    worst = intent.worst_case
+    most = f"{intent.input_bound} input tokens, and its output" if worst is None else worst.format()
+    reason = f"the gateway died with this call in flight; the provider may bill up to {most}"
     return Call(
         intent=intent,
         model_served=intent.model,
         usage=Usage(at=intent.at, requests=0, source=Source.ABSENT),
         cost=Unpriced(reason),
+        exposure=worst,
         status=Status.ORPHANED,
     )

@@ -262,7 +262,6 @@ class _Writer:
         self._queue = queue
         self._deliver = deliver
         self._again = False
-        self._known: set[str] = set()
         self.standings: dict[str, tuple[Standing, ...]] = {}
         self._stopping = False
         self._last_seconds = last_seconds
@@ -328,7 +327,6 @@ class _Writer:
             group,
             at_us=microseconds(datetime.now(UTC)),
             again=self._again,
-            known=self._known,
             standings=self.standings,
         )
         self._again = False

@@ -65,7 +65,7 @@ def _end(database: Database, stored: StoredGrant, now: datetime) -> Ending | Non
     # What rolls over is the first stretch of the rest, and the breakage the last, as `ending` says.
     if rolled is not None:
         _withdraw(database, stored, Sink.ISSUED, rolled.amount, at_us=at_us)
-        book_grant(database, rolled)
+        book_grant(database, rolled, at=now)
     _withdraw(database, stored, Sink.BREAKAGE, end.breakage, at_us=at_us)
     database.execute("UPDATE wallet_grant SET ended_us = ? WHERE id = ?", (at_us, stored.grant.id))
     return end

@@ -280,8 +280,11 @@ def locked_grant(database: Database, grant_id: str) -> StoredGrant:
     return found
 
 
-def book_grant(database: Database, grant: Grant) -> None:
+def book_grant(database: Database, grant: Grant, *, at: datetime | None = None) -> None:
     """Nothing: the grant's account is made and funded, in the caller's transaction.
+
+    It is booked at the instant from which the grant may be used, or `at` a later one: a statement
+    tells when credits moved, and what rolls over moves when the old grant is ended.
 
     Raises:
         Conflict: its id was used for another one.
@@ -294,7 +297,7 @@ def book_grant(database: Database, grant: Grant) -> None:
         account=account,
         sink=Sink.ISSUED,
         amount=grant.amount,
-        at_us=microseconds(grant.granted_at),
+        at_us=microseconds(at or grant.granted_at),
     )
     paid = grant.paid
     database.execute(

@@ -123,8 +123,10 @@ def setting(
         budget = budget_from_table(TEAM, zones=available_timezones())
         budget_store.create(database, budget, now=now)
         set_rule(database, StoredRule(WalletRule(per="user")), now=now)
-        package = load_offer().package("paper")
-        buy(database, package, wallet="user:ani", payment_id="p-1", now=now)
+        # What a provider goes on to write without its client is far above what its call held.
+        for number in range(20):
+            package = load_offer().package("paper")
+            buy(database, package, wallet="user:ani", payment_id=f"p-{number}", now=now)
     where = 'dsn_env = "TOKONOMI_TEST_DSN"' if "://" in location else f'path = "{location}"'
     settings = configuration(
         provider.base_url,

@@ -7,18 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
+from ledger_calls import calls_in
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 from openapi_spec_validator import validate
 
 from tokonomi.admin.app import admin_app, routes
+from tokonomi.admin.shapes import BODIES
 from tokonomi.admin.stores import Stores
 from tokonomi.storage.admin_tokens import create, revoke
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.event_store import Event, fire
-from tokonomi.storage.ledger import open_account
+from tokonomi.storage.ledger import Funding, open_account
 from tokonomi.storage.ledger_check import verify
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -265,3 +268,55 @@ def test_a_token_works_until_it_is_revoked_and_is_nowhere_stored(api: Api) -> No
     assert all(text.encode() not in repr(row).encode() for row in rows)
     revoke(api.database, api.token.id, now=NOW)
     assert api.error("GET", "/wallets") == (401, "unauthorised")
+
+
+@pytest.mark.parametrize("form", BODIES)
+def test_every_body_refuses_fields_that_it_does_not_know(form: type[msgspec.Struct]) -> None:
+    assert form.__struct_config__.forbid_unknown_fields
+
+
+def test_every_route_with_a_body_takes_one_of_the_known_forms() -> None:
+    app = routes(Stores(lambda: pytest.fail("no route is asked for a list")))
+    taken = {
+        handler.parsed_fn_signature.parameters["data"].annotation
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if "data" in handler.parsed_fn_signature.parameters
+    }
+    assert taken == set(BODIES)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "nearest"),
+    [
+        ("POST", "/budgets", {**GROWTH, "amont": "5"}, "amount"),
+        ("PUT", "/budgets/growth", {**GROWTH, "per_reqest": "5"}, "per_request"),
+        ("PUT", "/wallet-rules", {"per": "user", "requird": False}, "required"),
+        ("POST", "/ledger/exposures/a.1/release", {"reason": "x", "reson": "y"}, "reason"),
+    ],
+)
+def test_a_misspelt_field_is_refused_with_the_nearest_name(
+    api: Api, method: str, path: str, body: object, nearest: str
+) -> None:
+    status, content = api.ask(method, path, body)
+    assert status == 400
+    assert content["error"]["code"] == "bad_input"
+    assert f'"{nearest}"' in content["error"]["remedy"] or nearest in content["error"]["remedy"]
+    assert api.ask("GET", "/budgets") == (200, [])
+
+
+def test_an_exposure_is_released_once_over_http(api: Api) -> None:
+    calls = calls_in(api.database)
+    call = calls.begin(Funding("a budget", "USD", limit=100), 70)
+    assert call is not None
+    calls.end(call, 0, exposed=70)
+    path = f"/ledger/exposures/{call}/release"
+    first = api.ask("POST", path, {"reason": "not on the bill"})
+    assert first[0] == 200
+    assert first[1][0]["amount"] == {"amount": "0.00000000007", "currency": "USD"}
+    assert api.ask("POST", path, {"reason": "again"}) == first
+    assert api.error("POST", "/ledger/exposures/no.1/release", {"reason": "x"}) == (
+        404,
+        "not_found",
+    )
+    assert verify(api.database).imbalances == ()

@@ -112,7 +112,8 @@ def test_a_target_without_a_price_for_searches_makes_the_cost_unknown() -> None:
 
 def test_a_currency_without_a_rate_makes_the_cost_unknown() -> None:
     assert hold_size([target(GPT)], currency="EUR", rates=[RATE]) == Unpriced(
-        "prices are in USD, and no rate to EUR is given"
+        "prices are in USD, and no rate to EUR is given; set it with"
+        " `tokonomi budget rate USD EUR RATE --source WHERE`"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from tokonomi.budgets.limit import Budget, Mode, account_name
 from tokonomi.budgets.window import Period, Window
 from tokonomi.errors import BadInput, BadMoney
-from tokonomi.money import Money
+from tokonomi.money import INT64_MAX, Money
 
 MONTH = Window(period=Period.MONTH)
 budget = partial(Budget, id="team", window=MONTH, currency="IDR")
@@ -88,3 +88,25 @@ def test_an_account_is_named_by_the_start_of_its_window_in_utc() -> None:
     jakarta = timezone(timedelta(hours=7))
     name = account_name("team", "user=ani", datetime(2026, 2, 1, tzinfo=jakarta))
     assert name == "budget:team:user=ani:2026-01-31T17:00:00Z"
+
+
+@pytest.mark.parametrize(("amount", "overshoot"), [("9223373", None), ("9000000", "300000")])
+def test_more_than_an_account_holds_is_refused_with_the_largest_amount(
+    amount: str, overshoot: str | None
+) -> None:
+    with pytest.raises(BadInput, match="be spent in a window") as refused:
+        Budget(
+            id="large",
+            window=Window(period=Period.MONTH),
+            currency="USD",
+            amount=Money.parse(amount, "USD"),
+            mode=Mode.HARD if overshoot is None else Mode.SOFT,
+            overshoot=None if overshoot is None else Money.parse(overshoot, "USD"),
+        )
+    assert "9223372.036854775807 USD" in refused.value.remedy
+
+
+def test_the_largest_amount_is_a_limit() -> None:
+    largest = Money(INT64_MAX, "IDR")
+    made = Budget(id="large", window=Window(period=Period.MONTH), currency="IDR", amount=largest)
+    assert made.amount == largest

@@ -179,7 +179,8 @@ def test_a_ledger_that_does_not_balance_exits_with_5_after_the_report(
     code, out, err = typed("ledger", "verify", "--format", "json")
     assert (code, err) == (5, "")
     assert [(each["law"], each["stored"]) for each in json.loads(out)["rows"]] == [
-        ("fold", 300_001)
+        ("fold", 300_001),
+        ("conservation", 300_001),
     ]
 
 

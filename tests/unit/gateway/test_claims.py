@@ -17,6 +17,7 @@ from tokonomi.gateway.claims import BudgetInForce, Rules, WalletInForce, allowan
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Held, Part
+from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.providers.adapter import Dialect
@@ -119,9 +120,17 @@ def test_a_request_that_names_nobody_to_pay_is_refused(book: PriceBook) -> None:
     assert (refused.code, refused.remedy) == ("wallet_missing", "Send the header x-tokonomi-tags.")
 
 
-def ended(status: Status, usage: Usage | Quarantined, cost: Charge | Unpriced) -> Call:
-    intent = Intent(id="r.1", at=NOW, dimensions=Dimensions(), model="m")
-    return Call(intent=intent, model_served="m", usage=usage, cost=cost, status=status)
+def ended(
+    status: Status, usage: Usage | Quarantined, cost: Charge | Unpriced, *, beyond: int = 0
+) -> Call:
+    return Call(
+        intent=Intent(id="r.1", at=NOW, dimensions=Dimensions(), model="m"),
+        model_served="m",
+        usage=usage,
+        cost=cost,
+        status=status,
+        exposure=Money(beyond, "USD") if beyond else None,
+    )
 
 
 USED = Usage(at=NOW, uncached_input=20, output=8)
@@ -131,24 +140,27 @@ COST = Charge("row", "USD", 700, ())
 
 
 @pytest.mark.parametrize(
-    ("call", "of_budget", "of_wallet"),
+    ("call", "of_budget", "exposed", "of_wallet"),
     [
-        (ended(Status.OK, USED, COST), 700, 28),
-        (ended(Status.DISCONNECTED, GUESSED, COST), 700, 28),
-        (ended(Status.CUT, GUESSED, COST), 700, 0),
-        (ended(Status.FAILED, ABSENT, Unpriced("refused")), 0, 0),
-        (ended(Status.OK, Quarantined("odd", "{}"), Unpriced("odd")), 1_000, 0),
-        (ended(Status.ORPHANED, ABSENT, Unpriced("died")), 0, 0),
+        (ended(Status.OK, USED, COST), 700, 0, 28),
+        (ended(Status.DISCONNECTED, GUESSED, COST), 700, 0, 28),
+        (ended(Status.CUT, GUESSED, COST), 700, 0, 0),
+        (ended(Status.CUT, GUESSED, COST, beyond=200), 700, 200, 0),
+        (ended(Status.CUT, GUESSED, COST, beyond=5_000), 700, 300, 0),
+        (ended(Status.FAILED, ABSENT, Unpriced("refused")), 0, 0, 0),
+        (ended(Status.FAILED, ABSENT, Unpriced("timed out"), beyond=1_000), 0, 1_000, 0),
+        (ended(Status.OK, Quarantined("odd", "{}"), Unpriced("odd")), 0, 1_000, 0),
     ],
 )
 def test_what_is_captured_depends_on_how_the_call_ended(
-    book: PriceBook, call: Call, of_budget: int, of_wallet: int
+    book: PriceBook, call: Call, of_budget: int, exposed: int, of_wallet: int
 ) -> None:
     rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
     allowed = claimed(rules, exchange(max_tokens=100), book)
     held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
     done = allowed.captured(held, call)
     assert [sum(part.amount for part in it.parts) for it in done] == [of_budget, of_wallet]
+    assert [sum(part.amount for part in it.exposed) for it in done] == [exposed, 0]
 
 
 def test_customers_pay_for_what_was_delivered_and_budgets_for_what_is_billed(
@@ -161,3 +173,25 @@ def test_customers_pay_for_what_was_delivered_and_budgets_for_what_is_billed(
     delivered = Usage(at=NOW, uncached_input=20, output=3, source=Source.ESTIMATED)
     done = allowed.captured(held, whole, delivered)
     assert [sum(part.amount for part in it.parts) for it in done] == [700, 23]
+
+
+def test_a_request_beyond_any_ledger_is_refused_and_not_an_error_of_ours(book: PriceBook) -> None:
+    endless = exchange(max_tokens=2**31 - 1, n=2**31 - 1)
+    of_budget = allowance(Rules(budgets=[budget()]), endless, book)
+    assert isinstance(of_budget, Refused)
+    assert of_budget.code == "request_too_dear"
+    assert "a ledger holds at most 9,223,372 USD" in of_budget.what
+    rules = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights(tokens_per_credit=1))])
+    of_wallet = allowance(rules, endless, book)
+    assert isinstance(of_wallet, Refused)
+    assert of_wallet.code == "request_too_dear"
+    assert claimed(Rules(), endless, book).worst_case is None
+
+
+def test_a_missing_rate_is_named_with_the_command_that_sets_it(book: PriceBook) -> None:
+    refused = allowance(
+        Rules(budgets=[budget(currency="IDR", amount="100000")]), exchange(max_tokens=5), book
+    )
+    assert isinstance(refused, Refused)
+    assert refused.code == "price_unknown"
+    assert "`tokonomi budget rate USD IDR RATE --source WHERE`" in refused.what

@@ -67,11 +67,12 @@ class Calls:
         self.open[begin.intent.id] = outcome
         return begin.intent.id
 
-    def end(self, call: str, used: int, *, at_us: int = 2) -> None:
-        write_group(self.database, self.worker, [self._settle(call, used)], at_us=at_us)
+    def end(self, call: str, used: int, *, exposed: int = 0, at_us: int = 2) -> None:
+        ended = self._settle(call, used, exposed=exposed)
+        write_group(self.database, self.worker, [ended], at_us=at_us)
 
-    def _settle(self, call: str, used: int) -> Settle:
-        captured = tuple(capture(held, used) for held in self.open.pop(call))
+    def _settle(self, call: str, used: int, *, exposed: int = 0) -> Settle:
+        captured = tuple(capture(held, used, exposed=exposed) for held in self.open.pop(call))
         settled = Call(
             intent=Intent(id=call, at=NOW, dimensions=Dimensions(), model="m"),
             model_served="m",

@@ -5,10 +5,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from ledger_calls import Calls
+from msgspec.structs import replace
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.errors import StoreError
 from tokonomi.ledger.hold import Held, capture
+from tokonomi.money import Money
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
 from tokonomi.storage.call_groups import Begin, Outcome, Settle, write_group
@@ -41,23 +43,42 @@ def ended(name: str) -> Call:
     )
 
 
-def test_an_end_that_comes_after_a_sweep_is_a_late_row_and_all_overrun(
+def test_an_end_that_comes_after_a_sweep_is_a_late_row_and_takes_what_is_available(
     database: Database, calls: Calls
 ) -> None:
     call = calls.begin(BUDGET, 70)
     assert call is not None
     [held] = calls.open[call]
     assert [orphan.id for orphan in sweep(database, now=AT).orphans] == [call]
-    late = Settle(ended(call), (capture(held, 50),))
+    late = Settle(ended(call), (capture(held, 120),))
     for _ in range(2):
         write_group(database, calls.worker, [late], at_us=3)
     rows = database.execute("SELECT id, status, note FROM call ORDER BY seq").fetchall()
     request = call.removesuffix(".1")
     note = "its gateway had been taken for dead when this end came"
     assert rows == [(call, "orphaned", ""), (f"{request}+late.1", "ok", note)]
-    moved = "SELECT kind, amount FROM transfer WHERE call_id IS NOT NULL"
-    assert database.execute(moved).fetchall() == [("overrun", 50)]
-    assert only_row(database, BALANCE) == (0, 0)
+    moved = "SELECT kind, amount FROM transfer WHERE call_id IS NOT NULL ORDER BY seq"
+    assert database.execute(moved).fetchall() == [
+        ("expose", 70),
+        ("release", 70),
+        ("capture", 100),
+        ("overrun", 20),
+    ]
+    assert only_row(database, BALANCE) == (100, 0)
+    assert verify(database).imbalances == ()
+
+
+def test_a_late_end_that_may_be_billed_as_well_leaves_exposed_what_the_sweep_exposed(
+    database: Database, calls: Calls
+) -> None:
+    call = calls.begin(BUDGET, 70)
+    assert call is not None
+    [held] = calls.open[call]
+    sweep(database, now=AT)
+    broken = replace(ended(call), exposure=Money(70, "USD"))
+    write_group(database, calls.worker, [Settle(broken, (capture(held, 0, exposed=70),))], at_us=3)
+    exposed = "SELECT debits_posted, exposed FROM account"
+    assert only_row(database, exposed) == (70, 70)
     assert verify(database).imbalances == ()
 
 

@@ -97,22 +97,23 @@ def test_a_wallet_that_a_request_was_refused_for_is_exhausted(database: Database
     assert fire_events(database, NOW, refused={ANI}) == []
 
 
-SO_FAR = " more than they held, "
+SO_FAR = " more than they held and than was left, "
 ABOVE = " of them on 2026-11-10 (UTC) so far; a provider billed above the worst case"
 
 
 def test_an_overrun_is_told_once_a_day_for_each_account(database: Database, calls: Calls) -> None:
     today = microseconds(NOW)
-    funding = Funding(account_name("team", "user=ani", MONTH), "USD", 10**13)
-    for number, used in enumerate((12, 11, 10)):
-        call = calls.begin(funding, 10**13 // 10)
+    funding = Funding(account_name("team", "user=ani", MONTH), "USD", 3 * 10**12)
+    flying = [calls.begin(funding, 10**12) for _ in range(3)]
+    for number, (call, used) in enumerate(zip(flying, (12, 11, 10), strict=True)):
         assert call is not None
         calls.end(call, used * 10**11, at_us=today + number)
     buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
-    call = calls.begin(ANI, 1_000)
+    call = calls.begin(ANI, 50_000)
     assert call is not None
-    calls.end(call, 1_500, at_us=today)
-    assert [(each.about, each.name, each.text) for each in fire_events(database, NOW)] == [
+    calls.end(call, 50_500, at_us=today)
+    told = [each for each in fire_events(database, NOW) if each.name.startswith("overrun")]
+    assert [(each.about, each.name, each.text) for each in told] == [
         ("budget", "overrun 2026-11-10", f"budget team user=ani: calls used $0.30{SO_FAR}2{ABOVE}"),
         (
             "wallet",
@@ -122,9 +123,10 @@ def test_an_overrun_is_told_once_a_day_for_each_account(database: Database, call
     ]
     assert fire_events(database, NOW) == []
     tomorrow = NOW + timedelta(days=1)
-    call = calls.begin(funding, 10**11)
+    raised = Funding(funding.name, "USD", 4 * 10**12, version=1)
+    call = calls.begin(raised, 10**11)
     assert call is not None
-    calls.end(call, 2 * 10**11, at_us=microseconds(tomorrow))
+    calls.end(call, 10**12, at_us=microseconds(tomorrow))
     assert [each.name for each in fire_events(database, tomorrow)] == ["overrun 2026-11-11"]
 
 

@@ -13,6 +13,7 @@ import pytest
 from ledger_calls import Calls
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.credits.grant import Grant
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
 from tokonomi.storage.call_rows import INSERT, row_of
@@ -21,6 +22,7 @@ from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger import Funding
 from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.orphans import Sweep, sweep
+from tokonomi.storage.wallet_store import promote, wallets
 from tokonomi.usage import Source, Usage
 
 AT = datetime(2026, 1, 30, 12, tzinfo=UTC)
@@ -147,13 +149,29 @@ def test_an_attempt_that_a_worker_left_when_it_ended_is_an_orphan_too(database: 
     assert database.execute("SELECT source FROM call").fetchall() == [(Source.ABSENT,)]
 
 
-def test_what_a_dead_worker_held_is_free_again(database: Database, calls: Calls) -> None:
-    held = calls.begin(BUDGET, 70)
-    assert held is not None
-    assert calls.begin(BUDGET, 70) is None
+def test_what_a_dead_worker_held_of_a_wallet_is_free_again(
+    database: Database, calls: Calls
+) -> None:
+    gift = Grant(id="promotion/1", wallet="user:ani", amount=100, granted_at=AT, promotional=True)
+    promote(database, gift)
+    assert calls.begin("user:ani", 70) is not None
+    assert calls.begin("user:ani", 70) is None
     # The worker of `calls` never gave a sign of life.
     assert sweep(database, now=AT).dead_workers == 1
-    assert only_row(database, "SELECT debits_pending, debits_posted FROM account") == (0, 0)
+    [wallet] = wallets(database)
+    assert (wallet.held, wallet.available) == (0, 100)
+    assert verify(database).imbalances == ()
+
+
+def test_what_a_dead_worker_held_of_a_budget_is_exposed(database: Database, calls: Calls) -> None:
+    assert calls.begin(BUDGET, 70) is not None
+    sweep(database, now=AT)
+    columns = "debits_pending, debits_posted, exposed"
+    assert only_row(database, f"SELECT {columns} FROM account") == (0, 70, 70)
+    refused = calls.refused(BUDGET, 31)
+    assert (refused.available, refused.spent, refused.exposed) == (30, 0, 70)
+    assert refused.exposure_blocks
+    assert not refused.only_holds_block
     assert verify(database).imbalances == ()
 
 

@@ -164,7 +164,11 @@ def test_a_call_that_used_a_budget_is_opened_with_its_captures(
     ]
     calls.end(held, 10**11)
     ended = opened(database, held.rpartition(".")[0])
-    assert [(each.kind, each.amount) for each in ended.moved] == [("capture", 10**11)]
+    assert [(each.kind, each.amount) for each in ended.moved] == [
+        ("held", 10**12),
+        ("capture", 10**11),
+    ]
+    assert ended.calls == {held: "ok, its hold was captured"}
     assert watching.scanned & GROWING == set()
 
 

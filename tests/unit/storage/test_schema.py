@@ -11,7 +11,7 @@ from ledger_calls import NOW, Calls, calls_in
 from tokonomi.calls import Dimensions, Intent
 from tokonomi.errors import StoreError
 from tokonomi.ledger.account import Balance
-from tokonomi.storage import engine, ledger
+from tokonomi.storage import engine, locked_accounts
 from tokonomi.storage.call_groups import Begin, write_group
 from tokonomi.storage.database import Database, Dialect, Row, StoreBusy, StoreRefused
 from tokonomi.storage.engine import migrations, open_store
@@ -83,6 +83,41 @@ def test_without_the_guard_the_same_attack_succeeds_and_the_check_of_the_books_t
         assert law in {found.law for found in verify(database).imbalances}
 
 
+@pytest.mark.parametrize(
+    ("attack", "laws"),
+    [
+        ("UPDATE account SET overrun = 7", {"fold", "conservation"}),
+        ("UPDATE account SET credits_posted = 150", {"fold", "conservation"}),
+        (
+            (
+                "INSERT INTO transfer (kind, account, sink, amount, at_us)"
+                " SELECT 'fund', id, 'isued', 0, 0 FROM account"
+            ),
+            {"sink"},
+        ),
+        (
+            (
+                "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us)"
+                " SELECT 'capture', id, 'revenue', 0, 'x.1', 0 FROM account"
+            ),
+            {"sink"},
+        ),
+        (
+            (
+                "INSERT INTO transfer (kind, account, sink, amount, call_id, at_us)"
+                " SELECT 'overrun', id, 'overrun', 5, 'x.1', 0 FROM account"
+            ),
+            {"fold", "conservation"},
+        ),
+    ],
+)
+def test_what_the_schema_lets_pass_the_check_of_the_books_tells(
+    database: Database, attack: str, laws: set[str]
+) -> None:
+    used(database).execute(attack)
+    assert {found.law for found in verify(database).imbalances} == laws
+
+
 def test_the_schema_stops_a_decision_that_forgets_what_is_held(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,11 +175,9 @@ def test_writers_that_lock_in_another_order_are_told_of_the_circle_on_postgresql
         backwards = threading.current_thread().name == "b"
         rows: list[Row] = []
         for name in sorted(names, reverse=backwards):
-            rows += database.execute(
-                "SELECT name, id, credits_posted, debits_posted, debits_pending, floor, withdrawn,"
-                " rules_version FROM account WHERE name = ? FOR UPDATE",
-                (name,),
-            ).fetchall()
+            columns = locked_accounts._COLUMNS  # pyright: ignore[reportPrivateUsage]
+            locked = f"SELECT {columns} FROM account WHERE name = ? FOR UPDATE"
+            rows += database.execute(locked, (name,)).fetchall()
             if len(rows) == 1:
                 both.wait()
         return rows
@@ -161,7 +194,7 @@ def test_writers_that_lock_in_another_order_are_told_of_the_circle_on_postgresql
     with closing(open_store(postgres_store)) as database:
         worker = calls_in(database).worker
         write_group(database, worker, [Begin(an_intent("first.1"), claims)], at_us=0)
-    monkeypatch.setattr(ledger, "_locked", crossed)
+    monkeypatch.setattr(locked_accounts, "_locked", crossed)
     threads = [threading.Thread(target=write, name=name) for name in "ab"]
     for thread in threads:
         thread.start()

@@ -70,3 +70,19 @@ def test_a_wallet_that_holds_nothing_has_an_empty_statement(database: Database) 
 def test_a_period_that_ends_before_it_begins_is_refused(database: Database) -> None:
     with pytest.raises(BadInput, match="the statement would end at"):
         statement_of(database, ANI, since=FOREVER, until=NOW)
+
+
+def test_a_grant_that_ends_late_shows_its_rolled_credits_once_on_every_day(
+    database: Database,
+) -> None:
+    buy(database, MONTHLY, wallet=ANI, payment_id="p-1", now=NOW)
+    late = OVER + timedelta(days=5)
+    end_grants(database, now=late)
+    days = [NOW + timedelta(days=day) for day in range(40)]
+    closing = [statement_of(database, ANI, since=BEGINNING, until=day).closing for day in days]
+    assert closing == [0] + [300_000] * 35 + [50_000] * 4
+    [expiry, rolled_in] = [
+        statement_of(database, ANI, since=OVER, until=late + timedelta(seconds=1)).totals[kind]
+        for kind in (EntryKind.EXPIRY, EntryKind.ROLLED_IN)
+    ]
+    assert (expiry, rolled_in) == (250_000, 50_000)

@@ -147,13 +147,15 @@ def test_a_rehearsed_refund_answers_and_leaves_the_credits(database: Database) -
     assert [each.balance for each in wallets(database)] == [50_000]
 
 
-def test_what_was_used_above_the_holds_is_told_beside_the_balance(
+def test_what_was_used_and_no_grant_paid_for_is_told_beside_the_balance(
     database: Database, calls: Calls
 ) -> None:
     buy(database, SMALL, wallet=ANI, payment_id="p-1", now=NOW)
-    call = calls.begin(ANI, 1_000)
-    assert call is not None
-    calls.end(call, 1_500)
+    first, second = calls.begin(ANI, 1_000), calls.begin(ANI, 48_000)
+    assert first is not None
+    assert second is not None
+    calls.end(first, 2_500)
+    calls.end(second, 8_000)
     (wallet,) = wallets(database, ANI)
-    assert (wallet.balance, wallet.held, wallet.overrun) == (49_000, 0, 500)
-    assert wallet.available == 49_000
+    assert (wallet.balance, wallet.held, wallet.overrun) == (40_000, 0, 500)
+    assert wallet.available == 40_000
