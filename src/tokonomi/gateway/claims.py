@@ -179,8 +179,8 @@ def _counted_apart(
             return Refused(
                 code="price_unknown",
                 budget_id=rule.budget.id,
-                what=f"budget {rule.budget.id} counts {word(model)} apart from {reach.models[0]}, and"
-                " this request may be served by either",
+                what=f"budget {rule.budget.id} counts {word(model)} apart from {reach.models[0]},"
+                " and this request may be served by either",
                 remedy="Leave out `models`.",
                 param="models",
             )
