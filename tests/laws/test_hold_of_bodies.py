@@ -131,7 +131,7 @@ def a_part(part: object) -> int:
 def a_tool(tool: object) -> int:
     if not isinstance(tool, Pairs):
         return 0
-    return FORTUNE * (tool.names != {"type", "function"} or {*tool.all("type")} != {"function"})
+    return FORTUNE * bool(tool.names - {"type", "function"} or {*tool.all("type")} != {"function"})
 
 
 counts = st.one_of(

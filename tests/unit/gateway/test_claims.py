@@ -1,7 +1,9 @@
 """What a request claims of budgets and wallets, and what is captured when it has ended."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -118,6 +120,70 @@ def test_a_request_that_names_nobody_to_pay_is_refused(book: PriceBook) -> None:
     refused = allowance(rules, exchange(max_tokens=1), book)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.remedy) == ("wallet_missing", "Send the header x-tokonomi-tags.")
+
+
+def test_what_only_counts_lets_a_request_pass_that_has_no_bound(book: PriceBook) -> None:
+    for odd in ({"preset": "mine"}, {"n": "8"}, {"max_tokens": 2**31 - 1, "n": 2**31 - 1}):
+        [claim] = claimed(
+            Rules(budgets=[budget(mode="notify")]), exchange("gpt-4o-mini", NOW, **odd), book
+        ).claims
+        assert claim.amount == 0
+
+
+def test_every_model_that_a_request_may_end_at_is_held_for(book: PriceBook) -> None:
+    rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
+    money, credit = claimed(rules, exchange(max_tokens=100, models=["gpt-4o"]), book).claims
+    # gpt-4o is the dearer one: 2.50 and 10 USD a million.
+    assert (money.amount, credit.amount) == (1_000 * 2_500_000 + 100 * 10_000_000, 1_100)
+
+
+@pytest.mark.parametrize("scope", [{"only": {"model": "gpt-4o"}}, {"each": ["model"]}])
+def test_a_budget_that_counts_models_apart_takes_no_request_that_may_end_at_either(
+    book: PriceBook, scope: dict[str, object]
+) -> None:
+    stated = {"scope": scope["only"]} if "only" in scope else scope
+    made = exchange(max_tokens=1, models=["gpt-4o"])
+    refused = allowance(Rules(budgets=[budget(**stated)]), made, book)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.param) == ("price_unknown", "models")
+    alone = exchange(max_tokens=1, models=["gpt-4o-mini"])
+    allowed = allowance(Rules(budgets=[budget(**stated)]), alone, book)
+    assert isinstance(allowed, Allowance)
+
+
+FREE = "agentica-org/deepcoder-14b-preview:free"
+
+
+def free(**body: object) -> Exchange:
+    made = exchange(FREE, NOW, **body)
+    return replace(made, target=replace(made.target, name="openrouter"))
+
+
+def test_endless_tokens_are_no_money_where_they_are_free_but_use_credits(
+    book: PriceBook,
+) -> None:
+    spent = Rules(budgets=[budget(amount="0")])
+    assert claimed(spent, free(), book).claims[0].amount == 0
+    wallet = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights())])
+    refused = allowance(wallet, free(), book)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.remedy) == ("price_unknown", "Send max_tokens.")
+
+
+def test_a_free_model_does_not_make_a_fee_free_or_a_field_known(book: PriceBook) -> None:
+    for odd in ({"plugins": [{"id": "web"}]}, {"preset": "mine"}, {"n": 0}):
+        refused = allowance(Rules(budgets=[budget()]), free(**odd), book)
+        assert isinstance(refused, Refused)
+
+
+def test_credits_that_no_wallet_can_hold_are_refused_with_the_number(book: PriceBook) -> None:
+    dear = Weights(stated={"output": Fraction(1_000)})
+    rules = Rules(wallets=[WalletInForce(WalletRule(per="user"), dear)])
+    made = exchange(max_tokens=2**31 - 1, n=2**31 - 1)
+    refused = allowance(rules, made, book)
+    assert isinstance(refused, Refused)
+    assert refused.code == "request_too_dear"
+    assert "4611686014132420610000" in refused.what
 
 
 def ended(
