@@ -14,9 +14,11 @@ from tokonomi.gateway.rules import RulesInForce
 from tokonomi.storage import orphans, workers
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.fallback_watch import watch_fallbacks
 from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.keys import KeyRing
 from tokonomi.storage.wallet_endings import end_grants
+from tokonomi.storage.watch_files import load_watch_rules
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 REFRESH_SECONDS: Final = 0.5
@@ -80,7 +82,9 @@ class Upkeep:
         """Ends grants whose time is over, and tells what is due, once for all gateways."""
         now = datetime.now(UTC)
         end_grants(self._database, now=now)
-        for event in fire_events(self._database, now, refused=self._rules.wallets_refused()):
+        fired = fire_events(self._database, now, refused=self._rules.wallets_refused())
+        fired += watch_fallbacks(self._database, load_watch_rules(), now)
+        for event in fired:
             _log.warning("%s: %s", event.name, event.text)
 
     def close(self) -> None:
