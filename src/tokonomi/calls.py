@@ -52,7 +52,7 @@ class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
         key_id: the virtual key; the key itself is nowhere stored.
         alias: the model as it was asked for.
         provider: who was called.
-        route: the route that chose the provider.
+        route: which way its alias sent it: `primary` or `fallback`, see `routing.route`.
         tags: further names and values, in the order of the names.
     """
 

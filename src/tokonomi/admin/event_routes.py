@@ -1,4 +1,4 @@
-"""Events of budgets and wallets over HTTP."""
+"""Events of budgets, wallets and aliases over HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -38,7 +38,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
 def list_events(
     state: State, *, about: FromQuery[About | None] = None, last: Last = 100
 ) -> list[EventView]:
-    """The newest events, of budgets or wallets alone where `about` says so."""
+    """The newest events, of budgets, wallets or aliases alone where `about` says so."""
     with stores_of(state).opened() as database:
         return [_view(each) for each in latest_events(database, about, last=last)]
 

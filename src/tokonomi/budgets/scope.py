@@ -12,6 +12,7 @@ from tokonomi.naming import escaped, meant, unescaped
 ORGANISATION: Final = "organisation"
 MODEL: Final = "model"
 PROVIDER: Final = "provider"
+ROUTE: Final = "route"
 SCOPE_NAMES: Final = (
     ORGANISATION,
     "project",
@@ -20,6 +21,7 @@ SCOPE_NAMES: Final = (
     "key",
     MODEL,
     PROVIDER,
+    ROUTE,
 )
 """What a scope may name, beside `tag:NAME`."""
 
@@ -28,10 +30,14 @@ EVERYBODY: Final = "all"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One way that a request may take: the provider that is asked, and its id of the model."""
+    """One way that a request may take: the provider that is asked, and its id of the model.
+
+    `name` is `primary` or `fallback`, or empty where a request has no choice of targets.
+    """
 
     model: str
     provider: str
+    name: str = ""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +114,8 @@ def subject_of(
             return route.model
         if name == PROVIDER:
             return route.provider
+        if name == ROUTE:
+            return route.name
         return dimensions.named(name)
 
     if any(value_of(name) != value for name, value in scope.only):

@@ -32,6 +32,7 @@ COMMANDS: Final = [
     ("ledger", "tokonomi.cli.ledger:app", "Check that the ledger balances, and open its entries."),
     ("admin", "tokonomi.cli.admin:app", "Make, list and revoke the tokens of the admin API."),
     ("report", "tokonomi.cli.report:report", "Show what calls cost, by any dimensions."),
+    ("fallback", "tokonomi.cli.fallback:app", "Show how often fallbacks serve, and what it costs."),
     ("plan", "tokonomi.cli.plan:app", "Plan what a feature will cost before it is built."),
     ("prompt", "tokonomi.cli.prompt:app", "Analyse a prompt: its tokens, and what could go."),
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),

@@ -76,7 +76,7 @@ class Answer:
 
 
 def print_events(about: About, *, last: int, place: Place, answer: Answer) -> None:
-    """Nothing: the newest events of budgets or of wallets are written.
+    """Nothing: the newest events of budgets, of wallets or of aliases are written.
 
     Raises:
         WrongUsage: fewer than one is asked for.
@@ -85,9 +85,10 @@ def print_events(about: About, *, last: int, place: Place, answer: Answer) -> No
         raise WrongUsage(f"--last {last} is no number of events", remedy="Ask for 1 or more.")
     with place.opened() as database:
         found = latest_events(database, about, last=last)
-    answer.print(events_table(f"Events of {about}s, the newest first", found))
+    answer.print(events_table(f"Events of {_SEVERAL[about]}, the newest first", found))
 
 
+_SEVERAL: Final = {"budget": "budgets", "wallet": "wallets", "alias": "aliases"}
 DEFAULT_STORE: Final = Place()
 PLAIN: Final = Answer()
 

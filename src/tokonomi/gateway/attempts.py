@@ -15,7 +15,7 @@ from tokonomi.gateway.streamed_answer import StreamedAnswer
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.whole_answer import WholeAnswer
-from tokonomi.routing.failure import FailureKind
+from tokonomi.routing.failure import Failed, FailureKind
 
 _OK: Final = range(200, 300)
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -37,8 +37,10 @@ class Attempts:
         delivery: Delivery,
         *,
         out: Outgoing,
-    ) -> None:
+    ) -> Failed | None:
         """Answers the client from this target; when it returns, the attempt has its row.
+
+        What is returned is what broke the answer off after some of it had gone to the client.
 
         Raises:
             AttemptFailed: it did not answer, and nothing has gone to the client. No row yet.
@@ -57,7 +59,7 @@ class Attempts:
             most_bytes=self.reply_bytes,
         )
         try:
-            await answer.pass_on()
+            return await answer.pass_on()
         finally:
             reply.close()
 

@@ -36,6 +36,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
+from tokonomi.routing.chain import FALLBACK
 from tokonomi.storage.budget_store import funding_of
 from tokonomi.storage.ledger import Claim, Funding
 
@@ -235,7 +236,9 @@ def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> 
     organisation = organisation_of(intent.dimensions.project)
     places: dict[str, tuple[int, ...]] = {}
     for place, leg in enumerate(legs):
-        routes = [Route(model=model, provider=leg.target.price_as) for model in leg.models]
+        name = FALLBACK if place else intent.dimensions.route
+        provider = leg.target.price_as
+        routes = [Route(model=model, provider=provider, name=name) for model in leg.models]
         subjects = [
             subject_of(scope, intent.dimensions, route=route, organisation=organisation)
             for route in routes

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from tokonomi.budgets.hold_size import Refused
+from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.answer import Receive, Send, cost_headers
 from tokonomi.gateway.attempts import Attempts
@@ -17,14 +18,16 @@ from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.disconnect import policy_of
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
+from tokonomi.gateway.fallback_log import tell_switch
 from tokonomi.gateway.outgoing import Outgoing, outgoing
 from tokonomi.gateway.provider_answer import ending_of
 from tokonomi.gateway.refusals import refused_by_rule
 from tokonomi.gateway.settle import Exchange
-from tokonomi.gateway.targets import Targets
+from tokonomi.gateway.targets import Targets, name_of
 from tokonomi.gateway.watch import Ended, Reason, Watch
+from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.routing.chain import Stop, Try, Why, begin
-from tokonomi.routing.failure import Failed
+from tokonomi.routing.failure import Failed, Health
 
 _LEEWAY_SECONDS: Final = 1.0
 
@@ -32,6 +35,7 @@ _LEEWAY_SECONDS: Final = 1.0
 class _Fallen(NamedTuple):
     """An attempt that failed, and its row."""
 
+    target: Target
     failure: Failure
     ended: HandedOver
 
@@ -85,9 +89,7 @@ class _Journey:
             if not self._fallen:
                 self._watch.listen(receive, goes_on=policy_of(exchange) == "drain")
             try:
-                await self._by.attempts.make(
-                    self._errand.endpoint, exchange, self._watch, self._delivery, out=out
-                )
+                await self._try(exchange, out)
             except AttemptFailed as failed:
                 self._failure = failed.failure
                 self._chain = self._chain.after(step, failed.failure.failed, sent=False)
@@ -96,12 +98,29 @@ class _Journey:
                 return
         if step.why is Why.NOT_CARRIED:
             raise self._by.targets.cannot_carry(self._errand)
+        if not self._chain.tried:
+            raise _none_may_be_called(self._errand)
         await self._give_up(step.told)
 
     def end(self) -> None:
         """The request is over, whatever ended it: its last attempt must not stay open."""
         if self._exchange is not None:
             self._books.abandon(self._exchange)
+
+    async def _try(self, exchange: Exchange, out: Outgoing) -> None:
+        """Makes an attempt, and tells the breaker of its target how that went."""
+        breakers = self._by.targets.breakers
+        visit, health = breakers.enter(name_of(exchange.target)), Health.SILENT
+        try:
+            broken = await self._by.attempts.make(
+                self._errand.endpoint, exchange, self._watch, self._delivery, out=out
+            )
+            health = Health.ALIVE if broken is None else broken.rule.health
+        except AttemptFailed as failed:
+            health = failed.failure.failed.rule.health
+            raise
+        finally:
+            breakers.leave(visit, health)
 
     def _step(self) -> Try | Stop:
         gates = self._by.targets.gates(self._errand.destination)
@@ -131,7 +150,8 @@ class _Journey:
         The end of the attempt before it is written in the same transaction, so what that one held
         cannot be taken by others in between.
         """
-        exchange = self._errand.attempt(step.attempt, step.target)
+        route = self._chain.route(step.target)
+        exchange = self._errand.attempt(step.attempt, step.target, route=route)
         allowed = self._allowed(exchange)
         ended = self._fall() if self._failure is not None else None
         if isinstance(allowed, Refused):
@@ -145,6 +165,8 @@ class _Journey:
             await self._kept(ended)
         await self._books.begun(exchange, allowed, beginning)
         self._exchange = exchange
+        if self._failure is not None and exchange.target is not self._fallen[-1].target:
+            tell_switch(exchange, self._failure.failed, out.search)
         exchange.patience = step.limits
         self._watch.limit_total(step.limits.total)
         return exchange, out
@@ -175,7 +197,7 @@ class _Journey:
         assert self._failure is not None, "and failed"
         ending = ending_of(self._failure, self._watch)
         ended = self._books.hand_over(self._exchange, ending, alone=last and self._alone)
-        self._fallen.append(_Fallen(self._failure, ended))
+        self._fallen.append(_Fallen(self._exchange.target, self._failure, ended))
         return ended
 
     async def _kept(self, ended: HandedOver) -> None:
@@ -195,3 +217,14 @@ class _Journey:
     def _told(self, told: Failed | None) -> _Fallen:
         same = (it for it in self._fallen if told and it.failure.failed.kind is told.kind)
         return next(same, self._fallen[-1])
+
+
+def _none_may_be_called(errand: Errand) -> WireError:
+    """The answer where every target is held open by hand."""
+    return WireError(
+        503,
+        "no_target",
+        f"Every target of {errand.destination.label!r} is taken out of service by hand. See"
+        " `tokonomi breakers list`; `tokonomi breakers close` puts one back.",
+        kind=PROVIDER,
+    )

@@ -40,14 +40,14 @@ class Errand:
     input_bound: int
     rate_limits: RateLimits = UNLIMITED
 
-    def attempt(self, number: int, place: int) -> Exchange:
+    def attempt(self, number: int, place: int, *, route: str) -> Exchange:
         """The attempt of this number, at the target of this place in the chain."""
         target = self.destination.targets[place]
         provider = target.price_as
         intent = Intent(
             id=f"{self.asked.id}.{number}",
             at=self.at,
-            dimensions=replace(self.dimensions, provider=provider, route=route_of(place)),
+            dimensions=replace(self.dimensions, provider=provider, route=route),
             model=target.model,
             input_bound=self.input_bound,
         )
@@ -62,12 +62,3 @@ class Errand:
             rate_limits=self.rate_limits,
             asked=self.asked,
         )
-
-
-def route_of(place: int) -> str:
-    """What reports call the way that an attempt took.
-
-    >>> route_of(0), route_of(1)
-    ('primary', 'fallback 1')
-    """
-    return f"fallback {place}" if place else "primary"

@@ -15,6 +15,7 @@ from tokonomi.gateway.watch import Watch
 from tokonomi.providers.adapter import Dialect
 from tokonomi.providers.settled_call import Ending
 from tokonomi.providers.whole_reply import FINE
+from tokonomi.routing.failure import Failed
 
 
 class TooLarge(Broken):
@@ -46,8 +47,10 @@ class ProviderAnswer(ABC):
     most_bytes: int
 
     @abstractmethod
-    async def pass_on(self) -> None:
+    async def pass_on(self) -> Failed | None:
         """Returns when the client has the answer, and the attempt its row.
+
+        What is returned is what broke the answer off after some of it had gone to the client.
 
         Raises:
             AttemptFailed: it is none, and nothing has gone to the client. No row yet.

@@ -23,6 +23,7 @@ from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper
+from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.config import Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
@@ -34,6 +35,7 @@ from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import networks_from
@@ -133,6 +135,7 @@ async def open_gateway(
         database.close()
         raise
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
+    breakers = Breakers(BreakerRules())
     observers = Observers((metrics, UnknownKeys(metrics)))
     # Draws spread retries and weights; nobody gains by guessing them.
     draw = random.Random().random  # noqa: S311
@@ -142,10 +145,11 @@ async def open_gateway(
     def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
         books = Bookkeeper(recorder, snapshot.book, rules, metrics, observers)
         attempts = Attempts(books, snapshot.upstreams, config.limits.reply_bytes)
-        return Dispatcher(attempts, Targets(snapshot.book), draw)
+        return Dispatcher(attempts, Targets(snapshot.book, breakers), draw)
 
     in_use = ConfigurationInUse(first, around, dispatcher_of)
-    upkeep = Upkeep(store, rules, in_use, metrics, worker=Worker(database, worker_id))
+    worker = Worker(database, worker_id)
+    upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers)
     await asyncio.to_thread(upkeep.run_once)
     messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
     loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ _MS_PER_SECOND: Final = 1_000
 class StreamedAnswer(ProviderAnswer):
     """See the module."""
 
-    async def pass_on(self) -> None:
+    async def pass_on(self) -> Failed | None:
         """See `ProviderAnswer.pass_on`."""
         intent = self.exchange.intent
         headers = request_headers(intent.request_id, intent.model) + passed(self.reply.headers)
@@ -33,6 +33,7 @@ class StreamedAnswer(ProviderAnswer):
         if not self.delivery.committed and not self.watch.unattended:
             raise AttemptFailed(failure or self._without_content(relayed))
         await self._end(relayed, failure)
+        return None if failure is None else failure.failed
 
     async def _end(self, relayed: Relayed, failure: Failure | None) -> None:
         ended = self.hand_over(ending_of(failure, self.watch))

@@ -1,18 +1,19 @@
 """What the chain is told of each target: how long it may take, how much it reads, if it is let."""
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
+from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.outgoing import outgoing, spoken_to
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
-from tokonomi.routing.breaker import Gate
+from tokonomi.routing.breaker import Gate, breaker_name
 from tokonomi.routing.chain import Facts
 
-_OPEN: Final = Gate()
 _HAVE_EMBEDDINGS: Final = frozenset({"openai", "azure"})
 MOST_KNOWN: Final = 10_000
 """Targets whose facts are kept: an alias with a star stands for as many as clients make up."""
@@ -23,6 +24,7 @@ class Targets:
     """The facts of all targets, found once each."""
 
     book: PriceBook
+    breakers: Breakers
     _facts: dict[Target, Facts] = field(default_factory=dict[Target, Facts])
 
     def of(self, errand: Errand) -> tuple[tuple[Facts, ...], tuple[Gate, ...]]:
@@ -35,7 +37,8 @@ class Targets:
 
     def gates(self, destination: Destination) -> tuple[Gate, ...]:
         """Whether each target may be called now."""
-        return (_OPEN,) * len(destination.targets)
+        now = datetime.now(UTC)
+        return tuple([self.breakers.gate(name_of(each), now) for each in destination.targets])
 
     def cannot_carry(self, errand: Errand) -> WireError:
         """The answer to a request that the dialect of none of its targets can express."""
@@ -57,6 +60,11 @@ class Targets:
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts
+
+
+def name_of(target: Target) -> str:
+    """What the circuit breaker of a target is called."""
+    return breaker_name(target.label, target.terms)
 
 
 def _refusal(errand: Errand, target: Target) -> Untranslatable | None:

@@ -9,15 +9,18 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tokonomi.errors import StoreError
+from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.in_use import ConfigurationInUse
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.storage import orphans, workers
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.fallback_watch import watch_fallbacks
 from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.keys import KeyRing
 from tokonomi.storage.wallet_endings import end_grants
+from tokonomi.storage.watch_files import load_watch_rules
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 REFRESH_SECONDS: Final = 0.5
@@ -43,12 +46,14 @@ class Upkeep:
         metrics: Metrics,
         *,
         worker: Worker,
+        breakers: Breakers,
     ) -> None:
         self._database = open_store(store)
         self.keys = KeyRing(self._database)
         self._rules = rules
         self._in_use = in_use
         self._metrics = metrics
+        self._breakers = breakers
         self._next_sweep = 0.0
         self._worker = worker
         self._turn = threading.Lock()
@@ -80,6 +85,7 @@ class Upkeep:
         workers.keep_alive(self._worker.database, self._worker.id)
         self.keys.refresh()
         self._rules.refresh(self._database)
+        self._exchange_breakers()
         is_due = time.monotonic() >= self._next_sweep
         if self._in_use.refresh(self._database, again=is_due):
             self._tell_version()
@@ -87,6 +93,16 @@ class Upkeep:
             self._sweep()
             self._tell()
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
+
+    def _exchange_breakers(self) -> None:
+        for each in self._breakers.exchange(self._database, datetime.now(UTC)):
+            now = datetime.now(UTC)
+            _log.warning(
+                "circuit breaker of %s: %s, was %s",
+                each.target,
+                each.new.phase(now).value,
+                each.old.phase(now).value,
+            )
 
     def _tell_version(self) -> None:
         """Other processes see which version of the configuration this one uses."""
@@ -97,7 +113,9 @@ class Upkeep:
         """Ends grants whose time is over, and tells what is due, once for all gateways."""
         now = datetime.now(UTC)
         end_grants(self._database, now=now)
-        for event in fire_events(self._database, now, refused=self._rules.wallets_refused()):
+        fired = fire_events(self._database, now, refused=self._rules.wallets_refused())
+        fired += watch_fallbacks(self._database, load_watch_rules(), now)
+        for event in fired:
             _log.warning("%s: %s", event.name, event.text)
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from tokonomi.routing.alias import Alias
 from tokonomi.routing.breaker import Gate
 from tokonomi.routing.failure import Again, Failed, FailureKind, Telling, Then
 from tokonomi.routing.provider import Timeouts
+from tokonomi.routing.route import FALLBACK, PRIMARY, RouteName
 
 LONGEST_RETRY_AFTER_SECONDS: Final = 10.0
 """A provider that asks for a longer wait is left for the next target."""
@@ -187,6 +188,13 @@ class Chain:
     def committed(self) -> bool:
         """Whether content of a failed try has gone to the client."""
         return any(each.sent for each in self.tried)
+
+    def route(self, target: int) -> RouteName:
+        """What rows say of a try: the first choice of this request is its primary.
+
+        With weights that is the target that was drawn: it was meant to serve its share.
+        """
+        return PRIMARY if target == self.order[0] else FALLBACK
 
     def after(self, step: Try, failed: Failed, *, sent: bool) -> "Chain":
         """The chain when a try has failed; `sent` when some of its content went to the client."""

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database, Row
 
-About = Literal["budget", "wallet"]
+About = Literal["budget", "wallet", "alias"]
 
 LEASE: Final = timedelta(seconds=60)
 """How long one worker may take to tell an event before another one tries."""
@@ -27,15 +27,16 @@ class Event:
 
     Attributes:
         account: of the ledger: a budget's subject in one window, a wallet's newest grant, or
-            whoever overran its holds.
-        name: `spent 80%`, `forecast 100%`, `overrun 2026-01-30`, `credits_low` or
-            `credits_exhausted`.
-        about: a budget or a wallet.
-        subject: the budget and whose share of it, or the wallet.
+            whoever overran its holds; None for an alias, which is known by its subject.
+        name: `spent 80%`, `forecast 100%`, `overrun 2026-01-30`, `credits_low`,
+            `credits_exhausted`, `fallback_rate warning 2026-01-30T09` or
+            `fallback_cost critical 2026-01-30`.
+        about: a budget, a wallet or an alias.
+        subject: the budget and whose share of it, the wallet, or the alias.
         text: one sentence with the numbers.
     """
 
-    account: int
+    account: int | None
     name: str
     about: About
     subject: str
@@ -79,7 +80,7 @@ def fire(database: Database, due: Iterable[Event], *, now: datetime) -> list[Eve
             for event in due
             if database.execute(
                 "INSERT INTO event (account, name, about, subject, detail, at_us, due_us)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, name) DO NOTHING",
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     event.account,
                     event.name,
@@ -96,10 +97,11 @@ def fire(database: Database, due: Iterable[Event], *, now: datetime) -> list[Eve
 def latest_events(
     database: Database, about: About | None = None, *, last: int
 ) -> list[StoredEvent]:
-    """The newest `last` events, of budgets or wallets alone when one is named, newest first."""
+    """The newest `last` events, of budgets, wallets or aliases alone when one is named."""
+    where, values = ("", ()) if about is None else ("WHERE about = ?", (about,))
     rows = database.execute(
-        f"SELECT {_COLUMNS} FROM event WHERE about IN (?, ?) ORDER BY seq DESC LIMIT ?",  # noqa: S608 - ours
-        (about or "budget", about or "wallet", last),
+        f"SELECT {_COLUMNS} FROM event {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - ours
+        (*values, last),
     )
     return [_stored(row) for row in rows]
 

@@ -28,8 +28,11 @@ def test_each_attempt_has_its_own_id_provider_model_and_way() -> None:
         destination=Aliases({"m": CHAIN}, PROVIDERS).resolve("m"),
         input_bound=7,
     )
-    first, second = errand.attempt(1, 0).intent, errand.attempt(2, 1).intent
+    first, second = (
+        errand.attempt(number, place, route=route).intent
+        for number, place, route in ((1, 0, "primary"), (2, 1, "fallback"))
+    )
     assert (first.id, first.model, first.dimensions.provider) == ("r.1", "gpt-4o-mini", "openai")
     assert (second.id, second.model, second.dimensions.provider) == ("r.2", "m", "b")
-    assert (first.dimensions.route, second.dimensions.route) == ("primary", "fallback 1")
+    assert (first.dimensions.route, second.dimensions.route) == ("primary", "fallback")
     assert first.dimensions.project == second.dimensions.project == "research"

@@ -21,3 +21,29 @@ CREATE TABLE breaker_count (
   PRIMARY KEY (target, slice_us)
 ) STRICT;
 CREATE INDEX breaker_count_by_time ON breaker_count (slice_us);
+
+-- What the fallback watch counts, by alias and hour, from the rows of calls up to `fallback_watch.seq`.
+CREATE TABLE fallback_hour (
+  alias TEXT NOT NULL,
+  hour_us INTEGER NOT NULL,
+  calls INTEGER NOT NULL CHECK (calls >= 0),
+  fallbacks INTEGER NOT NULL CHECK (fallbacks >= 0),
+  failed INTEGER NOT NULL CHECK (failed >= 0),
+  limited INTEGER NOT NULL CHECK (limited >= 0),
+  unreached INTEGER NOT NULL CHECK (unreached >= 0),
+  PRIMARY KEY (alias, hour_us)
+) STRICT;
+CREATE INDEX fallback_hour_by_time ON fallback_hour (hour_us);
+CREATE TABLE fallback_cost (
+  alias TEXT NOT NULL,
+  hour_us INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  PRIMARY KEY (alias, hour_us, currency)
+) STRICT;
+CREATE INDEX fallback_cost_by_time ON fallback_cost (hour_us);
+CREATE TABLE fallback_watch (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO fallback_watch (id, seq) SELECT 1, COALESCE(MAX(seq), 0) FROM call;
