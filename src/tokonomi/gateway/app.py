@@ -87,6 +87,11 @@ class Gateway:
             self._metrics.refused[error.code] += 1
             await send_error(send, error)
 
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted here."""
+        return self._metrics
+
     def _application_at(self, path: str) -> Application | None:
         """The application beside the data plane that answers a path. It reaches no provider."""
         return self._beside.get(f"/{path[1:].partition('/')[0]}")
@@ -115,6 +120,7 @@ class Gateway:
         watch = self._watchdog.watch()
         metrics.in_flight += 1
         try:
+            answer.watch = watch
             exchange = await self._taken(endpoint, scope, receive, watch, asked=answer.asked)
             await self._dispatcher.run(endpoint, exchange, watch, send=answer.send, receive=receive)
         finally:

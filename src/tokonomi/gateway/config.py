@@ -78,6 +78,14 @@ class Limits(Section, frozen=True):
         body_bytes: largest request body.
         reply_bytes: largest reply that is not a stream, and largest single event of a stream.
         concurrent: requests in flight; further ones are answered 429 at once.
+        connections: open connections of clients; further ones are answered 503 and closed.
+        head_bytes: largest head of a request, its address and header fields together.
+        head_fields: most header fields of a request.
+        target_bytes: longest address in a request.
+        head_seconds: how long a client may take to send a head, from its connection or its first
+            byte on.
+        idle_seconds: how long a connection is kept for the next request.
+        read_seconds: how long a client may let an answer wait without reading 16 KiB of it.
         body_seconds: how long a client may take to send its body.
         drain_seconds: how long calls in flight may go on after SIGTERM.
         output_tokens: the most output of a request that names no limit of its own and that a
@@ -87,6 +95,13 @@ class Limits(Section, frozen=True):
     body_bytes: int = 20 * 1024 * 1024
     reply_bytes: int = 64 * 1024 * 1024
     concurrent: int = 1_000
+    connections: int = 2_000
+    head_bytes: int = 32 * 1024
+    head_fields: int = 100
+    target_bytes: int = 8 * 1024
+    head_seconds: float = 10.0
+    idle_seconds: float = 75.0
+    read_seconds: float = 30.0
     body_seconds: float = 30.0
     drain_seconds: float = 30.0
     output_tokens: int | None = None

@@ -63,6 +63,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.connections = 0
         self.orphans = 0
         self.unsettled = 0
         self.refused: defaultdict[str, int] = defaultdict(int)
@@ -125,6 +126,9 @@ class Metrics(Collector):
         """The metrics, made for one scrape."""
         yield GaugeMetricFamily(
             "tokonomi_requests_in_flight", "Requests being answered now.", self.in_flight
+        )
+        yield GaugeMetricFamily(
+            "tokonomi_connections", "Connections of clients that are open now.", self.connections
         )
         yield CounterMetricFamily(
             "tokonomi_orphans",

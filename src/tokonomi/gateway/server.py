@@ -24,6 +24,7 @@ from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.config import Alerts, Config, secret_of, signing_secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
+from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observers
@@ -43,7 +44,6 @@ KEY_REFRESH_SECONDS: Final = 0.5
 _BACKLOG: Final = 2_048
 _COLLECT_AFTER: Final = 10_000
 """New objects before a collection; requests leave few cycles behind."""
-_KEEP_ALIVE_SECONDS: Final = 75
 
 
 def run(
@@ -99,10 +99,11 @@ async def _serve(
 ) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     gateway = await open_gateway(config, environ, beside=beside)
+    connections = Connections(config.limits, gateway.metrics)
     server = uvicorn.Server(
         uvicorn.Config(
             gateway,
-            http="httptools",
+            http=connections.protocol(),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -110,7 +111,7 @@ async def _serve(
             proxy_headers=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=max(1, round(config.limits.idle_seconds)),
             timeout_graceful_shutdown=max(1, round(config.limits.drain_seconds)),
         )
     )
@@ -118,7 +119,10 @@ async def _serve(
     _spare_the_collector()
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    await server.serve(sockets=[listener])
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        connections.close()
 
 
 async def open_gateway(
