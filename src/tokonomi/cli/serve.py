@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -12,8 +13,11 @@ from tokonomi.gateway.config import Config, load, store_of
 from tokonomi.gateway.server import run
 from tokonomi.storage.location import CONFIG_FILE
 
+CUT: Final = 6
+"""The exit code when the stop had to cut requests."""
 
-def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None) -> None:
+
+def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None) -> int:
     """Run the gateway until it is told to stop; then finish the calls in flight.
 
     Args:
@@ -32,11 +36,12 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
         host=host or settings.listen.host,
         port=settings.listen.port if port is None else port,
     )
-    run(
+    cut = run(
         msgspec.structs.replace(settings, listen=listen),
         announce=_announce,
         beside=applications(settings),
     )
+    return CUT if cut else 0
 
 
 def applications(settings: Config) -> dict[str, AdminMount]:

@@ -1,5 +1,6 @@
 """The routes of the gateway, as an ASGI application. What is not listed here is refused."""
 
+import asyncio
 import logging
 import os
 import random
@@ -61,6 +62,8 @@ class Gateway:
         self._metrics: Metrics = dispatcher.metrics
         self._watchdog = Watchdog()
         self._close = close
+        self.cut = 0
+        """Requests that were not done when the time of a stop was over."""
         self._beside = dict(beside or {})
         # Ids must be unique, not secret, and the system's source costs a call of the kernel each.
         self._randomness = random.Random(os.urandom(32))  # noqa: S311
@@ -106,6 +109,9 @@ class Gateway:
             except WireError as error:
                 answer.asked.refused = error.code
                 await send_error(answer.send, error)
+            except asyncio.CancelledError:
+                self.cut += 1
+                raise
             finally:
                 self._dispatcher.observer.request_ended(answer.asked)
 

@@ -52,8 +52,11 @@ def run(
     environ: Mapping[str, str] = os.environ,
     announce: Callable[[str], None] = _log.info,
     beside: Mapping[str, Application] | None = None,
-) -> None:
-    """Serves until SIGINT or SIGTERM; then finishes the calls in flight and returns.
+) -> int:
+    """How many requests a stop has cut, once the gateway has ended.
+
+    It serves until SIGINT or SIGTERM. Then it takes no new connection and finishes the calls in
+    flight; those that are not done after `limits.drain_seconds` are cut, and their rows say so.
 
     `announce` is called once with the URL, when requests are accepted. `beside` are applications
     that answer the paths under their names, such as the admin API under `/admin`.
@@ -66,7 +69,9 @@ def run(
     listener = _listen(config.listen.host, config.listen.port)
     stopping = _Stopping()
     with listener, stopping.signals(), asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(config, listener, environ, announce, beside=beside, stopping=stopping))
+        return runner.run(
+            _serve(config, listener, environ, announce, beside=beside, stopping=stopping)
+        )
 
 
 def _spare_the_collector() -> None:
@@ -96,7 +101,7 @@ async def _serve(
     *,
     beside: Mapping[str, Application] | None,
     stopping: "_Stopping",
-) -> None:
+) -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     gateway = await open_gateway(config, environ, beside=beside)
     connections = Connections(config.limits, gateway.metrics)
@@ -123,6 +128,13 @@ async def _serve(
         await server.serve(sockets=[listener])
     finally:
         connections.close()
+    if gateway.cut:
+        _log.error(
+            "%d requests were not done %g s after the stop and were cut; their rows say so",
+            gateway.cut,
+            config.limits.drain_seconds,
+        )
+    return gateway.cut
 
 
 async def open_gateway(
