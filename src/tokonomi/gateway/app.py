@@ -107,7 +107,7 @@ class Gateway:
             try:
                 await self._answer(endpoint, scope, receive, answer)
             except WireError as error:
-                answer.asked.refused = error.code
+                answer.asked.refused, answer.asked.limit = error.code, error.rate_limit
                 await send_error(answer.send, error)
             except asyncio.CancelledError:
                 self.cut += 1

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokonomi.errors import BadConfig, BadInput
+from tokonomi.gateway.logs import LogFormat
 from tokonomi.routing.provider import Provider, Section, Timeouts
 from tokonomi.storage.keys import networks_from
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
@@ -107,6 +108,27 @@ class Limits(Section, frozen=True):
     output_tokens: int | None = None
 
 
+class Observe(Section, frozen=True):
+    """`[observe]`: what the gateway writes of its requests, besides metrics and the store.
+
+    Attributes:
+        log_format: `text`, or `json` for a JSON object a line.
+        access_log: whether each request has a line.
+        otlp_endpoint: where spans and metrics of OpenTelemetry are sent over HTTP, such as
+            `http://127.0.0.1:4318`; left out, there are none.
+        otlp_headers_env: environment variable with header fields for it, `name=value,name=value`.
+        service_name: what the gateway is called there.
+        content: whether spans carry prompts and answers.
+    """
+
+    log_format: LogFormat = "text"
+    access_log: bool = True
+    otlp_endpoint: str = ""
+    otlp_headers_env: str = ""
+    service_name: str = "tokonomi"
+    content: bool = False
+
+
 class Model(Section, frozen=True):
     """`[models."ALIAS"]`: what a model name of a client means.
 
@@ -129,6 +151,7 @@ class Config(Section, frozen=True):
     alerts: Alerts = Alerts()
     listen: Listen = Listen()
     limits: Limits = Limits()
+    observe: Observe = Observe()
     providers: dict[str, Provider] = msgspec.field(default_factory=dict[str, Provider])
     models: dict[str, Model] = msgspec.field(default_factory=dict[str, Model])
 
@@ -140,6 +163,7 @@ _SECTIONS: Final[Mapping[str, type[Section]]] = {
     "alerts": Alerts,
     "listen": Listen,
     "limits": Limits,
+    "observe": Observe,
 }
 _NAMED_SECTIONS: Final[Mapping[str, type[Section]]] = {"providers": Provider, "models": Model}
 _UNKNOWN: Final = re.compile(r"unknown field `(.+?)`(?: - at `\$\.?(.*)`)?$")

@@ -232,6 +232,13 @@ class HttpUpstream:
         self._path = address.path.rstrip("/")
         self._fields = _fields(address.netloc, secret)
         self._heads: dict[str, bytes] = {}
+        self.busy = 0
+        """Connections with a call on them, or being made for one."""
+
+    @property
+    def idle(self) -> int:
+        """Connections that are kept for the next call."""
+        return len(self._idle)
 
     async def post(self, path: str, body: bytes, fields: bytes = b"") -> _Reply:
         """The answer, as soon as its head is there; see `Upstream.post`."""
@@ -239,16 +246,23 @@ class HttpUpstream:
         if head is None:
             line = f"POST {self._path}{path} HTTP/1.1\r\n".encode("ascii")
             head = self._heads[path] = line + self._fields
-        connection = self._take() or await self._connect()
+        self.busy += 1
+        try:
+            connection = self._take() or await self._connect()
+        except BaseException:
+            self.busy -= 1
+            raise
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
         except BaseException:
+            self.busy -= 1
             connection.abort()
             raise
         return _Reply(connection, self)
 
     def give_back(self, connection: Connection) -> None:
         """Keeps the connection of an exchange that is over, or cuts that of one that is not."""
+        self.busy -= 1
         if connection.release():
             connection.idle_since = time.monotonic()
             self._idle.append(connection)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,16 +19,17 @@ from typing import Final
 import uvicorn
 
 from tokonomi.errors import StartError
+from tokonomi.gateway.access_log import AccessLog
 from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
-from tokonomi.gateway.config import Alerts, Config, secret_of, signing_secret_of, store_of
+from tokonomi.gateway.config import Alerts, Config, Observe, secret_of, signing_secret_of, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
-from tokonomi.gateway.observe import Observers
+from tokonomi.gateway.observe import Observer, Observers
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.webhook import Webhook
@@ -151,6 +153,7 @@ async def open_gateway(
     contract = Path(config.prices.contract) if config.prices.contract else None
     book = load_book(contract)
     metrics = Metrics()
+    metrics.upstreams = upstreams
     store = store_of(config.store, environ)
     database = open_store(store)
     worker_id = workers.register(database, now=datetime.now(UTC))
@@ -160,6 +163,10 @@ async def open_gateway(
     await asyncio.to_thread(upkeep.run_once)
     messenger = _messenger(config.alerts, store, environ)
     beside_calls = [upkeep.run(), *([messenger.run()] if messenger else [])]
+    observers: list[Observer] = [metrics, UnknownKeys(metrics)]
+    access_log = _access_log(config.observe)
+    if access_log is not None:
+        observers.append(access_log)
     tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
     _warn(config, book)
 
@@ -171,6 +178,8 @@ async def open_gateway(
         await asyncio.to_thread(upkeep.stop)
         if messenger is not None:
             await asyncio.to_thread(messenger.close)
+        if access_log is not None:
+            access_log.flush()
         await recorder.close()
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
@@ -190,11 +199,21 @@ async def open_gateway(
             upstreams,
             metrics,
             config.limits.reply_bytes,
-            Observers((metrics, UnknownKeys(metrics))),
+            Observers(tuple(observers)),
         ),
         close=close,
         beside=beside,
     )
+
+
+def _access_log(observe: Observe) -> AccessLog | None:
+    return AccessLog(observe.log_format, _to_standard_error) if observe.access_log else None
+
+
+def _to_standard_error(lines: bytes) -> None:
+    """Through the writer that log records go through, so that no line is broken by another."""
+    sys.stderr.buffer.write(lines)
+    sys.stderr.buffer.flush()
 
 
 def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
