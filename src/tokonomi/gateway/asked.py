@@ -42,6 +42,11 @@ class Asked:
     begun_ns: int = field(default_factory=time.monotonic_ns)
 
     @property
+    def begun_at_ns(self) -> int:
+        """The instant of the arrival, in nanoseconds since 1970."""
+        return time.time_ns() - (time.monotonic_ns() - self.begun_ns)
+
+    @property
     def elapsed_ms(self) -> int:
         """Milliseconds since the arrival."""
         return (time.monotonic_ns() - self.begun_ns) // _NANOSECONDS_PER_MS

@@ -265,6 +265,22 @@ def signing_secret_of(alerts: Alerts, environ: Mapping[str, str] = os.environ) -
     return secret
 
 
+def otlp_headers_of(observe: Observe, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The header fields for the collector of OpenTelemetry, by their names.
+
+    Raises:
+        BadConfig: the variable is not set, or a pair in it has no `=`.
+    """
+    stated = _secret("observe", observe.otlp_headers_env, "", environ)
+    pairs = [pair.partition("=") for pair in stated.split(",") if pair.strip()]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise BadConfig(
+            f"observe: {observe.otlp_headers_env} is no list of header fields",
+            remedy="Write it like authorization=Bearer x,team=a.",
+        )
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
 def _secret(section: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
     if variable:
         secret = environ.get(variable, "").strip()
@@ -358,6 +374,7 @@ def _check(config: Config) -> None:
         if value is not None:
             _positive(("limits", name), value)
     _check_alerts(config.alerts)
+    _check_observe(config.observe)
     for name, provider in config.providers.items():
         _check_provider(("providers", name), provider)
     for alias, model in config.models.items():
@@ -382,6 +399,18 @@ def _check_alerts(alerts: Alerts) -> None:
             ("alerts",),
             "names both secret_env and secret_file" if alerts.secret_env else "names no secret",
             "Set secret_env or secret_file, so that the receiver can tell who sent it.",
+        )
+
+
+def _check_observe(observe: Observe) -> None:
+    if not observe.otlp_endpoint:
+        return
+    address = urlsplit(observe.otlp_endpoint)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        raise _WrongAt(
+            ("observe", "otlp_endpoint"),
+            f"{observe.otlp_endpoint!r} is not the address of a collector",
+            "Write it like http://127.0.0.1:4318.",
         )
 
 

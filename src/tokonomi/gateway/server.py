@@ -14,16 +14,24 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 
-from tokonomi.errors import StartError
+from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.access_log import AccessLog
 from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
-from tokonomi.gateway.config import Alerts, Config, Observe, secret_of, signing_secret_of, store_of
+from tokonomi.gateway.config import (
+    Alerts,
+    Config,
+    Observe,
+    otlp_headers_of,
+    secret_of,
+    signing_secret_of,
+    store_of,
+)
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.http_client import open_upstream
 from tokonomi.gateway.listener import Connections
@@ -167,6 +175,9 @@ async def open_gateway(
     access_log = _access_log(config.observe)
     if access_log is not None:
         observers.append(access_log)
+    traces = open_traces(config.observe, environ)
+    if traces is not None:
+        observers.append(traces)
     tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
     _warn(config, book)
 
@@ -181,6 +192,8 @@ async def open_gateway(
         if access_log is not None:
             access_log.flush()
         await recorder.close()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
         upkeep.close()
@@ -203,6 +216,39 @@ async def open_gateway(
         ),
         close=close,
         beside=beside,
+    )
+
+
+class _Traces(Observer, Protocol):
+    """What makes spans, without its package."""
+
+    def close(self) -> None:
+        """Sends what waits, and ends."""
+        ...
+
+
+def open_traces(observe: Observe, environ: Mapping[str, str]) -> _Traces | None:
+    """What makes spans and metrics of OpenTelemetry, where a collector is configured.
+
+    Raises:
+        BadConfig: the extra `otel` is not installed, or the header fields cannot be read.
+    """
+    if not observe.otlp_endpoint:
+        return None
+    try:
+        from tokonomi.gateway.traces import Collector, Traces  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise BadConfig(
+            "[observe] otlp_endpoint needs the extra `otel`",
+            remedy="Install it: pip install 'tokonomi[otel]'.",
+        ) from error
+    return Traces(
+        Collector(
+            observe.otlp_endpoint,
+            otlp_headers_of(observe, environ),
+            observe.service_name,
+            observe.content,
+        )
     )
 
 
