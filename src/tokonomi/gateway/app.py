@@ -1,6 +1,7 @@
 """The routes of the gateway, as an ASGI application. What is not listed here is refused."""
 
 import asyncio
+import hmac
 import logging
 import os
 import random
@@ -24,7 +25,7 @@ from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
-from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
+from tokonomi.gateway.wire_errors import AUTHENTICATION, GATEWAY, RATE_LIMIT, WireError
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.storage.keys import Key, KeyRing, Network
@@ -50,6 +51,7 @@ class Gateway:
         keys: KeyRing,
         limits: Limits,
         trusted: Sequence[Network] = (),
+        metrics_token: str = "",
         dispatcher: Dispatcher,
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
@@ -58,6 +60,7 @@ class Gateway:
         self._keys = keys
         self._limits = limits
         self._trusted = trusted
+        self._metrics_token = metrics_token.encode()
         self._dispatcher = dispatcher
         self._metrics: Metrics = dispatcher.metrics
         self._watchdog = Watchdog()
@@ -195,12 +198,30 @@ class Gateway:
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
-    async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    def _watched_by(self, scope: Scope) -> None:
+        """Returns when the request may see how the gateway is.
+
+        Raises:
+            WireError: 401, when it does not bear the token that is asked for.
+        """
+        stated = dict(scope["headers"]).get(b"authorization", b"")
+        expected = b"Bearer " + self._metrics_token
+        if self._metrics_token and not hmac.compare_digest(stated, expected):
+            raise WireError(
+                401,
+                "invalid_metrics_token",
+                "Send the token of [listen] metrics_token_env as Authorization: Bearer.",
+                kind=AUTHENTICATION,
+            )
+
+    async def _health(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._watched_by(scope)
         failure = self._dispatcher.recorder.failure
         answer = {"status": "ok"} if failure is None else {"status": "failing", "store": failure}
         await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
 
-    async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _scrape(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._watched_by(scope)
         body = self._metrics.exposition()
         await send_body(send, 200, [(b"content-type", CONTENT_TYPE)], body)
 

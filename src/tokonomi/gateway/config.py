@@ -64,11 +64,18 @@ class Listen(Section, frozen=True):
     Attributes:
         host: the address.
         port: the port.
+        tls_cert: our certificate, in PEM; with it clients speak TLS.
+        tls_key: the file of its key, when that is not in the same file.
+        metrics_token_env: environment variable with the token that `/metrics` and `/healthz` ask
+            for; left out, they need none.
         trusted_proxies: networks of proxies whose `X-Forwarded-For` says who the client is.
     """
 
     host: str = "127.0.0.1"
     port: int = 4000
+    tls_cert: str = ""
+    tls_key: str = ""
+    metrics_token_env: str = ""
     trusted_proxies: tuple[str, ...] = ()
 
 
@@ -193,6 +200,8 @@ def load(path: Path = CONFIG_FILE) -> Config:
             provider,
             api_key_file=_inside(folder, provider.api_key_file),
             ca_file=_inside(folder, provider.ca_file),
+            client_cert_file=_inside(folder, provider.client_cert_file),
+            client_key_file=_inside(folder, provider.client_key_file),
         )
         for name, provider in config.providers.items()
     }
@@ -202,8 +211,19 @@ def load(path: Path = CONFIG_FILE) -> Config:
     alerts = msgspec.structs.replace(
         config.alerts, secret_file=_inside(folder, config.alerts.secret_file)
     )
+    listen = msgspec.structs.replace(
+        config.listen,
+        tls_cert=_inside(folder, config.listen.tls_cert),
+        tls_key=_inside(folder, config.listen.tls_key),
+    )
     return msgspec.structs.replace(
-        config, store=store, prices=prices, credits=packages, alerts=alerts, providers=providers
+        config,
+        listen=listen,
+        store=store,
+        prices=prices,
+        credits=packages,
+        alerts=alerts,
+        providers=providers,
     )
 
 
@@ -250,7 +270,7 @@ def secret_of(name: str, provider: Provider, environ: Mapping[str, str] = os.env
     Raises:
         BadConfig: the variable is not set, or the file cannot be read.
     """
-    return _secret(f"providers.{name}", provider.api_key_env, provider.api_key_file, environ)
+    return secret_in(f"providers.{name}", provider.api_key_env, provider.api_key_file, environ)
 
 
 def signing_secret_of(alerts: Alerts, environ: Mapping[str, str] = os.environ) -> str:
@@ -259,29 +279,18 @@ def signing_secret_of(alerts: Alerts, environ: Mapping[str, str] = os.environ) -
     Raises:
         BadConfig: the variable is not set, or the file is empty or cannot be read.
     """
-    secret = _secret("alerts", alerts.secret_env, alerts.secret_file, environ)
+    secret = secret_in("alerts", alerts.secret_env, alerts.secret_file, environ)
     if not secret:
         raise BadConfig(f"alerts: the key file {alerts.secret_file} is empty")
     return secret
 
 
-def otlp_headers_of(observe: Observe, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The header fields for the collector of OpenTelemetry, by their names.
+def secret_in(section: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
+    """The secret in a variable or in a file, empty where a section names neither.
 
     Raises:
-        BadConfig: the variable is not set, or a pair in it has no `=`.
+        BadConfig: the variable is not set, or the file cannot be read.
     """
-    stated = _secret("observe", observe.otlp_headers_env, "", environ)
-    pairs = [pair.partition("=") for pair in stated.split(",") if pair.strip()]
-    if not all(name.strip() and equals for name, equals, _ in pairs):
-        raise BadConfig(
-            f"observe: {observe.otlp_headers_env} is no list of header fields",
-            remedy="Write it like authorization=Bearer x,team=a.",
-        )
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _secret(section: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
     if variable:
         secret = environ.get(variable, "").strip()
         if not secret:

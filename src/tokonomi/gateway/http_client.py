@@ -21,12 +21,16 @@ from tokonomi import __version__
 from tokonomi.errors import BadConfig
 from tokonomi.gateway.connect import Endpoint, refuse_private
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable
-from tokonomi.routing.provider import Provider
+from tokonomi.routing.provider import Provider, TlsVersion
 
 _HEAD_BYTES: Final = 64 * 1024
 _BUFFERED_BYTES: Final = 256 * 1024
 _IDLE_SECONDS: Final = 15.0
 _FIRST_FINAL_STATUS: Final = 200
+_TLS_VERSIONS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
 PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -225,6 +229,7 @@ class HttpUpstream:
             address.hostname,
             address.port or PORTS[address.scheme],
             tls,
+            server_name=provider.server_name,
             allow_private=provider.allow_private,
         )
         self._connect_seconds = provider.timeouts.connect
@@ -294,7 +299,7 @@ class HttpUpstream:
         except TimeoutError:
             raise Unreachable(f"no connection within {self._connect_seconds:g} s") from None
         except OSError as error:
-            raise Unreachable(str(error)) from None
+            raise Unreachable(str(error) or type(error).__name__) from None
 
 
 def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
@@ -310,17 +315,27 @@ def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
         raise BadConfig(f"providers.{name}: its key has characters that no header can carry")
     tls: ssl.SSLContext | None = None
     if provider.base_url.startswith("https:"):
-        tls = ssl.create_default_context()
-        tls.set_alpn_protocols(["http/1.1"])
-        if provider.ca_file:
-            try:
-                tls.load_verify_locations(provider.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise BadConfig(
-                    f"providers.{name}: ca_file {provider.ca_file} cannot be read: {error}",
-                    remedy="Name a file of certificates in PEM.",
-                ) from error
+        tls = _tls_of(name, provider)
     return HttpUpstream(provider, secret, tls)
+
+
+def _tls_of(name: str, provider: Provider) -> ssl.SSLContext:
+    tls = ssl.create_default_context()
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.minimum_version = _TLS_VERSIONS[provider.tls_minimum]
+    part = "ca_file"
+    try:
+        if provider.ca_file:
+            tls.load_verify_locations(provider.ca_file)
+        part = "client_cert_file"
+        if provider.client_cert_file:
+            tls.load_cert_chain(provider.client_cert_file, provider.client_key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(
+            f"providers.{name}: {part} {getattr(provider, part)} cannot be read: {error}",
+            remedy="Name a file of certificates in PEM, and the file of its key.",
+        ) from error
+    return tls
 
 
 def _fields(host: str, secret: str) -> bytes:

@@ -28,7 +28,7 @@ def input_messages(request: ParsedRequest) -> str:
         if messages is not None:
             said = _decode_messages(messages)
         else:
-            given = [] if texts is None else _decode_input(texts)
+            given: str | list[str] = [] if texts is None else _decode_input(texts)
             said = [
                 _Message(content=text) for text in ([given] if isinstance(given, str) else given)
             ]

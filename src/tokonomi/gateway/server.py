@@ -8,38 +8,36 @@ import logging
 import os
 import signal
 import socket
-import sys
+import ssl
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final
 
 import uvicorn
 
 from tokonomi.errors import BadConfig, StartError
-from tokonomi.gateway.access_log import AccessLog
-from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.config import (
     Alerts,
     Config,
-    Observe,
-    otlp_headers_of,
+    Listen,
+    secret_in,
     secret_of,
     signing_secret_of,
     store_of,
 )
 from tokonomi.gateway.dispatch import Dispatcher
-from tokonomi.gateway.http_client import open_upstream
+from tokonomi.gateway.http_client import HttpUpstream, open_upstream
 from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
-from tokonomi.gateway.observe import Observer, Observers
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.upkeep import Upkeep, Worker
+from tokonomi.gateway.watching import Watching
 from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
@@ -76,6 +74,7 @@ def run(
         StartError: the address cannot be listened on.
         StoreError: the store cannot be opened.
     """
+    _check_certificate(config.listen)
     listener = _listen(config.listen.host, config.listen.port)
     stopping = _Stopping()
     with listener, stopping.signals(), asyncio.Runner(loop_factory=_new_loop) as runner:
@@ -119,6 +118,8 @@ async def _serve(
         uvicorn.Config(
             gateway,
             http=connections.protocol(),
+            ssl_certfile=config.listen.tls_cert or None,
+            ssl_keyfile=config.listen.tls_key or None,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -133,7 +134,8 @@ async def _serve(
     stopping.stops(server)
     _spare_the_collector()
     host, port = listener.getsockname()[:2]
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    scheme = "https" if config.listen.tls_cert else "http"
+    announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -154,10 +156,7 @@ async def open_gateway(
     beside: Mapping[str, Application] | None = None,
 ) -> Gateway:
     """The application with everything open behind it. It closes all when the server ends."""
-    upstreams = {
-        name: open_upstream(name, provider, secret_of(name, provider, environ))
-        for name, provider in config.providers.items()
-    }
+    upstreams = _upstreams(config, environ)
     contract = Path(config.prices.contract) if config.prices.contract else None
     book = load_book(contract)
     metrics = Metrics()
@@ -171,13 +170,7 @@ async def open_gateway(
     await asyncio.to_thread(upkeep.run_once)
     messenger = _messenger(config.alerts, store, environ)
     beside_calls = [upkeep.run(), *([messenger.run()] if messenger else [])]
-    observers: list[Observer] = [metrics, UnknownKeys(metrics)]
-    access_log = _access_log(config.observe)
-    if access_log is not None:
-        observers.append(access_log)
-    traces = open_traces(config.observe, environ)
-    if traces is not None:
-        observers.append(traces)
+    watching = Watching(config.observe, metrics, environ)
     tasks = [asyncio.get_running_loop().create_task(each) for each in beside_calls]
     _warn(config, book)
 
@@ -189,11 +182,8 @@ async def open_gateway(
         await asyncio.to_thread(upkeep.stop)
         if messenger is not None:
             await asyncio.to_thread(messenger.close)
-        if access_log is not None:
-            access_log.flush()
         await recorder.close()
-        if traces is not None:
-            await asyncio.to_thread(traces.close)
+        await asyncio.to_thread(watching.close)
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
         upkeep.close()
@@ -204,6 +194,7 @@ async def open_gateway(
         aliases=Aliases(config.models, config.providers),
         keys=upkeep.keys,
         limits=config.limits,
+        metrics_token=secret_in("listen", config.listen.metrics_token_env, "", environ),
         trusted=networks_from(config.listen.trusted_proxies),
         dispatcher=Dispatcher(
             recorder,
@@ -212,54 +203,18 @@ async def open_gateway(
             upstreams,
             metrics,
             config.limits.reply_bytes,
-            Observers(tuple(observers)),
+            watching.observer,
         ),
         close=close,
         beside=beside,
     )
 
 
-class _Traces(Observer, Protocol):
-    """What makes spans, without its package."""
-
-    def close(self) -> None:
-        """Sends what waits, and ends."""
-        ...
-
-
-def open_traces(observe: Observe, environ: Mapping[str, str]) -> _Traces | None:
-    """What makes spans and metrics of OpenTelemetry, where a collector is configured.
-
-    Raises:
-        BadConfig: the extra `otel` is not installed, or the header fields cannot be read.
-    """
-    if not observe.otlp_endpoint:
-        return None
-    try:
-        from tokonomi.gateway.traces import Collector, Traces  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise BadConfig(
-            "[observe] otlp_endpoint needs the extra `otel`",
-            remedy="Install it: pip install 'tokonomi[otel]'.",
-        ) from error
-    return Traces(
-        Collector(
-            observe.otlp_endpoint,
-            otlp_headers_of(observe, environ),
-            observe.service_name,
-            observe.content,
-        )
-    )
-
-
-def _access_log(observe: Observe) -> AccessLog | None:
-    return AccessLog(observe.log_format, _to_standard_error) if observe.access_log else None
-
-
-def _to_standard_error(lines: bytes) -> None:
-    """Through the writer that log records go through, so that no line is broken by another."""
-    sys.stderr.buffer.write(lines)
-    sys.stderr.buffer.flush()
+def _upstreams(config: Config, environ: Mapping[str, str]) -> dict[str, HttpUpstream]:
+    return {
+        name: open_upstream(name, provider, secret_of(name, provider, environ))
+        for name, provider in config.providers.items()
+    }
 
 
 def _messenger(alerts: Alerts, store: str, environ: Mapping[str, str]) -> Messenger | None:
@@ -278,10 +233,15 @@ def _warn(config: Config, book: PriceBook) -> None:
 def _warnings(config: Config, book: PriceBook) -> Iterator[str]:
     for alias, reason in unpriced_aliases(config, book, at=datetime.now(UTC)).items():
         yield f"calls of {alias!r} will have no cost: {reason}. Add a price to [prices] contract."
-    if not _is_loopback(config.listen.host):
+    listen = config.listen
+    if _is_loopback(listen.host):
+        return
+    if not listen.tls_cert:
+        yield f"the gateway listens on {listen.host} without TLS: set tls_cert, or use a proxy"
+    if not listen.metrics_token_env:
         yield (
-            f"the gateway listens on {config.listen.host} without TLS: put a proxy before it, and"
-            " keep /metrics and /healthz, which need no key, from strangers"
+            f"/metrics and /healthz need no token, and the gateway listens on {listen.host}: set"
+            " metrics_token_env, or keep them from strangers in a proxy"
         )
 
 
@@ -326,6 +286,20 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_certificate(listen: Listen) -> None:
+    if not listen.tls_cert:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            listen.tls_cert, listen.tls_key or None
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(
+            f"listen: tls_cert {listen.tls_cert} cannot be used: {error}",
+            remedy="Name a certificate in PEM, and the file of its key in tls_key.",
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

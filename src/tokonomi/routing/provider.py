@@ -8,6 +8,8 @@ Egress = Literal["openai", "azure", "anthropic", "gemini"]
 """What a provider speaks: OpenAI's interface, the same with Azure's addresses and key header,
 Anthropic's messages, or Gemini's generateContent."""
 
+TlsVersion = Literal["1.2", "1.3"]
+
 OnDisconnect = Literal["cancel", "drain", "estimate"]
 """What becomes of a call whose client has left; see `gateway.disconnect`."""
 
@@ -43,6 +45,10 @@ class Provider(Section, frozen=True):
         price_as: the provider's name in the price book; the section's own name when empty.
         allow_private: whether `base_url` may lead to a private network or to this host.
         ca_file: certificates to trust besides the system's, in PEM.
+        client_cert_file: certificate that we show, in PEM, with its key unless that has a file.
+        client_key_file: key of that certificate.
+        tls_minimum: the oldest version of TLS that is spoken.
+        server_name: the name that its certificate must have, when it is not that of `base_url`.
         on_disconnect: what becomes of a call whose client has left; when left out, a stream is
             cancelled, and a whole answer is read to its end.
         timeouts: how long it may take.
@@ -55,5 +61,9 @@ class Provider(Section, frozen=True):
     price_as: str = ""
     allow_private: bool = False
     ca_file: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
+    tls_minimum: TlsVersion = "1.2"
+    server_name: str = ""
     on_disconnect: OnDisconnect | None = None
     timeouts: Timeouts = Timeouts()
