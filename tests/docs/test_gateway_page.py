@@ -1,4 +1,4 @@
-"""The page of the gateway's interface names every error code, header and metric, and no other."""
+"""The pages of the gateway name every error code, header and metric, and no other."""
 
 import ast
 import re
@@ -33,6 +33,11 @@ def test_the_page_lists_every_header_of_ours_and_no_other() -> None:
     assert set(re.findall(r"^\| `(x-tokonomi-[a-z-]+)` \|", PAGE, re.MULTILINE)) == named
 
 
-def test_the_page_lists_every_metric_and_no_other() -> None:
-    names = {metric.name for metric in Metrics().collect()}
-    assert set(re.findall(r"^\| `(tokonomi_\w+)` \|", PAGE, re.MULTILINE)) == names
+def test_the_page_lists_every_metric_with_its_type_and_labels_and_no_other() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(tokonomi_\w+)` \| (\w+) \| ([\w, ]*)\|", page, re.MULTILINE)
+    collected = [
+        (metric.name, metric.type, ", ".join(getattr(metric, "_labelnames", ())))
+        for metric in Metrics().collect()
+    ]
+    assert [(name, kind, labels.strip()) for name, kind, labels in listed] == collected

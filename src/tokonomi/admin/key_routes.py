@@ -34,15 +34,12 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     models: list[str] = []
 
 
-UNBOUND: Final = KeyLimits()
-
-
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to be made."""
 
     name: str
     project: str = "default"
-    limits: KeyLimits = UNBOUND
+    limits: KeyLimits | None = None
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +71,7 @@ def list_keys(state: State) -> list[KeyView]:
 @post("/keys", sync_to_thread=True, tags=["keys"], operation_id="create_key")
 def create_key(state: State, data: JSONBody[NewKey]) -> MadeKey:
     """The new key, with the text that is told this once."""
-    terms = _terms(data.limits)
+    terms = keys.FREE if data.limits is None else _terms(data.limits)
     with stores_of(state).opened() as database:
         text, key = keys.create(database, data.name, data.project, now=utc_now(), terms=terms)
     return MadeKey(secret=text, key=_view(key))

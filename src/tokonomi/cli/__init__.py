@@ -66,7 +66,8 @@ def main(tokens: list[str] | None = None) -> NoReturn:
     """Never returns: runs the command that the arguments name and exits with its code.
 
     Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 the configuration is wrong, 4 a limit that was
-    asked for is crossed, 5 the ledger does not balance, 130 interrupted.
+    asked for is crossed, 5 the ledger does not balance,
+    6 a stop had to cut requests, 130 interrupted.
     """
     tokens = sys.argv[1:] if tokens is None else tokens
     try:

@@ -1,7 +1,6 @@
 """What `tokonomi up` keeps running: the local model as a child, and the gateway in this process."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tokonomi.cli.demo import DemoFolder, prepare
-from tokonomi.cli.serve import applications
+from tokonomi.cli.serve import applications, start_logging
 from tokonomi.errors import TokonomiError
 from tokonomi.gateway.config import load
 from tokonomi.gateway.server import run
@@ -44,7 +43,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.attached:
         threading.Thread(target=_stop_when_standard_input_closes, daemon=True).start()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    start_logging("text")
     folder = DemoFolder(chosen.data)
     try:
         with folder.hold(chosen.port):

@@ -1,7 +1,7 @@
 """What the client gets besides the provider's own bytes: headers, the last comment, errors."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -39,15 +39,24 @@ StandingsOf = Callable[[str], Sequence[Standing]]
 """The limits of a key, by its id; none for a key without limits."""
 
 
+class Patience(Protocol):
+    """What ends waits that take too long."""
+
+    def wait_for_client(self) -> None:
+        """What is waited for now is the client's to give, and no fault of the provider."""
+        ...
+
+
 class Answer:
     """What a client is sent, as those see it who watch."""
 
-    __slots__ = ("_send", "_standings", "asked")
+    __slots__ = ("_send", "_standings", "asked", "watch")
 
     def __init__(self, asked: Asked, send: Send, standings: "StandingsOf") -> None:
         self.asked = asked
         self._send = send
         self._standings = standings
+        self.watch: Patience | None = None
 
     async def send(self, message: Message) -> None:
         """Sends on; returns when the client can take more."""
@@ -55,6 +64,8 @@ class Answer:
             self.asked.status = message["status"]
             if standings := self._standings(self.asked.key_id):
                 message["headers"] = with_rate_limits(message["headers"], standings)
+        if self.watch is not None:
+            self.watch.wait_for_client()
         await self._send(message)
 
 

@@ -1,5 +1,7 @@
 """The routes of the gateway, as an ASGI application. What is not listed here is refused."""
 
+import asyncio
+import hmac
 import logging
 import os
 import random
@@ -22,7 +24,7 @@ from tokonomi.gateway.in_use import ConfigurationInUse, Serving
 from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
-from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
+from tokonomi.gateway.wire_errors import AUTHENTICATION, GATEWAY, RATE_LIMIT, WireError
 from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.storage.keys import Key, KeyRing, Network
 
@@ -47,6 +49,7 @@ class Gateway:
         keys: KeyRing,
         limits: Limits,
         trusted: Sequence[Network] = (),
+        metrics_token: str = "",
         close: Callable[[], Awaitable[None]],
         beside: Mapping[str, Application] | None = None,
     ) -> None:
@@ -54,9 +57,12 @@ class Gateway:
         self._keys = keys
         self._limits = limits
         self._trusted = trusted
+        self._metrics_token = metrics_token.encode()
         self._metrics: Metrics = in_use.now.dispatcher.books.metrics
         self._watchdog = Watchdog()
         self._close = close
+        self.cut = 0
+        """Requests that were not done when the time of a stop was over."""
         self._beside = dict(beside or {})
         # Ids must be unique, not secret, and the system's source costs a call of the kernel each.
         self._randomness = random.Random(os.urandom(32))  # noqa: S311
@@ -83,6 +89,11 @@ class Gateway:
             self._metrics.refused[error.code] += 1
             await send_error(send, error)
 
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted here."""
+        return self._metrics
+
     def _application_at(self, path: str) -> Application | None:
         """The application beside the data plane that answers a path. It reaches no provider."""
         return self._beside.get(f"/{path[1:].partition('/')[0]}")
@@ -98,8 +109,11 @@ class Gateway:
             try:
                 await self._answer(endpoint, scope, receive, answer, serving=serving)
             except WireError as error:
-                answer.asked.refused = error.code
+                answer.asked.refused, answer.asked.limit = error.code, error.rate_limit
                 await send_error(answer.send, error, endpoint.ingress)
+            except asyncio.CancelledError:
+                self.cut += 1
+                raise
             finally:
                 books.observer.request_ended(answer.asked)
 
@@ -120,6 +134,7 @@ class Gateway:
         watch = self._watchdog.watch()
         metrics.in_flight += 1
         try:
+            answer.watch = watch
             aliases, asked = serving.snapshot.aliases, answer.asked
             errand = await self._taken(
                 endpoint, scope, receive, watch, aliases=aliases, asked=asked
@@ -191,7 +206,24 @@ class Gateway:
         ]
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
-    async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    def _watched_by(self, scope: Scope) -> None:
+        """Returns when the request may see how the gateway is.
+
+        Raises:
+            WireError: 401, when it does not bear the token that is asked for.
+        """
+        stated = dict(scope["headers"]).get(b"authorization", b"")
+        expected = b"Bearer " + self._metrics_token
+        if self._metrics_token and not hmac.compare_digest(stated, expected):
+            raise WireError(
+                401,
+                "invalid_metrics_token",
+                "Send the token of [listen] metrics_token_env as Authorization: Bearer.",
+                kind=AUTHENTICATION,
+            )
+
+    async def _health(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._watched_by(scope)
         in_use = self._in_use
         failure = in_use.now.dispatcher.books.recorder.failure
         configuration: dict[str, object] = {"version": in_use.version}
@@ -202,7 +234,8 @@ class Gateway:
         answer |= {"configuration": configuration} | ({"store": failure} if failure else {})
         await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
 
-    async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _scrape(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self._watched_by(scope)
         body = self._metrics.exposition()
         await send_body(send, 200, [(b"content-type", CONTENT_TYPE)], body)
 

@@ -23,6 +23,7 @@ class Asked:
         label: the alias as configured, or empty.
         status: the HTTP status of the answer, 0 while there is none.
         refused: the code of the error that the gateway answered with.
+        limit: the kind of the key's limit that refused it.
         traceparent: the trace that the client says it belongs to, as it came.
         calls: the settled attempts, in their order.
         begun_ns: monotonic instant of the arrival.
@@ -35,9 +36,15 @@ class Asked:
     label: str = ""
     status: int = 0
     refused: str = ""
+    limit: str = ""
     traceparent: bytes = b""
     calls: list[Call] = field(default_factory=list[Call])
     begun_ns: int = field(default_factory=time.monotonic_ns)
+
+    @property
+    def begun_at_ns(self) -> int:
+        """The instant of the arrival, in nanoseconds since 1970."""
+        return time.time_ns() - (time.monotonic_ns() - self.begun_ns)
 
     @property
     def elapsed_ms(self) -> int:

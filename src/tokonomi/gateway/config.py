@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +16,7 @@ from tokonomi.configuration.document import SECTIONS
 from tokonomi.configuration.mistakes import WrongAt, converted, nearest
 from tokonomi.configuration.reading import BOOT_SECTIONS
 from tokonomi.errors import BadConfig, BadInput
+from tokonomi.gateway.logs import LogFormat
 from tokonomi.routing.provider import Section
 from tokonomi.storage.keys import networks_from
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
@@ -51,11 +53,18 @@ class Listen(Section, frozen=True):
     Attributes:
         host: the address.
         port: the port.
+        tls_cert: our certificate, in PEM; with it clients speak TLS.
+        tls_key: the file of its key, when that is not in the same file.
+        metrics_token_env: environment variable with the token that `/metrics` and `/healthz` ask
+            for; left out, they need none.
         trusted_proxies: networks of proxies whose `X-Forwarded-For` says who the client is.
     """
 
     host: str = "127.0.0.1"
     port: int = 4000
+    tls_cert: str = ""
+    tls_key: str = ""
+    metrics_token_env: str = ""
     trusted_proxies: tuple[str, ...] = ()
 
 
@@ -66,6 +75,14 @@ class Limits(Section, frozen=True):
         body_bytes: largest request body.
         reply_bytes: largest reply that is not a stream, and largest single event of a stream.
         concurrent: requests in flight; further ones are answered 429 at once.
+        connections: open connections of clients; further ones are answered 503 and closed.
+        head_bytes: largest head of a request, its address and header fields together.
+        head_fields: most header fields of a request.
+        target_bytes: longest address in a request.
+        head_seconds: how long a client may take to send a head, from its connection or its first
+            byte on.
+        idle_seconds: how long a connection is kept for the next request.
+        read_seconds: how long a client may let an answer wait without reading 16 KiB of it.
         body_seconds: how long a client may take to send its body.
         drain_seconds: how long calls in flight may go on after SIGTERM.
         output_tokens: the most output of a request that names no limit of its own and that a
@@ -75,9 +92,37 @@ class Limits(Section, frozen=True):
     body_bytes: int = 20 * 1024 * 1024
     reply_bytes: int = 64 * 1024 * 1024
     concurrent: int = 1_000
+    connections: int = 2_000
+    head_bytes: int = 32 * 1024
+    head_fields: int = 100
+    target_bytes: int = 8 * 1024
+    head_seconds: float = 10.0
+    idle_seconds: float = 75.0
+    read_seconds: float = 30.0
     body_seconds: float = 30.0
     drain_seconds: float = 30.0
     output_tokens: int | None = None
+
+
+class Observe(Section, frozen=True):
+    """`[observe]`: what the gateway writes of its requests, besides metrics and the store.
+
+    Attributes:
+        log_format: `text`, or `json` for a JSON object a line.
+        access_log: whether each request has a line.
+        otlp_endpoint: where spans and metrics of OpenTelemetry are sent over HTTP, such as
+            `http://127.0.0.1:4318`; left out, there are none.
+        otlp_headers_env: environment variable with header fields for it, `name=value,name=value`.
+        service_name: what the gateway is called there.
+        content: whether spans carry prompts and answers.
+    """
+
+    log_format: LogFormat = "text"
+    access_log: bool = True
+    otlp_endpoint: str = ""
+    otlp_headers_env: str = ""
+    service_name: str = "tokonomi"
+    content: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +132,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Secrets = Secrets()
     listen: Listen = Listen()
     limits: Limits = Limits()
+    observe: Observe = Observe()
     folder: Path = Path()
 
     def inside(self, path: str) -> str:
@@ -188,3 +234,16 @@ def _check(config: Config) -> None:
             positive(("limits", name), value)
     if config.secrets.key_env and config.secrets.key_file:
         raise WrongAt(("secrets",), "names both key_env and key_file", "Keep one of them.")
+    _check_observe(config.observe)
+
+
+def _check_observe(observe: Observe) -> None:
+    if not observe.otlp_endpoint:
+        return
+    address = urlsplit(observe.otlp_endpoint)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        raise WrongAt(
+            ("observe", "otlp_endpoint"),
+            f"{observe.otlp_endpoint!r} is not the address of a collector",
+            "Write it like http://127.0.0.1:4318.",
+        )

@@ -24,7 +24,7 @@ from tokonomi.errors import BadConfig
 from tokonomi.gateway.connect import Endpoint, refuse_private
 from tokonomi.gateway.spoken import all_spoken, first_spoken
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted
-from tokonomi.routing.provider import Provider
+from tokonomi.routing.provider import Provider, TlsVersion
 
 _HEAD_BYTES: Final = 64 * 1024
 _BUFFERED_BYTES: Final = 256 * 1024
@@ -32,6 +32,10 @@ _IDLE_SECONDS: Final = 15.0
 _FIRST_FINAL_STATUS: Final = 200
 _KEPT_HEADS: Final = 1_000
 """Paths whose heads are kept: some dialects have the model in the path."""
+_TLS_VERSIONS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
 PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -230,6 +234,7 @@ class HttpUpstream:
             address.hostname,
             address.port or PORTS[address.scheme],
             tls,
+            server_name=provider.server_name,
             allow_private=provider.allow_private,
         )
         self._idle: deque[Connection] = deque()
@@ -237,6 +242,13 @@ class HttpUpstream:
         self._fields = _fields(address.netloc, _key_fields(provider, secret))
         self._heads: dict[str, bytes] = {}
         self._closed = False
+        self.busy = 0
+        """Connections with a call on them, or being made for one."""
+
+    @property
+    def idle(self) -> int:
+        """Connections that are kept for the next call."""
+        return len(self._idle)
 
     async def post(
         self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
@@ -248,16 +260,23 @@ class HttpUpstream:
             head = line + self._fields
             if len(self._heads) < _KEPT_HEADS:
                 self._heads[path] = head
-        connection = self._take() or await self._connect(connect_seconds)
+        self.busy += 1
+        try:
+            connection = self._take() or await self._connect(connect_seconds)
+        except BaseException:
+            self.busy -= 1
+            raise
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
         except BaseException:
+            self.busy -= 1
             connection.abort()
             raise
         return _Reply(connection, self)
 
     def give_back(self, connection: Connection) -> None:
         """Keeps the connection of an exchange that is over, or cuts that of one that is not."""
+        self.busy -= 1
         if connection.release():
             if self._closed:
                 connection.abort()
@@ -295,7 +314,7 @@ class HttpUpstream:
         except ssl.SSLError as error:
             raise Untrusted(str(error)) from None
         except OSError as error:
-            raise Unreachable(str(error)) from None
+            raise Unreachable(str(error) or type(error).__name__) from None
 
 
 def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
@@ -311,16 +330,7 @@ def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
         raise BadConfig(f"providers.{name}: its key has characters that no header can carry")
     tls: ssl.SSLContext | None = None
     if provider.base_url.startswith("https:"):
-        tls = ssl.create_default_context()
-        tls.set_alpn_protocols(["http/1.1"])
-        if provider.ca_file:
-            try:
-                tls.load_verify_locations(provider.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise BadConfig(
-                    f"providers.{name}: ca_file {provider.ca_file} cannot be read: {error}",
-                    remedy="Name a file of certificates in PEM.",
-                ) from error
+        tls = _tls_of(name, provider)
     return HttpUpstream(provider, secret, tls)
 
 
@@ -331,6 +341,25 @@ def _key_fields(provider: Provider, secret: str) -> dict[str, str]:
     if "anthropic_messages" in all_spoken(provider):
         fields["anthropic-version"] = ANTHROPIC_VERSION
     return fields
+
+
+def _tls_of(name: str, provider: Provider) -> ssl.SSLContext:
+    tls = ssl.create_default_context()
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.minimum_version = _TLS_VERSIONS[provider.tls_minimum]
+    part = "ca_file"
+    try:
+        if provider.ca_file:
+            tls.load_verify_locations(provider.ca_file)
+        part = "client_cert_file"
+        if provider.client_cert_file:
+            tls.load_cert_chain(provider.client_cert_file, provider.client_key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(
+            f"providers.{name}: {part} {getattr(provider, part)} cannot be read: {error}",
+            remedy="Name a file of certificates in PEM, and the file of its key.",
+        ) from error
+    return tls
 
 
 def _fields(host: str, key_fields: Mapping[str, str]) -> bytes:

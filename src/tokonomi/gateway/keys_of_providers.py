@@ -63,18 +63,26 @@ class Surroundings:
         return read_master_keys(self.master_keys, self.environ).open(name, sealed[name])
 
     def _stated(self, section: str, variable: str, file: str) -> str:
-        if variable:
-            secret = self.environ.get(variable, "").strip()
-            if not secret:
-                raise BadConfig(
-                    f"{section}: the environment variable {variable} is not set",
-                    remedy="Set it, or remove the section.",
-                )
-            return secret
-        if not file:
-            return ""
-        path = self.path(file)
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfig(f"{section}: the key file {path} cannot be read: {error}") from error
+        return secret_in(section, variable, self.path(file), self.environ)
+
+
+def secret_in(section: str, variable: str, file: str, environ: Mapping[str, str]) -> str:
+    """The secret in a variable or in a file, empty where a section names neither.
+
+    Raises:
+        BadConfig: the variable is not set, or the file cannot be read.
+    """
+    if variable:
+        secret = environ.get(variable, "").strip()
+        if not secret:
+            raise BadConfig(
+                f"{section}: the environment variable {variable} is not set",
+                remedy="Set it, or remove the section.",
+            )
+        return secret
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{section}: the key file {file} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ asks. Labels are configured names and closed sets, never what a client wrote.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -22,14 +22,15 @@ from prometheus_client.registry import Collector
 from tokonomi.calls import Call
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.settle import Exchange
-from tokonomi.ledger.hold import Captured
+from tokonomi.ledger.hold import Captured, Held
 from tokonomi.money import currency_of
 from tokonomi.pricing.charge import Charge
-from tokonomi.usage import Quarantined
+from tokonomi.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Quarantined, Source
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
 _MS_PER_SECOND: Final = 1_000
+_TOKEN_KINDS: Final = (*INPUT_BUCKETS, *OUTPUT_BUCKETS, "reasoning")
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
@@ -58,11 +59,26 @@ class Durations:
         return cumulated
 
 
+class UpstreamConnections(Protocol):
+    """The connections to one provider."""
+
+    @property
+    def busy(self) -> int:
+        """How many have a call on them, or are being made for one."""
+        ...
+
+    @property
+    def idle(self) -> int:
+        """How many are kept for the next call."""
+        ...
+
+
 class Metrics(Collector):
     """The counts of one gateway process."""
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.connections = 0
         self.orphans = 0
         self.unsettled = 0
         self.refused: defaultdict[str, int] = defaultdict(int)
@@ -72,25 +88,37 @@ class Metrics(Collector):
         self._unpriced: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._quarantined: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._overruns: defaultdict[tuple[str], int] = defaultdict(int)
+        self._holds: defaultdict[tuple[str], int] = defaultdict(int)
+        self._limited: defaultdict[tuple[str], int] = defaultdict(int)
+        self._requests: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._estimated: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.upstreams: Mapping[str, UpstreamConnections] = {}
         self.unknown_usage_keys: defaultdict[tuple[str], int] = defaultdict(int)
         self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def attempt_begins(self, _exchange: Exchange) -> bytes:
-        """Nothing: an attempt counts when it has ended."""
+    def attempt_begins(self, exchange: Exchange) -> bytes:
+        """Takes note of what a call holds while it is in flight."""
+        for held in exchange.held:
+            self._holds[_kind_of(held),] += 1
         return b""
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """Takes note of a settled call and of what its holds did not cover."""
         self.count(call, exchange.target.label)
+        for held in exchange.held:
+            self._holds[_kind_of(held),] -= 1
         self.count_overruns(captured)
 
     def request_ended(self, asked: Asked) -> None:
-        """Takes note of a request that the gateway itself refused."""
+        """Takes note of a request, and of why the gateway refused it if it did."""
+        self._requests[asked.route, str(asked.status)] += 1
         if asked.refused:
             self.refused[asked.refused] += 1
+        if asked.limit:
+            self._limited[asked.limit,] += 1
 
     def count(self, call: Call, label: str) -> None:
         """Takes note of a settled call; `label` is the alias as configured."""
@@ -104,8 +132,11 @@ class Metrics(Collector):
         if isinstance(usage, Quarantined):
             self._quarantined[where] += 1
         else:
-            self._tokens[label, provider, "input"] += usage.total_input
-            self._tokens[label, provider, "output"] += usage.total_output
+            for kind in _TOKEN_KINDS:
+                if count := getattr(usage, kind):
+                    self._tokens[label, provider, kind] += count
+            if usage.source is Source.ESTIMATED:
+                self._estimated[where] += 1
         if isinstance(call.cost, Charge):
             self._cost[label, provider, call.cost.currency] += call.cost.sub_units
         else:
@@ -115,7 +146,7 @@ class Metrics(Collector):
         """Takes note of holds that a call used more than."""
         for each in captured:
             if each.overrun:
-                self._overruns[(each.held.source.partition(" ")[0],)] += 1
+                self._overruns[_kind_of(each.held),] += 1
 
     def exposition(self) -> bytes:
         """The text that a scrape gets."""
@@ -125,6 +156,9 @@ class Metrics(Collector):
         """The metrics, made for one scrape."""
         yield GaugeMetricFamily(
             "tokonomi_requests_in_flight", "Requests being answered now.", self.in_flight
+        )
+        yield GaugeMetricFamily(
+            "tokonomi_connections", "Connections of clients that are open now.", self.connections
         )
         yield CounterMetricFamily(
             "tokonomi_orphans",
@@ -143,12 +177,27 @@ class Metrics(Collector):
             {(code,): n for code, n in self.refused.items()},
         )
         yield _counter(
+            "tokonomi_requests",
+            "Requests to the metered routes, by the status that their client got; 0 is none.",
+            ("route", "status"),
+            self._requests,
+        )
+        yield _counter(
+            "tokonomi_rate_limited",
+            "Requests refused by a limit of their key, by its kind.",
+            ("kind",),
+            self._limited,
+        )
+        yield self._holds_family()
+        yield self._upstreams_family()
+        yield _counter(
             "tokonomi_calls", "Settled calls.", ("model", "provider", "status"), self._calls
         )
         yield _counter(
             "tokonomi_tokens",
-            "Tokens of settled calls, estimated ones among them.",
-            ("model", "provider", "direction"),
+            "Tokens of settled calls, estimated ones among them. Kinds are disjoint, but that"
+            " reasoning is a part of output.",
+            ("model", "provider", "kind"),
             self._tokens,
         )
         yield self._cost_family()
@@ -177,6 +226,12 @@ class Metrics(Collector):
             self._quarantined,
         )
         yield _counter(
+            "tokonomi_estimated_calls",
+            "Settled calls whose usage is an estimate, since their provider reported none.",
+            ("model", "provider"),
+            self._estimated,
+        )
+        yield _counter(
             "tokonomi_overruns",
             "Holds that their calls used more than, of budgets and of wallets.",
             ("kind",),
@@ -189,8 +244,30 @@ class Metrics(Collector):
             self.unknown_usage_keys,
         )
 
+    def _holds_family(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tokonomi_holds",
+            "Holds of calls in flight, on budgets and on wallets.",
+            labels=("kind",),
+        )
+        for labels, count in [*self._holds.items()]:
+            family.add_metric(labels, count)
+        return family
+
+    def _upstreams_family(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tokonomi_upstream_connections",
+            "Connections to providers: with a call on them, or kept for the next one.",
+            labels=("provider", "state"),
+        )
+        for name, upstream in self.upstreams.items():
+            family.add_metric((name, "busy"), upstream.busy)
+            family.add_metric((name, "idle"), upstream.idle)
+        return family
+
     def _cost_family(self) -> Metric:
-        # Prometheus knows only floats. The exact sums are in the store; this is for graphs.
+        # What is added up are whole sub-units, so nothing drifts; Prometheus knows only floats, so
+        # each sum becomes one when it is asked for. The exact sums are in the store.
         in_units = {
             labels: sub_units / currency_of(labels[2]).sub_units
             for labels, sub_units in self._cost.items()
@@ -201,6 +278,11 @@ class Metrics(Collector):
             ("model", "provider", "currency"),
             in_units,
         )
+
+
+def _kind_of(held: Held) -> str:
+    """Whether a hold is on a budget or on a wallet."""
+    return held.source.partition(" ")[0]
 
 
 def _counter(

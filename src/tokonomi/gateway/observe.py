@@ -46,7 +46,8 @@ class Observers:
         return b"".join([it.attempt_begins(exchange) for it in self.each])
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
-        """See `Observer.attempt_ended`."""
+        """See `Observer.attempt_ended`; the request keeps the call."""
+        exchange.asked.calls.append(call)
         for it in self.each:
             it.attempt_ended(exchange, call, captured)
 

@@ -90,6 +90,7 @@ def refused_by_rate(refusal: RateRefusal) -> WireError:
         kind=RATE_LIMIT,
         retry_after_seconds=0 if refusal.never_fits else wait_seconds,
         try_again=not refusal.never_fits,
+        rate_limit=refusal.kind,
         metadata={
             "limit_source": refusal.kind,
             "limit": str(refusal.limit),

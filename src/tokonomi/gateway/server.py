@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
@@ -18,8 +19,7 @@ from typing import Final
 
 import uvicorn
 
-from tokonomi.errors import StartError
-from tokonomi.gateway.alarms import UnknownKeys
+from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper
@@ -27,14 +27,15 @@ from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.config import Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
-from tokonomi.gateway.keys_of_providers import Surroundings
+from tokonomi.gateway.keys_of_providers import Surroundings, secret_in
+from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
-from tokonomi.gateway.observe import Observers
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
+from tokonomi.gateway.watching import Watching
 from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
@@ -46,7 +47,6 @@ _log: Final = logging.getLogger("tokonomi.gateway")
 _BACKLOG: Final = 2_048
 _COLLECT_AFTER: Final = 10_000
 """New objects before a collection; requests leave few cycles behind."""
-_KEEP_ALIVE_SECONDS: Final = 75
 
 
 def run(
@@ -55,8 +55,11 @@ def run(
     environ: Mapping[str, str] = os.environ,
     announce: Callable[[str], None] = _log.info,
     beside: Mapping[str, Application] | None = None,
-) -> None:
-    """Serves until SIGINT or SIGTERM; then finishes the calls in flight and returns.
+) -> int:
+    """How many requests a stop has cut, once the gateway has ended.
+
+    It serves until SIGINT or SIGTERM. Then it takes no new connection and finishes the calls in
+    flight; those that are not done after `limits.drain_seconds` are cut, and their rows say so.
 
     `announce` is called once with the URL, when requests are accepted. `beside` are applications
     that answer the paths under their names, such as the admin API under `/admin`.
@@ -66,10 +69,13 @@ def run(
         StartError: the address cannot be listened on.
         StoreError: the store cannot be opened.
     """
+    _check_certificate(config)
     listener = _listen(config.listen.host, config.listen.port)
     stopping = _Stopping()
     with listener, stopping.signals(), asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(config, listener, environ, announce, beside=beside, stopping=stopping))
+        return runner.run(
+            _serve(config, listener, environ, announce, beside=beside, stopping=stopping)
+        )
 
 
 def _spare_the_collector() -> None:
@@ -90,13 +96,16 @@ async def _serve(
     *,
     beside: Mapping[str, Application] | None,
     stopping: "_Stopping",
-) -> None:
+) -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     gateway = await open_gateway(config, environ, beside=beside)
+    connections = Connections(config.limits, gateway.metrics)
     server = uvicorn.Server(
         uvicorn.Config(
             gateway,
-            http="httptools",
+            http=connections.protocol(),
+            ssl_certfile=config.inside(config.listen.tls_cert) or None,
+            ssl_keyfile=config.inside(config.listen.tls_key) or None,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -104,15 +113,26 @@ async def _serve(
             proxy_headers=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=max(1, round(config.limits.idle_seconds)),
             timeout_graceful_shutdown=max(1, round(config.limits.drain_seconds)),
         )
     )
     stopping.stops(server)
     _spare_the_collector()
     host, port = listener.getsockname()[:2]
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    await server.serve(sockets=[listener])
+    scheme = "https" if config.listen.tls_cert else "http"
+    announce(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        connections.close()
+    if gateway.cut:
+        _log.error(
+            "%d requests were not done %g s after the stop and were cut; their rows say so",
+            gateway.cut,
+            config.limits.drain_seconds,
+        )
+    return gateway.cut
 
 
 async def open_gateway(
@@ -136,14 +156,15 @@ async def open_gateway(
         raise
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
     breakers = Breakers(BreakerRules())
-    observers = Observers((metrics, UnknownKeys(metrics)))
+    watching = Watching(config.observe, metrics, environ)
     # Draws spread retries and weights; nobody gains by guessing them.
     draw = random.Random().random  # noqa: S311
     worker_id = workers.register(database, now=datetime.now(UTC))
     recorder = Recorder(store, worker_id)
 
     def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
-        books = Bookkeeper(recorder, snapshot.book, rules, metrics, observers)
+        books = Bookkeeper(recorder, snapshot.book, rules, metrics, watching.observer)
+        metrics.upstreams = {name: each.upstream for name, each in snapshot.clients.items()}
         attempts = Attempts(books, snapshot.upstreams, config.limits.reply_bytes)
         return Dispatcher(attempts, Targets(snapshot.book, breakers), draw)
 
@@ -164,6 +185,7 @@ async def open_gateway(
         await asyncio.to_thread(upkeep.stop)
         await asyncio.to_thread(messenger.close)
         await recorder.close()
+        await asyncio.to_thread(watching.close)
         workers.retire(database, worker_id, now=datetime.now(UTC))
         database.close()
         upkeep.close()
@@ -173,6 +195,7 @@ async def open_gateway(
         in_use=in_use,
         keys=upkeep.keys,
         limits=config.limits,
+        metrics_token=secret_in("listen", config.listen.metrics_token_env, "", environ),
         trusted=networks_from(config.listen.trusted_proxies),
         close=close,
         beside=beside,
@@ -188,11 +211,18 @@ def surroundings_of(config: Config, environ: Mapping[str, str]) -> Surroundings:
 
 
 def _warn_of_strangers(config: Config) -> None:
-    if not _is_loopback(config.listen.host):
+    listen = config.listen
+    if _is_loopback(listen.host):
+        return
+    if not listen.tls_cert:
         _log.warning(
-            "the gateway listens on %s without TLS: put a proxy before it, and keep /metrics and"
-            " /healthz, which need no key, from strangers",
-            config.listen.host,
+            "the gateway listens on %s without TLS: set tls_cert, or use a proxy", listen.host
+        )
+    if not listen.metrics_token_env:
+        _log.warning(
+            "/metrics and /healthz need no token, and the gateway listens on %s: set"
+            " metrics_token_env, or keep them from strangers in a proxy",
+            listen.host,
         )
 
 
@@ -237,6 +267,21 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_certificate(config: Config) -> None:
+    listen = config.listen
+    if not listen.tls_cert:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.inside(listen.tls_cert), config.inside(listen.tls_key) or None
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(
+            f"listen: tls_cert {listen.tls_cert} cannot be used: {error}",
+            remedy="Name a certificate in PEM, and the file of its key in tls_key.",
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

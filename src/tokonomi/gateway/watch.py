@@ -89,6 +89,13 @@ class Watch:
         if self.due > self._total_due:
             self.due, self._reason = self._total_due, Reason.TOTAL
 
+    def wait_for_client(self) -> None:
+        """The present waits are the client's: until the next limit only the total ends them.
+
+        How long a client may block an answer is the connection's to limit.
+        """
+        self.due, self._reason = self._total_due, Reason.TOTAL
+
     def limit_total(self, seconds: float) -> None:
         """All waits together end `seconds` from now."""
         self._total_due = self._clock() + seconds

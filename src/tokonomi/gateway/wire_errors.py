@@ -29,6 +29,7 @@ class WireError(Exception):
         param: the part of the request that is wrong, when it is one.
         retry_after_seconds: when to try again; 0 when trying again does not help by itself.
         try_again: whether clients that try again by themselves may do so.
+        rate_limit: the kind of the key's limit that refuses, where one does.
         metadata: what a program may want to know besides, such as the numbers of a refusal.
     """
 
@@ -42,6 +43,7 @@ class WireError(Exception):
         param: str | None = None,
         retry_after_seconds: int = 0,
         try_again: bool = True,
+        rate_limit: str = "",
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
@@ -51,6 +53,7 @@ class WireError(Exception):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         self.try_again = try_again
+        self.rate_limit = rate_limit
         self.metadata = metadata
         super().__init__(message)
 

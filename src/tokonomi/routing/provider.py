@@ -11,6 +11,7 @@ Anthropic's messages, or Gemini's generateContent."""
 Spoken = Literal["chat", "responses", "messages"]
 """A dialect that a provider may speak besides: OpenAI's chat completions and responses, or
 Anthropic's messages, under the same address."""
+TlsVersion = Literal["1.2", "1.3"]
 
 OnDisconnect = Literal["cancel", "drain", "estimate"]
 """What becomes of a call whose client has left; see `gateway.disconnect`."""
@@ -57,6 +58,10 @@ class Provider(Section, frozen=True):
         price_as: the provider's name in the price book; the section's own name when empty.
         allow_private: whether `base_url` may lead to a private network or to this host.
         ca_file: certificates to trust besides the system's, in PEM.
+        client_cert_file: certificate that we show, in PEM, with its key unless that has a file.
+        client_key_file: key of that certificate.
+        tls_minimum: the oldest version of TLS that is spoken.
+        server_name: the name that its certificate must have, when it is not that of `base_url`.
         on_disconnect: what becomes of a call whose client has left; when left out, a stream is
             cancelled, and a whole answer is read to its end.
         prefix: how it is given the beginning of an answer that broke off elsewhere.
@@ -73,6 +78,10 @@ class Provider(Section, frozen=True):
     price_as: str = ""
     allow_private: bool = False
     ca_file: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
+    tls_minimum: TlsVersion = "1.2"
+    server_name: str = ""
     on_disconnect: OnDisconnect | None = None
     prefix: PrefixForm = "none"
     timeouts: Timeouts = Timeouts()

@@ -1,6 +1,9 @@
 """A provider and a gateway for the tests of one file, and a client with a key."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -49,3 +52,21 @@ def key(gateway: GatewayProcess) -> str:
 def client(gateway: GatewayProcess, key: str) -> Iterator[openai.OpenAI]:
     with gateway.client(key) as ready:
         yield ready
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key in one file, made here."""
+    path = tmp_path_factory.mktemp("tls") / "provider.pem"
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    subject = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    files = f"-keyout {path} -out {path}.crt"
+    subprocess.run(
+        f"{command} {subject} {files}".split(),
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path

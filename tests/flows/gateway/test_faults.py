@@ -1,9 +1,7 @@
 """Every fault of a provider and of a client: what the client sees, and what the row says."""
 
 import json
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,24 +196,6 @@ def test_calls_in_flight_are_finished_when_the_gateway_is_told_to_stop(
     [row] = own.rows()
     assert (row["status"], row["source"]) == ("cut", "estimated")
     assert own.in_flight() == 0
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 and its key in one file, made here."""
-    path = tmp_path_factory.mktemp("tls") / "provider.pem"
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    subject = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    files = f"-keyout {path} -out {path}.crt"
-    subprocess.run(
-        f"{command} {subject} {files}".split(),
-        check=True,
-        capture_output=True,
-    )
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
 
 
 @pytest.mark.parametrize("trusted", [True, False])

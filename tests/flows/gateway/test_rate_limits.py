@@ -56,10 +56,9 @@ def make_key(store: Path | str, gateways: list[GatewayProcess], terms: Terms) ->
 
 def ask(client: openai.OpenAI, **more: Any) -> str:
     """What became of a call: `ok`, or the code of its refusal."""
+    asked: dict[str, Any] = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 5, **more}
     try:
-        client.chat.completions.create(
-            **{"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 5, **more}
-        )
+        client.chat.completions.create(**asked)
     except openai.APIStatusError as refused:
         return str(refused.code)
     return "ok"
@@ -73,7 +72,7 @@ def test_no_more_requests_pass_than_the_limit_over_both_gateways(
     before = len(provider.received)
     clients = [each.client(key) for each in gateways]
     with ThreadPoolExecutor(8) as pool:
-        outcomes = Counter(pool.map(lambda n: ask(clients[n % 2]), range(16)))
+        outcomes = Counter(pool.map(ask, clients * 8))
     assert outcomes == {"ok": 1, "rate_limit_exceeded": 15}
     assert len(provider.received) == before + 1
     with pytest.raises(openai.RateLimitError) as refused:
@@ -82,17 +81,13 @@ def test_no_more_requests_pass_than_the_limit_over_both_gateways(
     assert 1 <= int(headers["retry-after"]) <= 60
     assert headers["x-ratelimit-limit-requests"] == "1"
     assert headers["x-ratelimit-remaining-requests"] == "0"
-    assert refused.value.body == {
-        "message": refused.value.body["message"],  # pyright: ignore[reportIndexIssue, reportOptionalSubscript]
-        "type": "rate_limit_error",
-        "param": None,
-        "code": "rate_limit_exceeded",
-        "metadata": {
-            "limit_source": "requests",
-            "limit": "1",
-            "available": "0",
-            "needed": "1",
-        },
+    assert refused.value.type == "rate_limit_error"
+    error: Any = refused.value.body
+    assert error["metadata"] == {
+        "limit_source": "requests",
+        "limit": "1",
+        "available": "0",
+        "needed": "1",
     }
     for client in clients:
         client.close()

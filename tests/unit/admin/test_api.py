@@ -238,6 +238,25 @@ def test_events_are_listed_by_what_they_are_about(api: Api) -> None:
     ]
 
 
+def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
+    bound = {"requests_per_minute": 60, "networks": ["10.0.0.0/8"], "models": ["a/*"]}
+    whole = bound | {"tokens_per_minute": None, "concurrent": None, "expires": None}
+    status, made = api.ask("POST", "/keys", {"name": "shop", "limits": bound})
+    assert (status, made["secret"][:3], made["key"]["limits"]) == (201, "tk-", whole)
+    path = f"/keys/{made['key']['id']}"
+    assert api.ask("GET", "/keys")[1] == [made["key"]]
+    until = "2027-01-01T00:00:00Z"
+    limits = api.ask("PUT", f"{path}/limits", {"concurrent": 3, "expires": until})[1]["limits"]
+    assert (limits["requests_per_minute"], limits["concurrent"]) == (None, 3)
+    assert limits["expires"] == until
+    assert api.ask("POST", f"{path}/revoke")[1]["revoked"] is not None
+    assert made["secret"] not in str(api.ask("GET", "/keys"))
+    assert api.error("POST", "/keys", {"name": ""}) == (400, "bad_input")
+    wrong = {"requests_per_minute": 0}
+    assert api.error("PUT", f"{path}/limits", wrong) == (400, "bad_input")
+    assert api.error("PUT", "/keys/key_x/limits", {}) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "told"),
     [

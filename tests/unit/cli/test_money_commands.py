@@ -70,6 +70,23 @@ def test_a_rehearsal_says_so_and_writes_nothing(typed: Typed) -> None:
     assert rows(typed("credits", "wallets", "--format", "json")) == []
 
 
+def test_a_key_is_bound_when_it_is_made_and_later_and_set_free(typed: Typed) -> None:
+    made = typed(
+        *("keys", "create", "--name", "shop", "--rpm", "60", "--network", "10.0.0.0/8"),
+        *("--network", "::1", "--model", "a/*", "--expires", "2027-01-01"),
+    )
+    assert (made[0], made[1][:3]) == (0, "tk-")
+    (key,) = rows(typed("keys", "list", "--format", "json"))
+    until = "until 2027-01-01T00:00:00Z"
+    said = f"60 requests a minute, {until}, from 10.0.0.0/8 ::1/128, for a/*"
+    assert key["limits"] == said
+    more = typed("keys", "limit", key["id"], "--rpm", "none", "--tpm", "9", "--network", "none")
+    assert more[1].endswith(f": 9 tokens a minute, {until}, for a/*\n")
+    free = ("--tpm", "none", "--model", "none", "--expires", "none")
+    assert typed("keys", "limit", key["id"], *free)[1].endswith(": no limits\n")
+    assert typed("keys", "limit", key["id"], "--concurrent", "0")[0] == 1
+
+
 def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
     typed("credits", "purchase", "extension-s", "--wallet", "user=ani", "--payment", "p-1")
     typed("credits", "grant", "10", "--wallet", "user=ani", "--promotion", "hi", "--days", "30")

@@ -50,13 +50,15 @@ class Names(asyncio.SelectorEventLoop):
         self.answers = list(answers)
         self.called: list[tuple[str, str | None]] = []
 
-    async def getaddrinfo(self, _host: Any, port: Any, **_: Any) -> list[Any]:
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
+        assert host
         found = self.answers.pop(0)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
 
     async def create_connection(
-        self, protocol_factory: Any, host: Any = None, _port: Any = None, **kw: Any
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **kw: Any
     ) -> Any:
+        assert port == 80
         self.called.append((host, kw["server_hostname"]))
         if host in self.closed:
             raise ConnectionRefusedError(111, "refused")

@@ -43,7 +43,8 @@ def test_calls_are_counted_with_their_tokens_and_cost() -> None:
     metrics.count(a_call(Unpriced("x"), usage=Quarantined("x", "{}")), "openai/*")
     found = samples(metrics)
     assert found["tokonomi_calls_total", "openai/*", "openai", "ok"] == 4
-    assert found["tokonomi_tokens_total", "input", "openai/*", "openai"] == 63
+    assert found["tokonomi_tokens_total", "uncached_input", "openai/*", "openai"] == 60
+    assert found["tokonomi_tokens_total", "cache_read", "openai/*", "openai"] == 3
     assert found["tokonomi_tokens_total", "output", "openai/*", "openai"] == 21
     assert found["tokonomi_cost_total", "USD", "openai/*", "openai"] == 3.0
     assert found["tokonomi_unpriced_calls_total", "openai/*", "openai"] == 2

@@ -1,15 +1,26 @@
 """Virtual keys: what is stored of them, and who knows them when."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tokonomi.budgets.rate_limit import RateLimits
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.keys import KeyRing, create, every_key, hash_of, revoke
+from tokonomi.storage.keys import (
+    KeyRing,
+    Terms,
+    change_terms,
+    create,
+    every_key,
+    hash_of,
+    networks_from,
+    revoke,
+)
 
 AT = datetime(2026, 1, 30, 12, tzinfo=UTC)
 
@@ -68,6 +79,48 @@ def test_a_key_revoked_twice_keeps_the_first_time(database: Database) -> None:
     later = AT + timedelta(hours=1)
     assert revoke(database, key.id, now=later).revoked == later
     assert revoke(database, key.id, now=later + timedelta(hours=1)).revoked == later
+
+
+TERMS = Terms(
+    expires=AT + timedelta(days=1),
+    networks=networks_from(["10.0.0.0/8", "2001:db8::/32"]),
+    models=("gpt-4o-mini", "local/*"),
+    limits=RateLimits(requests=60, tokens=1_000),
+)
+
+
+def test_what_binds_a_key_is_kept_and_changed_while_a_ring_learns_of_it(
+    database: Database, store: Path | str
+) -> None:
+    text, key = create(database, "n", "p", now=AT, terms=TERMS)
+    assert key.terms == TERMS
+    with closing(open_store(store)) as other:
+        ring = KeyRing(other)
+        assert ring.find(text.encode()) == key
+        database.execute("UPDATE rate_limit SET taken = 7")
+        wider = replace(TERMS, expires=None, limits=RateLimits(requests=90, concurrent=2))
+        changed = change_terms(database, key.id, lambda _: wider)
+        assert ring.refresh()
+        assert ring.find(text.encode()) == changed
+    assert every_key(database) == [changed]
+    rows = database.execute("SELECT kind, most, taken FROM rate_limit ORDER BY kind").fetchall()
+    assert rows == [("concurrent", 2, 0), ("requests", 90, 7)]
+
+
+@pytest.mark.parametrize(
+    "limits", [RateLimits(requests=0), RateLimits(tokens=-1), RateLimits(concurrent=10**10)]
+)
+def test_a_limit_that_is_none_is_refused_and_nothing_is_changed(
+    database: Database, limits: RateLimits
+) -> None:
+    _, key = create(database, "n", "p", now=AT, terms=TERMS)
+    with pytest.raises(BadInput, match="the limit of"):
+        change_terms(database, key.id, lambda _: Terms(limits=limits))
+    assert every_key(database) == [key]
+    with pytest.raises(BadInput, match="cannot be read"):
+        networks_from(["10.0.0.1/8"])
+    with pytest.raises(NotFound):
+        change_terms(database, "key_nobody", lambda terms: terms)
 
 
 def test_an_unknown_key_cannot_be_revoked(database: Database) -> None:

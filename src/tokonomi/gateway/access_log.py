@@ -1,0 +1,167 @@
+"""One line a request: who asked for what, where it went, what it used and cost, and how long.
+
+No prompt, no answer and no secret is in it. What a client wrote, which is the model's name alone,
+cannot end a line or pose as another field. Lines are handed on together, a few times a second: a
+gateway that is killed loses those of the last moment. The calls themselves are in the store.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from tokonomi.calls import Call
+from tokonomi.gateway.asked import Asked
+from tokonomi.gateway.logs import LogFormat, plain
+from tokonomi.gateway.settle import Exchange
+from tokonomi.ledger.hold import Captured
+from tokonomi.money import Money
+from tokonomi.pricing.charge import Charge
+from tokonomi.usage import Usage
+
+FLUSH_SECONDS: Final = 0.2
+_encode: Final = msgspec.json.Encoder().encode
+
+Write = Callable[[bytes], object]
+
+
+class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is said of one request. What is not known is left out.
+
+    Attributes:
+        at: instant of its end, in UTC.
+        route: method and path.
+        status: the HTTP status that the client got; 0 when it left before there was one.
+        ms: milliseconds from its arrival to its end.
+        request_id: its id, as the store and reports name it.
+        key_id: the virtual key.
+        alias: the model as it was asked for.
+        target: provider and model of the last attempt.
+        attempts: how many there were.
+        outcome: how the last attempt ended.
+        input_tokens: of all attempts together.
+        output_tokens: of all attempts together.
+        cost: exact, of all attempts together, with its currency; or `unpriced`.
+        first_token_ms: milliseconds to the first content of a stream.
+        refused: the code of the gateway's own error.
+    """
+
+    at: datetime
+    level: str = "access"
+    route: str
+    status: int
+    ms: int
+    request_id: str = ""
+    key_id: str = ""
+    alias: str = ""
+    target: str = ""
+    attempts: int = 0
+    outcome: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: str = ""
+    first_token_ms: int | None = None
+    refused: str = ""
+
+
+class AccessLog:
+    """Writes the lines; an observer of requests."""
+
+    def __init__(self, form: LogFormat, write: Write) -> None:
+        self._line = _json_line if form == "json" else _text_line
+        self._write = write
+        self._lines: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+
+    def attempt_begins(self, _exchange: Exchange) -> bytes:
+        """Nothing: a line is written when a request has ended."""
+        return b""
+
+    def attempt_ended(
+        self, _exchange: Exchange, _call: Call, _captured: Sequence[Captured]
+    ) -> None:
+        """Nothing: the request keeps its calls."""
+
+    def request_ended(self, asked: Asked) -> None:
+        """Puts the request's line to those that are written next."""
+        if not self._lines:
+            self._loop.call_later(FLUSH_SECONDS, self.flush)
+        self._lines.append(self._line(line_of(asked)))
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._write(b"".join(lines))
+
+
+def line_of(asked: Asked) -> AccessLine:
+    """What is said of a request that has ended."""
+    last = asked.calls[-1] if asked.calls else None
+    used = [call.usage for call in asked.calls if isinstance(call.usage, Usage)]
+    return AccessLine(
+        at=datetime.now(UTC),
+        route=asked.route,
+        status=asked.status,
+        ms=asked.elapsed_ms,
+        request_id=asked.id,
+        key_id=asked.key_id,
+        alias=plain(asked.alias),
+        target=_target(last) if last else "",
+        attempts=len(asked.calls),
+        outcome=last.status if last else "",
+        input_tokens=sum([each.total_input for each in used]) if used else None,
+        output_tokens=sum([each.total_output for each in used]) if used else None,
+        cost=_cost(asked.calls),
+        first_token_ms=last.first_token_ms if last else None,
+        refused=asked.refused,
+    )
+
+
+def _target(call: Call) -> str:
+    return plain(f"{call.intent.dimensions.provider}/{call.model_served}")
+
+
+def _cost(calls: Sequence[Call]) -> str:
+    """The sums by currency; a call without a cost is said, and never counted as 0."""
+    if not calls:
+        return ""
+    if len(calls) == 1 and isinstance(cost := calls[0].cost, Charge):
+        return str(cost.total)
+    sums: defaultdict[str, int] = defaultdict(int)
+    unpriced = False
+    for call in calls:
+        if isinstance(call.cost, Charge):
+            sums[call.cost.currency] += call.cost.sub_units
+        else:
+            unpriced = True
+    words = [str(Money(sub_units, currency)) for currency, sub_units in sums.items()]
+    return " + ".join([*words, *["unpriced"] * unpriced])
+
+
+def _json_line(line: AccessLine) -> bytes:
+    return _encode(line) + b"\n"
+
+
+def _text_line(line: AccessLine) -> bytes:
+    fields: list[str] = []
+    for name in _NAMES:
+        value = getattr(line, name)
+        if value or value == 0:
+            fields.append(f"{name}={_quoted(value) if isinstance(value, str) else value}")
+    head = f"{line.at:%Y-%m-%d %H:%M:%S},{line.at.microsecond // 1000:03d} ACCESS {line.route} "
+    return (head + " ".join(fields) + "\n").encode()
+
+
+_NAMES: Final = tuple(
+    name for name in AccessLine.__struct_fields__ if name not in {"at", "level", "route"}
+)
+
+
+def _quoted(text: str) -> str:
+    """The text, in quotes where it could be taken for more than one value."""
+    bare = not any(sign in text for sign in ' "=\\')
+    return text if bare else _encode(text).decode()

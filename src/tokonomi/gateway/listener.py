@@ -1,0 +1,224 @@
+"""The gateway's side of its clients' connections: what a head may be, and how long all may take.
+
+The server's protocol, as it comes, sets no limit to a request's head, waits for it for ever, and
+keeps an answer that nobody reads for as long as the client likes. Here every connection is looked
+at twice a second, and one that is late is ended; a request costs a comparison or two.
+"""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tokonomi.gateway.config import Limits
+from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
+
+LOOK_SECONDS: Final = 0.5
+_FIELD_BYTES: Final = 4
+"""What stands between a name and its value, and after it."""
+_READ_BYTES: Final = 16 * 1024
+"""What a client must at least read in `read_seconds` of an answer that waits for it."""
+_NEVER: Final = float("inf")
+_log: Final = logging.getLogger("tokonomi.gateway.listener")
+
+
+class Connections:
+    """All connections of one gateway process, and the limits that they keep to."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        # What strangers send must not fill the log: it is counted.
+        _log.setLevel(logging.ERROR)
+        self.limits = limits
+        self.metrics = metrics
+        self.open: set[Connection] = set()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+        self.clock = self._loop.time
+
+    def protocol(self) -> "type[Connection]":
+        """The class that the server makes the protocol of each connection from."""
+        return type("Connection", (Connection,), {"all": self})
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+        now = self.clock()
+        for connection in [*self.open]:
+            connection.look(now)
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client."""
+
+    all: Connections
+    """Set by `Connections.protocol`, in a class of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _log
+        self._limits = self.all.limits
+        self._unread = 0
+        self._in_head = False
+        self._asked = False
+        self._head_due = _NEVER
+        self._read_due = _NEVER
+        self._waiting_bytes = 0
+        self._refusal: WireError | None = None
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The connection stands; it is told to go where there are too many."""
+        super().connection_made(transport)
+        self.all.open.add(self)
+        self.all.metrics.connections = len(self.all.open)
+        self._head_due = self.all.clock() + self._limits.head_seconds
+        if len(self.all.open) > self._limits.connections:
+            self._refuse(_too_many(self._limits.connections))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self.all.open.discard(self)
+        self.all.metrics.connections = len(self.all.open)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come; those that are still no part of a request are counted."""
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread > self._limits.head_bytes and not self.transport.is_closing():
+            self._refuse(_head_too_large(self._limits))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._head_due is _NEVER:
+            self._head_due = self.all.clock() + self._limits.head_seconds
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field of a head. Those that come after a body are nobody's: they are left out."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._in_head, self._head_due, self._unread = False, _NEVER, 0
+        limits, fields = self._limits, self.headers
+        size = len(self.url) + sum(
+            [len(name) + len(value) + _FIELD_BYTES for name, value in fields]
+        )
+        if len(self.url) > limits.target_bytes:
+            self._refusal = _target_too_long(limits)
+        elif size > limits.head_bytes or len(fields) > limits.head_fields:
+            self._refusal = _head_too_large(limits)
+        if self._refusal is not None:
+            # The parser gives up, and what is told then is the refusal.
+            raise self._refusal
+        super().on_headers_complete()
+        self._asked = True
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._unread = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Says why a request was not taken, and closes."""
+        self._refuse(self._refusal or _not_http(msg))
+
+    # What is done twice a second.
+
+    def look(self, now: float) -> None:
+        """Ends the connection when what is waited for is late."""
+        if self._is_answering:
+            self._look_at_reader(now)
+        elif now >= self._head_due:
+            self._refuse(_head_too_slow(self._limits.head_seconds), silently=not self._in_head)
+        else:
+            self._look_at_reader(now)
+
+    def _look_at_reader(self, now: float) -> None:
+        """A client that lets an answer wait must read some of it in time.
+
+        Nothing is added to what waits while the writer is paused, or when the answer is whole, so
+        what is less was read.
+        """
+        waiting = self.transport.get_write_buffer_size()
+        stands_still = self.flow.write_paused or not self._is_answering
+        if not waiting or not stands_still:
+            self._read_due = _NEVER
+        elif self._read_due is _NEVER or self._waiting_bytes - waiting >= _READ_BYTES:
+            self._read_due, self._waiting_bytes = now + self._limits.read_seconds, waiting
+        elif now >= self._read_due:
+            self.all.metrics.refused["client_too_slow"] += 1
+            self.transport.abort()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self._asked and not self.cycle.response_complete
+
+    def _refuse(self, error: WireError, *, silently: bool = False) -> None:
+        self._head_due = _NEVER
+        self.all.metrics.refused[error.code] += 1
+        # In the middle of an answer nothing else can be said.
+        if not silently and not self._is_answering:
+            body = error.body()
+            head = (
+                f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
+                "content-type: application/json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
+
+
+def _too_many(limit: int) -> WireError:
+    return WireError(
+        503,
+        "too_many_connections",
+        f"{limit} connections are open, which is the limit. Try again, or raise [limits]"
+        " connections.",
+        kind=RATE_LIMIT,
+        retry_after_seconds=1,
+    )
+
+
+def _head_too_large(limits: Limits) -> WireError:
+    return WireError(
+        431,
+        "head_too_large",
+        f"The head of the request is larger than {limits.head_bytes} bytes, or has more than"
+        f" {limits.head_fields} fields. Send less, or raise [limits] head_bytes or head_fields.",
+    )
+
+
+def _target_too_long(limits: Limits) -> WireError:
+    return WireError(
+        414,
+        "target_too_long",
+        f"The address in the request is longer than {limits.target_bytes} bytes.",
+    )
+
+
+def _head_too_slow(seconds: float) -> WireError:
+    return WireError(
+        408, "head_too_slow", f"The head did not arrive within {seconds:g} s.", kind=GATEWAY
+    )
+
+
+def _not_http(what: str) -> WireError:
+    return WireError(400, "invalid_http", f"{what} Send HTTP/1.1.")
