@@ -22,7 +22,7 @@ from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
-from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
+from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError, store_unavailable
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.storage.keys import KeyRing
@@ -31,6 +31,10 @@ _log: Final = logging.getLogger("tokonomi.gateway")
 _encode: Final = msgspec.json.Encoder().encode
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _RANDOM_BITS: Final = 80
+UPKEEP_LATE_SECONDS: Final = 10.0
+"""How long keys and rules may not have been read before /healthz says so."""
+KEYS_TRUSTED_SECONDS: Final = 60.0
+"""How long keys are trusted that may have been revoked since; then no call passes."""
 
 Scope = Mapping[str, Any]
 _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -109,6 +113,8 @@ class Gateway:
     ) -> Exchange:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if self._metrics.upkeep_silence() > KEYS_TRUSTED_SECONDS:
+            raise _keys_unknown(self._metrics.upkeep_silence())
         key = authenticate(headers, self._keys)
         body = await self._body(headers, receive, watch)
         request = parse(body)
@@ -148,9 +154,16 @@ class Gateway:
         await send_body(send, 200, [JSON], _encode({"object": "list", "data": models}))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        failure = self._dispatcher.recorder.failure
-        answer = {"status": "ok"} if failure is None else {"status": "failing", "store": failure}
-        await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
+        failures: dict[str, str] = {}
+        if self._dispatcher.recorder.failure is not None:
+            failures["store"] = self._dispatcher.recorder.failure
+        silence = self._metrics.upkeep_silence()
+        if silence > UPKEEP_LATE_SECONDS:
+            failures["upkeep"] = (
+                f"keys and rules were last read {silence:.0f} s ago; the log says why"
+            )
+        answer = {"status": "failing", **failures} if failures else {"status": "ok"}
+        await send_body(send, 503 if failures else 200, [JSON], _encode(answer))
 
     async def _scrape(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         body = self._metrics.exposition()
@@ -186,6 +199,13 @@ async def _received(receive: Receive, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body"):
             return body
+
+
+def _keys_unknown(silence: float) -> WireError:
+    return store_unavailable(
+        f"Keys were last read {silence:.0f} s ago, so nobody knows which are revoked; after"
+        f" {KEYS_TRUSTED_SECONDS:g} s none is trusted. The log of the gateway says why."
+    )
 
 
 def _no_route(scope: Scope) -> WireError:
