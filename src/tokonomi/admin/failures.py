@@ -4,10 +4,19 @@ import logging
 import re
 from typing import Any, Final, cast
 
+import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
-from tokonomi.admin.shapes import BODIES
+from tokonomi.admin.ledger_shapes import ReleaseRequest
+from tokonomi.admin.shapes import (
+    BudgetTable,
+    PromotionRequest,
+    PurchaseRequest,
+    RateTable,
+    RefundRequest,
+    RuleTable,
+)
 from tokonomi.errors import BadInput, NotFound, StoreError, TokonomiError
 from tokonomi.naming import meant
 from tokonomi.storage.database import StoreRefused
@@ -20,6 +29,16 @@ _BROKEN: Final = 500
 _UNAVAILABLE: Final = 503
 _log = logging.getLogger(__name__)
 
+BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
+    BudgetTable,
+    RateTable,
+    RuleTable,
+    PurchaseRequest,
+    PromotionRequest,
+    RefundRequest,
+    ReleaseRequest,
+)
+"""What requests may carry. Each refuses fields that it does not know."""
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.+?)`")
 _FIELDS: Final = sorted({name for body in BODIES for name in body.__struct_fields__})
 

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from tokonomi.admin.shapes import (
+from tokonomi.admin.ledger_shapes import (
     AccountView,
     OpenedView,
     ReleasedView,

@@ -1,7 +1,6 @@
 """What the admin API takes and gives, as JSON. Amounts are decimal strings, instants are UTC."""
 
 from datetime import date, datetime
-from typing import Final, Literal
 
 import msgspec
 
@@ -15,9 +14,6 @@ from tokonomi.credits.rule_table import StoredRule, rule_to_table
 from tokonomi.credits.wallet import Entry, Statement
 from tokonomi.money import ExchangeRate, Money
 from tokonomi.storage.budget_store import StoredBudget, SubjectStanding
-from tokonomi.storage.exposures import Released
-from tokonomi.storage.ledger_check import Imbalance, Verified
-from tokonomi.storage.ledger_history import Account, Moved, Opened
 from tokonomi.storage.wallet_endings import Ended
 from tokonomi.storage.wallet_store import Receipt, StoredGrant, WalletBalance
 
@@ -234,97 +230,13 @@ class EndedView(msgspec.Struct, frozen=True, kw_only=True):
     rolled_over: str
 
 
-class ImbalanceView(msgspec.Struct, frozen=True):
-    """A stored figure that its rows contradict, in units of the account."""
-
-    law: str
-    account: str
-    stored: str
-    rebuilt: str
-
-
-class VerifiedView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the ledger balances."""
-
-    balances: bool
-    accounts: int
-    transfers: int
-    open_holds: int
-    imbalances: list[ImbalanceView]
-
-
-class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of the ledger.
-
-    `overrun` is the part of `spent` that nothing left paid for; `exposed` may be billed for calls
-    that failed.
-    """
-
-    account: str
-    limit: Amount
-    spent: Amount
-    overrun: Amount
-    exposed: Amount
-    held: Amount
-    available: Amount | None
-
-
-class MovedView(msgspec.Struct, frozen=True, kw_only=True):
-    """A transfer, or a hold of a call in flight."""
-
-    kind: str
-    account: str
-    sink: str
-    amount: Amount
-    transfer: str
-    call: str
-    at: datetime | None
-    note: str
-
-
-class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """That a failed call was not billed: `reason` says which bill shows it, and is kept."""
-
-    reason: str
-
-
-class ReleasedView(msgspec.Struct, frozen=True, kw_only=True):
-    """What one account got back of a call's exposure; asked again, what it got the first time."""
-
-    account: str
-    amount: Amount
-    at: datetime
-    reason: str
-
-
-class OpenedView(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in the ledger under one name."""
-
-    name: str
-    what: Literal["account", "transfer", "call"]
-    moved: list[MovedView]
-    accounts: list[AccountView]
-    calls: dict[str, str]
-
-
-BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
-    BudgetTable,
-    RateTable,
-    RuleTable,
-    PurchaseRequest,
-    PromotionRequest,
-    RefundRequest,
-    ReleaseRequest,
-)
-"""What requests may carry. Each refuses fields that it does not know."""
-
-
 def amount_of(money: Money) -> Amount:
     """The amount as JSON has it."""
     return Amount(money.decimal(), money.currency)
 
 
-def _units(amount: int, asset: str) -> Amount:
+def units(amount: int, asset: str) -> Amount:
+    """An amount of a ledger account as JSON has it."""
     if asset == CREDIT:
         return Amount(credits_to_text(amount), CREDIT)
     return amount_of(Money(amount, asset))
@@ -349,11 +261,11 @@ def standing_view(budget: Budget, standing: SubjectStanding) -> StandingView:
     left = None if limit is None else limit - balance.gone
     return StandingView(
         subject=standing.subject,
-        spent=_units(balance.spent, currency),
-        overrun=_units(balance.overrun, currency),
-        exposed=_units(balance.exposed, currency),
-        held=_units(balance.debits_pending, currency),
-        left=None if left is None else _units(left, currency),
+        spent=units(balance.spent, currency),
+        overrun=units(balance.overrun, currency),
+        exposed=units(balance.exposed, currency),
+        held=units(balance.debits_pending, currency),
+        left=None if left is None else units(left, currency),
         window_start=standing.span.start,
         window_end=standing.span.end,
     )
@@ -475,68 +387,4 @@ def ended_view(ended: Ended) -> EndedView:
         breakage=credits_to_text(0 if end is None else end.breakage),
         kept=None if kept is None else amount_of(kept),
         rolled_over=credits_to_text(end.rolled.amount if end and end.rolled else 0),
-    )
-
-
-def verified_view(verified: Verified) -> VerifiedView:
-    """What was checked as JSON has it; amounts are the integers of the store, as text."""
-
-    def imbalance(found: Imbalance) -> ImbalanceView:
-        return ImbalanceView(found.law, found.account, str(found.stored), str(found.rebuilt))
-
-    return VerifiedView(
-        balances=not verified.imbalances,
-        accounts=verified.accounts,
-        transfers=verified.transfers,
-        open_holds=verified.open_holds,
-        imbalances=[imbalance(found) for found in verified.imbalances],
-    )
-
-
-def account_view(account: Account) -> AccountView:
-    """The account as JSON has it."""
-    balance, asset = account.balance, account.asset
-    available = balance.available
-    return AccountView(
-        account=account.name,
-        limit=_units(balance.limit, asset),
-        spent=_units(balance.spent, asset),
-        overrun=_units(balance.overrun, asset),
-        exposed=_units(balance.exposed, asset),
-        held=_units(balance.debits_pending, asset),
-        available=None if available is None else _units(available, asset),
-    )
-
-
-def released_view(released: Released) -> ReleasedView:
-    """What was released as JSON has it."""
-    return ReleasedView(
-        account=released.account,
-        amount=_units(released.amount, released.asset),
-        at=released.at,
-        reason=released.reason,
-    )
-
-
-def opened_view(opened: Opened) -> OpenedView:
-    """What was opened as JSON has it."""
-
-    def moved(each: Moved) -> MovedView:
-        return MovedView(
-            kind=each.kind,
-            account=each.account,
-            sink=each.sink,
-            amount=_units(each.amount, each.asset),
-            transfer=each.id,
-            call=each.call,
-            at=each.at,
-            note=each.note,
-        )
-
-    return OpenedView(
-        name=opened.name,
-        what=opened.what,
-        moved=[moved(each) for each in opened.moved],
-        accounts=[account_view(each) for each in opened.accounts],
-        calls=opened.calls,
     )

@@ -24,7 +24,13 @@ from tokonomi.gateway.in_use import ConfigurationInUse, Serving
 from tokonomi.gateway.metrics import CONTENT_TYPE, Metrics
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.watch import Ended, Reason, Watch, Watchdog
-from tokonomi.gateway.wire_errors import AUTHENTICATION, GATEWAY, RATE_LIMIT, WireError
+from tokonomi.gateway.wire_errors import (
+    AUTHENTICATION,
+    GATEWAY,
+    RATE_LIMIT,
+    WireError,
+    store_unavailable,
+)
 from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.storage.keys import Key, KeyRing, Network
 
@@ -32,6 +38,10 @@ _log: Final = logging.getLogger("tokonomi.gateway")
 _encode: Final = msgspec.json.Encoder().encode
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _RANDOM_BITS: Final = 80
+UPKEEP_LATE_SECONDS: Final = 10.0
+"""How long keys and rules may not have been read before /healthz says so."""
+KEYS_TRUSTED_SECONDS: Final = 60.0
+"""How long keys are trusted that may have been revoked since; then no call passes."""
 
 Scope = Mapping[str, Any]
 _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -157,6 +167,8 @@ class Gateway:
         """The request, read, understood and allowed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         asked.traceparent = headers.get(b"traceparent", b"")
+        if self._metrics.upkeep_silence() > KEYS_TRUSTED_SECONDS:
+            raise _keys_unknown(self._metrics.upkeep_silence())
         key = self._admitted(scope, headers)
         asked.key_id = key.id
         body = await self._body(headers, receive, watch)
@@ -224,15 +236,25 @@ class Gateway:
 
     async def _health(self, scope: Scope, _receive: Receive, send: Send) -> None:
         self._watched_by(scope)
-        in_use = self._in_use
-        failure = in_use.now.dispatcher.books.recorder.failure
+        in_use, failures = self._in_use, self._failures()
         configuration: dict[str, object] = {"version": in_use.version}
         if in_use.failure:
             # What is missing stands in the log: this answer needs no key.
             configuration["refused_version"] = in_use.newest
-        answer: dict[str, object] = {"status": "ok" if failure is None else "failing"}
-        answer |= {"configuration": configuration} | ({"store": failure} if failure else {})
-        await send_body(send, 200 if failure is None else 503, [JSON], _encode(answer))
+        answer = {"status": "failing" if failures else "ok", "configuration": configuration}
+        await send_body(send, 503 if failures else 200, [JSON], _encode(answer | failures))
+
+    def _failures(self) -> dict[str, str]:
+        """What does not work, by its part."""
+        failures: dict[str, str] = {}
+        if (failure := self._in_use.now.dispatcher.books.recorder.failure) is not None:
+            failures["store"] = failure
+        silence = self._metrics.upkeep_silence()
+        if silence > UPKEEP_LATE_SECONDS:
+            failures["upkeep"] = (
+                f"keys and rules were last read {silence:.0f} s ago; the log says why"
+            )
+        return failures
 
     async def _scrape(self, scope: Scope, _receive: Receive, send: Send) -> None:
         self._watched_by(scope)
@@ -269,6 +291,13 @@ async def _received(receive: Receive, limit: int) -> bytes:
             raise _too_large(limit)
         if not message.get("more_body"):
             return body
+
+
+def _keys_unknown(silence: float) -> WireError:
+    return store_unavailable(
+        f"Keys were last read {silence:.0f} s ago, so nobody knows which are revoked; after"
+        f" {KEYS_TRUSTED_SECONDS:g} s none is trusted. The log of the gateway says why."
+    )
 
 
 def _no_route(scope: Scope) -> WireError:

@@ -4,6 +4,7 @@ A request costs a few additions to plain dictionaries; the library's objects are
 asks. Labels are configured names and closed sets, never what a client wrote.
 """
 
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,6 +82,8 @@ class Metrics(Collector):
         self.connections = 0
         self.orphans = 0
         self.unsettled = 0
+        self.upkeep_failures = 0
+        self.upkeep_worked_at = time.monotonic()
         self.refused: defaultdict[str, int] = defaultdict(int)
         self._calls: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self._tokens: defaultdict[tuple[str, str, str], int] = defaultdict(int)
@@ -119,6 +122,10 @@ class Metrics(Collector):
             self.refused[asked.refused] += 1
         if asked.limit:
             self._limited[asked.limit,] += 1
+
+    def upkeep_silence(self) -> float:
+        """Seconds since keys, rules and sweeps were last brought up to date."""
+        return time.monotonic() - self.upkeep_worked_at
 
     def count(self, call: Call, label: str) -> None:
         """Takes note of a settled call; `label` is the alias as configured."""
@@ -169,6 +176,11 @@ class Metrics(Collector):
             "tokonomi_unsettled_calls",
             "Answered calls that the store did not take in time; they are recorded when it does.",
             self.unsettled,
+        )
+        yield CounterMetricFamily(
+            "tokonomi_upkeep_failures",
+            "Rounds of upkeep that failed; keys and rules of before stay in force meanwhile.",
+            self.upkeep_failures,
         )
         yield _counter(
             "tokonomi_requests_refused",

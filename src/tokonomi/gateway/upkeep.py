@@ -24,6 +24,8 @@ from tokonomi.storage.watch_files import load_watch_rules
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 REFRESH_SECONDS: Final = 0.5
+FAILED_SECONDS: Final = 1.0
+"""The pause after a round that failed."""
 SWEEP_SECONDS: Final = 5.0
 
 
@@ -61,19 +63,38 @@ class Upkeep:
         self._tell_version()
 
     async def run(self) -> None:
-        """Keeps going until it is cancelled; a store that cannot be read is tried again."""
+        """Keeps going until it is cancelled; a round that fails, however it does, comes again."""
+        told = ""
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await asyncio.to_thread(self.run_once)
-            except StoreError as error:
-                _log.warning("keys and rules could not be read, the known ones stay: %s", error)
+            await asyncio.sleep(REFRESH_SECONDS if not told else FAILED_SECONDS)
+            told = await asyncio.to_thread(self._supervised, told)
+
+    def _supervised(self, told: str) -> str:
+        """Why this round failed, empty when it did not; `told` is what the log has said last."""
+        try:
+            self.run_once()
+        except StoreError as error:
+            failure, defect = str(error), None
+        except Exception as error:  # noqa: BLE001 - the border of a thread; logged below, once
+            # A defect in one round must not end all rounds: revoked keys would go on working.
+            failure, defect = f"{type(error).__name__}: {error}", error
+        else:
+            return ""
+        self._metrics.upkeep_failures += 1
+        if failure != told:
+            _log.warning(
+                "keys and rules could not be read, the known ones stay: %s",
+                failure,
+                exc_info=defect,
+            )
+        return failure
 
     def run_once(self) -> None:
         """One round: what is due is done."""
         with self._turn:
             if not self._stopped:
                 self._round()
+                self._metrics.upkeep_worked_at = time.monotonic()
 
     def stop(self) -> None:
         """Waits for a round that is going on; no other begins."""

@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 from openapi_spec_validator import validate
 
 from tokonomi.admin.app import admin_app, routes
-from tokonomi.admin.shapes import BODIES
+from tokonomi.admin.failures import BODIES
 from tokonomi.admin.stores import Stores
 from tokonomi.storage.admin_tokens import create, revoke
 from tokonomi.storage.database import Database
