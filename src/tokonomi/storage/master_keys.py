@@ -99,7 +99,7 @@ def read_master_keys(place: MasterKeyPlace, environ: Mapping[str, str] = os.envi
     if place.variable:
         where = f"the environment variable {place.variable}"
         text = environ.get(place.variable, "")
-        remedy = "Set it to a key that `tokonomi secrets new-key --print` makes."
+        remedy = "Set it to a key that `tokonomi secrets new-key --print-key` makes."
     else:
         where = str(place.file)
         remedy = (
