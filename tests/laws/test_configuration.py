@@ -73,8 +73,10 @@ def documents(draw: st.DrawFn) -> Document:
         chains = st.lists(targets([*providers]), min_size=1, max_size=3)
         models = st.fixed_dictionaries({"targets": chains}, optional={"attempts": st.just(7)})
         tables["models"] = draw(st.dictionaries(NAMES, models, max_size=3))
-    tables["budget"] = draw(st.lists(BUDGETS, max_size=3, unique_by=lambda each: each["id"]))
-    tables["wallet_rule"] = draw(st.lists(RULES, max_size=3, unique_by=lambda each: each["per"]))
+    tables["budget"] = draw(st.lists(BUDGETS, max_size=3, unique_by=lambda each: str(each["id"])))
+    tables["wallet_rule"] = draw(
+        st.lists(RULES, max_size=3, unique_by=lambda each: str(each["per"]))
+    )
     tables["prices"] = {"discount": draw(st.lists(DISCOUNTS, max_size=2))}
     return read_tables(tables, READING, NOWHERE).document
 

@@ -9,7 +9,7 @@ import msgspec
 
 from tokonomi.cli.admin_mount import AdminMount
 from tokonomi.gateway.config import Config, load, store_of
-from tokonomi.gateway.server import run
+from tokonomi.gateway.server import run, surroundings_of
 from tokonomi.storage.location import CONFIG_FILE
 
 
@@ -41,7 +41,8 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
 
 def applications(settings: Config) -> dict[str, AdminMount]:
     """What is served beside the data plane: the admin API."""
-    return {"/admin": AdminMount(store_of(settings, os.environ))}
+    store, around = store_of(settings, os.environ), surroundings_of(settings, os.environ)
+    return {"/admin": AdminMount(store, around.master_keys)}
 
 
 def _announce(url: str) -> None:

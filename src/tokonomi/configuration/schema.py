@@ -41,4 +41,3 @@ def document_schema() -> dict[str, object]:
     """The JSON Schema of the whole document."""
     schema = msgspec.json.schema(DocumentForm)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-

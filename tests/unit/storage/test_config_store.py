@@ -11,12 +11,12 @@ from tokonomi.configuration.canonical import rate_table
 from tokonomi.configuration.document import Document, Item, Kind
 from tokonomi.configuration.toml_text import to_toml
 from tokonomi.credits.rule_table import rule_from_table, rule_to_table
-from tokonomi.errors import BadConfig, BadInput, NotFound
+from tokonomi.errors import BadConfig, BadInput, NotFound, StoreError
 from tokonomi.storage import budget_store, config_store
 from tokonomi.storage.changes import Author
 from tokonomi.storage.config_files import apply_text, plan_for, stated_in
 from tokonomi.storage.config_store import AuditRow, Version, apply, in_force
-from tokonomi.storage.database import Database, StoreError
+from tokonomi.storage.database import Database
 from tokonomi.storage.ledger import Conflict
 from tokonomi.storage.rate_store import every_rate, set_rate
 from tokonomi.storage.rules_in_force import rules_version
