@@ -24,7 +24,7 @@ TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 COMMANDS: Final = [
     ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
-    ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
+    ("serve", "tokonomi.cli.serve:serve", "Run the gateway on a store and its configuration."),
     ("apply", "tokonomi.cli.apply:apply_files", "Bring configuration from files into the store."),
     ("config", "tokonomi.cli.config:app", "Show, compare and take back versions of it."),
     ("secrets", "tokonomi.cli.secrets:app", "Set, list and remove secrets of providers."),

@@ -1,4 +1,4 @@
-"""`tokonomi serve`: the gateway, as its configuration file says."""
+"""`tokonomi serve`: the gateway, on the store that `tokonomi.toml` names."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
     """Run the gateway until it is told to stop; then finish the calls in flight.
 
     Args:
-        config: the configuration file.
+        config: the file to boot from; without it, and without one here, the defaults hold.
         host: listen here instead of where the file says.
         port: listen on this port instead; 0 takes a free one.
     """
@@ -26,7 +26,9 @@ def serve(*, config: Path = CONFIG_FILE, host: str = "", port: int | None = None
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    settings = load(config)
+    # Everything in the file has a default, so only one that was named has to be there.
+    absent = config == CONFIG_FILE and not config.exists()
+    settings = Config(folder=Path.cwd()) if absent else load(config)
     listen = msgspec.structs.replace(
         settings.listen,
         host=host or settings.listen.host,

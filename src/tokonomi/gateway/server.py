@@ -22,7 +22,7 @@ from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.config import Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
-from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
+from tokonomi.gateway.in_use import ConfigurationInUse, Read, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
@@ -30,6 +30,7 @@ from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.storage import workers
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.location import MASTER_KEY_FILE, MasterKeyPlace
 from tokonomi.storage.recorder import Recorder
@@ -120,12 +121,7 @@ async def open_gateway(
         StoreError: the store cannot be opened.
     """
     store, around = store_of(config, environ), surroundings_of(config, environ)
-    database = open_store(store)
-    try:
-        first = await asyncio.to_thread(read_configuration, database, around)
-    except BaseException:
-        database.close()
-        raise
+    database, first = await asyncio.to_thread(_opened, store, around)
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
     unknown_keys = UnknownKeys(metrics)
     worker_id = workers.register(database, now=datetime.now(UTC))
@@ -170,6 +166,16 @@ async def open_gateway(
         close=close,
         beside=beside,
     )
+
+
+def _opened(store: str, around: Surroundings) -> tuple[Database, Read]:
+    """The store, and the configuration that is in force in it."""
+    database = open_store(store)
+    try:
+        return database, read_configuration(database, around)
+    except BaseException:
+        database.close()
+        raise
 
 
 def surroundings_of(config: Config, environ: Mapping[str, str]) -> Surroundings:
