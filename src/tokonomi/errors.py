@@ -6,7 +6,7 @@
     │   ├── AmountTooLarge  amount_too_large     an amount does not fit its column
     │   ├── ImpossibleUsage impossible_usage     token counts that cannot be true together
     │   ├── BadPrices       bad_prices           a price file is wrong
-    │   ├── BadConfig       bad_config           tokonomi.toml is wrong
+    │   ├── BadConfig       bad_config           the configuration is wrong
     │   ├── BadPlan         bad_plan             a scenario is wrong, or cannot be priced
     │   └── WrongUsage      wrong_usage          a command was asked for what it does not know
     ├── NotFound            not_found            a thing named by a person does not exist
@@ -70,7 +70,7 @@ class BadPrices(BadInput):
 
 
 class BadConfig(BadInput):
-    """The configuration file is wrong."""
+    """`tokonomi.toml` or a document is wrong, or something that it names is not there."""
 
     code = "bad_config"
 

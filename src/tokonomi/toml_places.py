@@ -48,12 +48,12 @@ def places_of(text: str) -> Mapping[Place, int]:
 
 
 def line_of(places: Mapping[Place, int], place: Place) -> int | None:
-    """The line of a key, or of the nearest thing around it that has one."""
-    while place:
-        if place in places:
-            return places[place]
-        place = place[:-1]
-    return None
+    """The line of a key, or of the nearest thing around it that has one, or of the first in it."""
+    for length in range(len(place), 0, -1):
+        if place[:length] in places:
+            return places[place[:length]]
+    inside = (line for each, line in places.items() if place and each[: len(place)] == place)
+    return min(inside, default=None)
 
 
 def _opened(dotted: str, counts: Counter[Place], *, array: bool) -> Place:

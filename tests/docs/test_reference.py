@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import get_args, get_origin
+from typing import get_args
 
 import msgspec
 
 import tokonomi
+from tokonomi.configuration.canonical import Reading
+from tokonomi.configuration.document import Kind
+from tokonomi.configuration.reading import BOOT_SECTIONS, read_document
+from tokonomi.configuration.schema import DocumentForm
 from tokonomi.errors import TokonomiError
 from tokonomi.gateway.config import Config, parse
 
@@ -37,25 +41,49 @@ def test_the_page_of_errors_lists_every_code_and_no_other() -> None:
     assert set(CODE.findall((REFERENCE / "errors.md").read_text("utf-8"))) == codes
 
 
-def settings(section: type[msgspec.Struct], path: str = "") -> Iterator[str]:
-    for field in msgspec.structs.fields(section):
-        name = f"{path}.{field.encode_name}".removeprefix(".")
-        kind = field.type
-        if get_origin(kind) is dict:
-            own = "ALIAS" if field.name == "models" else "NAME"
-            yield from settings(get_args(kind)[1], f"{name}.{own}")
-        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield from settings(kind, name)
-        else:
-            yield name
+def settings(section: object, path: str) -> Iterator[str]:
+    """Every key of a table, and of the tables in it."""
+    if isinstance(section, type) and issubclass(section, msgspec.Struct):
+        for field in msgspec.structs.fields(section):
+            yield from settings(field.type, f"{path}.{field.encode_name}")
+        return
+    tables = [*tables_in(section)]
+    if not tables:
+        yield path
+    own = {"models": ".ALIAS", "providers": ".NAME"}.get(path, "")
+    for table in tables:
+        yield from settings(table, f"{path}{own}")
+
+
+def tables_in(kind: object) -> Iterator[type[msgspec.Struct]]:
+    for inner in get_args(kind):
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            yield inner
+
+
+HERE = ("alerts", "providers", "models")
+"""Sections of the document that this page describes; the others have pages of their own."""
 
 
 def test_the_page_of_settings_lists_every_key_and_no_other() -> None:
     page = (REFERENCE / "configuration.md").read_text("utf-8")
-    assert re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE) == [*settings(Config)]
+    boot = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    stored = {field.name: field.type for field in msgspec.structs.fields(DocumentForm)}
+    keys = [key for name in BOOT_SECTIONS for key in settings(boot[name], name)]
+    keys += [key for name in HERE for key in settings(stored[name], name)]
+    assert re.findall(r"^\| `(\w+\.[\w.]+)` \|", page, re.MULTILINE) == keys
+
+
+def test_the_page_names_every_section_of_the_document() -> None:
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
+    [listed] = re.findall(r"\| section \|.*?\n\n", page, re.DOTALL)
+    assert all(f"[{kind.section}" in listed for kind in Kind)
 
 
 def test_the_configuration_that_the_page_shows_is_a_right_one() -> None:
     page = (REFERENCE / "configuration.md").read_text("utf-8")
-    shown = re.findall(r"<!-- configuration -->\n```toml\n(.*?)```", page, re.DOTALL)
-    assert [[*parse(text).models] for text in shown] == [["gpt-4o-mini", "openai/*"]]
+    [boot] = re.findall(r"<!-- boot -->\n```toml\n(.*?)```", page, re.DOTALL)
+    assert parse(boot).listen.port == 4000
+    [shown] = re.findall(r"<!-- document -->\n```toml\n(.*?)```", page, re.DOTALL)
+    document = read_document(shown, Reading(()), name="the page")
+    assert [*document.models] == ["gpt-4o-mini", "openai/*"]

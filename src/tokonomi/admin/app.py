@@ -2,29 +2,35 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Router
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import LifeSpanScope, Receive, Scope, Send
+from litestar.types import HTTPScope, LifeSpanScope, Receive, Scope, Send
 
 from tokonomi import __version__
 from tokonomi.admin import (
     budget_routes,
+    config_routes,
     credit_routes,
     event_routes,
     failures,
     key_routes,
     ledger_routes,
+    secret_routes,
+    token_routes,
 )
-from tokonomi.admin.stores import Stores, stored_in
+from tokonomi.admin.stores import NEEDS, NotAllowed, Stores, stored_in
 from tokonomi.errors import TokonomiError
-from tokonomi.storage.admin_tokens import works
+from tokonomi.storage.admin_tokens import AdminToken, Role, bearer_of
 from tokonomi.storage.database import Database
+from tokonomi.storage.master_keys import MasterKeys
 
 PATH: Final = "/admin"
 _BEARER: Final = b"bearer "
@@ -39,7 +45,26 @@ _REFUSED: Final = msgspec.json.encode(
     }
 )
 
-Authorise = Callable[[Database, str], bool]
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+Authorise = Callable[[Database, str], AdminToken | None]
+
+
+def may_ask(
+    connection: ASGIConnection[Any, Any, AdminToken, Any], handler: BaseRouteHandler
+) -> None:
+    """Nothing: the token's role is enough. Reading takes a viewer, all else what the route says.
+
+    Raises:
+        NotAllowed: it is not.
+    """
+    reads = cast("HTTPScope", connection.scope)["method"] in _READS
+    needed = Role.VIEWER if reads else Role(handler.opt.get(NEEDS, Role.ADMIN))
+    if not connection.auth.role.allows(needed):
+        raise NotAllowed(
+            f"this takes the role {needed}, and the token {connection.auth.name} is"
+            f" {connection.auth.role}",
+            remedy=f"Make one: tokonomi admin token create --name NAME --role {needed}",
+        )
 
 
 def routes(stores: Stores) -> Litestar:
@@ -47,12 +72,26 @@ def routes(stores: Stores) -> Litestar:
     return Litestar(
         path=PATH,
         route_handlers=[
-            *budget_routes.ROUTES,
-            *credit_routes.ROUTES,
-            *ledger_routes.ROUTES,
-            *event_routes.ROUTES,
-            *key_routes.ROUTES,
+            Router(
+                "/",
+                opt={NEEDS: Role.OPERATOR},
+                route_handlers=[
+                    *budget_routes.ROUTES,
+                    *credit_routes.ROUTES,
+                    *ledger_routes.ROUTES,
+                    *event_routes.ROUTES,
+                    *key_routes.ROUTES,
+                ],
+            ),
+            Router(
+                "/",
+                route_handlers=config_routes.ROUTES,
+                after_request=config_routes.with_etag,
+            ),
+            *secret_routes.ROUTES,
+            *token_routes.ROUTES,
         ],
+        guards=[may_ask],
         state=stored_in(stores),
         exception_handlers={
             TokonomiError: failures.told,
@@ -86,34 +125,39 @@ class AdminApp:
         if scope["type"] == "lifespan":
             await self._routes(cast("Scope", scope), receive, send)
             return
-        if scope["type"] != "http" or not await self._is_allowed(scope["headers"]):
+        token = await self._bearer(scope["headers"]) if scope["type"] == "http" else None
+        if token is None:
             await _refuse(scope, send)
             return
+        scope["auth"] = token
         await self._routes(scope, receive, send)
 
-    async def _is_allowed(self, headers: list[tuple[bytes, bytes]]) -> bool:
+    async def _bearer(self, headers: list[tuple[bytes, bytes]]) -> AdminToken | None:
         stated = next((value for name, value in headers if name == b"authorization"), b"")
         if not stated.lower().startswith(_BEARER):
-            return False
+            return None
         text = stated[len(_BEARER) :].strip().decode("latin-1")
         return await asyncio.to_thread(self._asks, text)
 
-    def _asks(self, text: str) -> bool:
+    def _asks(self, text: str) -> AdminToken | None:
         with self._stores.opened() as database:
             return self._authorise(database, text)
 
 
 def admin_app(
     open_database: Callable[[], Database],
-    authorise: Authorise = works,
+    authorise: Authorise = bearer_of,
+    *,
+    master_keys: Callable[[], MasterKeys] | None = None,
 ) -> AdminApp:
     """The admin API, for any ASGI server or to be mounted: it answers the paths under `/admin`.
 
     Args:
         open_database: makes a connection; called once a request, in the thread that uses it.
-        authorise: whether a token may do everything; by default one that is stored and works.
+        authorise: the token that a text is, with its role; by default one that is stored and works.
+        master_keys: reads the keys that seal secrets; without it none can be set here.
     """
-    return AdminApp(Stores(open_database), authorise)
+    return AdminApp(Stores(open_database, master_keys), authorise)
 
 
 async def _refuse(scope: Scope, send: Send) -> None:

@@ -19,7 +19,7 @@ from tokonomi.admin.shapes import (
     rate_table,
     standing_view,
 )
-from tokonomi.admin.stores import DryRun, stores_of, utc_now
+from tokonomi.admin.stores import Asked, DryRun, author_of, stores_of, utc_now
 from tokonomi.budgets.limit import Budget
 from tokonomi.budgets.rate_table import rate_from_text
 from tokonomi.budgets.table import budget_from_table
@@ -41,12 +41,14 @@ def list_budgets(state: State, *, archived: FromQuery[bool] = False) -> list[Bud
 
 @post("/budgets", sync_to_thread=True, tags=["budgets"], operation_id="create_budget")
 def create_budget(
-    state: State, data: JSONBody[BudgetTable], *, dry_run: DryRun = False
+    state: State, request: Asked, data: JSONBody[BudgetTable], *, dry_run: DryRun = False
 ) -> BudgetChange:
     """The new budget; the same one again changes nothing."""
     with stores_of(state).opened() as database:
         return _changed(
-            budget_store.create(database, _budget(data), now=utc_now(), dry_run=dry_run)
+            budget_store.create(
+                database, _budget(data), now=utc_now(), by=author_of(request), dry_run=dry_run
+            )
         )
 
 
@@ -61,14 +63,21 @@ def show_budget(state: State, budget_id: FromPath[str]) -> BudgetView:
     "/budgets/{budget_id:str}", sync_to_thread=True, tags=["budgets"], operation_id="replace_budget"
 )
 def replace_budget(
-    state: State, budget_id: FromPath[str], data: JSONBody[BudgetTable], *, dry_run: DryRun = False
+    state: State,
+    request: Asked,
+    budget_id: FromPath[str],
+    data: JSONBody[BudgetTable],
+    *,
+    dry_run: DryRun = False,
 ) -> BudgetChange:
     """The budget before and after all its terms were stated anew."""
     if data.id != budget_id:
         raise BadInput(f"the path names budget {budget_id}, the body {data.id}")
     with stores_of(state).opened() as database:
         return _changed(
-            budget_store.replace(database, _budget(data), now=utc_now(), dry_run=dry_run)
+            budget_store.replace(
+                database, _budget(data), now=utc_now(), by=author_of(request), dry_run=dry_run
+            )
         )
 
 
@@ -80,11 +89,15 @@ def replace_budget(
     status_code=200,
 )
 def archive_budget(
-    state: State, budget_id: FromPath[str], *, dry_run: DryRun = False
+    state: State, request: Asked, budget_id: FromPath[str], *, dry_run: DryRun = False
 ) -> BudgetChange:
     """The budget, out of force; its history stays."""
     with stores_of(state).opened() as database:
-        return _changed(budget_store.archive(database, budget_id, now=utc_now(), dry_run=dry_run))
+        return _changed(
+            budget_store.archive(
+                database, budget_id, now=utc_now(), by=author_of(request), dry_run=dry_run
+            )
+        )
 
 
 @get(
@@ -110,12 +123,12 @@ def list_rates(state: State) -> list[RateTable]:
 
 @put("/rates", sync_to_thread=True, tags=["rates"], operation_id="set_rate")
 def set_rate_of_day(
-    state: State, data: JSONBody[RateTable], *, dry_run: DryRun = False
+    state: State, request: Asked, data: JSONBody[RateTable], *, dry_run: DryRun = False
 ) -> RateChange:
     """The exchange rate of a day, and the one that it replaces."""
     rate = rate_from_text(data.base, data.quote, data.rate, on=data.on, source=data.source)
     with stores_of(state).opened() as database:
-        changed = set_rate(database, rate, now=utc_now(), dry_run=dry_run)
+        changed = set_rate(database, rate, now=utc_now(), by=author_of(request), dry_run=dry_run)
     return RateChange(None if changed.old is None else rate_table(changed.old), rate_table(rate))
 
 

@@ -34,7 +34,15 @@ from tokonomi.admin.shapes import (
     statement_view,
     wallet_view,
 )
-from tokonomi.admin.stores import DryRun, IdempotencyKey, in_utc, stores_of, utc_now
+from tokonomi.admin.stores import (
+    Asked,
+    DryRun,
+    IdempotencyKey,
+    author_of,
+    in_utc,
+    stores_of,
+    utc_now,
+)
 from tokonomi.credits.rule_table import StoredRule, credits_from_text, rule_from_table
 from tokonomi.reports.wallets import BEGINNING
 from tokonomi.storage.changes import Change
@@ -61,12 +69,14 @@ def list_rules(state: State) -> list[RuleTable]:
 
 @put("/wallet-rules", sync_to_thread=True, tags=["credits"], operation_id="set_wallet_rule")
 def set_wallet_rule(
-    state: State, data: JSONBody[RuleTable], *, dry_run: DryRun = False
+    state: State, request: Asked, data: JSONBody[RuleTable], *, dry_run: DryRun = False
 ) -> RuleChange:
     """The rule of its dimension, and the one that it replaces."""
     rule = rule_from_table(msgspec.structs.asdict(data))
     with stores_of(state).opened() as database:
-        return _changed(set_rule(database, rule, now=utc_now(), dry_run=dry_run))
+        return _changed(
+            set_rule(database, rule, now=utc_now(), by=author_of(request), dry_run=dry_run)
+        )
 
 
 @delete(
@@ -76,10 +86,14 @@ def set_wallet_rule(
     operation_id="remove_wallet_rule",
     status_code=200,
 )
-def remove_wallet_rule(state: State, per: FromPath[str], *, dry_run: DryRun = False) -> RuleChange:
+def remove_wallet_rule(
+    state: State, request: Asked, per: FromPath[str], *, dry_run: DryRun = False
+) -> RuleChange:
     """The rule that is no more; wallets stay."""
     with stores_of(state).opened() as database:
-        return _changed(remove_rule(database, per, now=utc_now(), dry_run=dry_run))
+        return _changed(
+            remove_rule(database, per, now=utc_now(), by=author_of(request), dry_run=dry_run)
+        )
 
 
 @get("/wallets", sync_to_thread=True, tags=["credits"], operation_id="list_wallets")

@@ -8,7 +8,9 @@ import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
+from tokonomi.admin.key_routes import KeyLimits, NewKey
 from tokonomi.admin.ledger_shapes import ReleaseRequest
+from tokonomi.admin.secret_routes import SecretValue
 from tokonomi.admin.shapes import (
     BudgetTable,
     PromotionRequest,
@@ -17,12 +19,15 @@ from tokonomi.admin.shapes import (
     RefundRequest,
     RuleTable,
 )
+from tokonomi.admin.stores import NotAllowed
+from tokonomi.admin.token_routes import NewToken
 from tokonomi.errors import BadInput, NotFound, StoreError, TokonomiError
 from tokonomi.naming import meant
 from tokonomi.storage.database import StoreRefused
 from tokonomi.storage.ledger import Conflict
 
 _BAD_REQUEST: Final = 400
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _BROKEN: Final = 500
@@ -37,6 +42,10 @@ BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
     PromotionRequest,
     RefundRequest,
     ReleaseRequest,
+    KeyLimits,
+    NewKey,
+    NewToken,
+    SecretValue,
 )
 """What requests may carry. Each refuses fields that it does not know."""
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.+?)`")
@@ -46,21 +55,20 @@ AnyRequest = Request[Any, Any, Any]
 Failure = Response[dict[str, dict[str, str]]]
 
 
+_STATUSES: Final[tuple[tuple[type[TokonomiError], int], ...]] = (
+    (NotAllowed, _FORBIDDEN),
+    (NotFound, _NOT_FOUND),
+    (Conflict, _CONFLICT),
+    (BadInput, _BAD_REQUEST),
+    (StoreRefused, _BROKEN),
+    (StoreError, _UNAVAILABLE),
+)
+"""The first kind that an error is of decides."""
+
+
 def status_of(error: TokonomiError) -> int:
     """The HTTP status of one of our errors."""
-    match error:
-        case NotFound():
-            return _NOT_FOUND
-        case Conflict():
-            return _CONFLICT
-        case BadInput():
-            return _BAD_REQUEST
-        case StoreRefused():
-            return _BROKEN
-        case StoreError():
-            return _UNAVAILABLE
-        case _:
-            return _BROKEN
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), _BROKEN)
 
 
 def told(_: AnyRequest, error: TokonomiError) -> Failure:

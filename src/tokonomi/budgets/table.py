@@ -22,7 +22,9 @@ _RATIO: Final = re.compile(r"([0-9]{1,18})/([1-9][0-9]{0,17})")
 _PERCENT_DIGITS: Final = 9
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BudgetForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand in a budget's table."""
+
     id: str
     window: Period
     currency: str
@@ -58,7 +60,7 @@ def budget_from_table(stated: Mapping[str, object], *, zones: Collection[str]) -
     named = stated.get("id")
     place = f"budget {named}" if isinstance(named, str) and named else "a budget without an id"
     try:
-        table = msgspec.convert(dict(stated), _Table)
+        table = msgspec.convert(dict(stated), BudgetForm)
     except msgspec.ValidationError as wrong:
         raise _explained(str(wrong), place) from None
     if table.zone not in zones:
@@ -131,7 +133,7 @@ def _money(stated: str | int | None, currency: str) -> Money | None:
     return None if stated is None else Money.parse(str(stated), currency)
 
 
-def _window(table: _Table, place: str) -> Window:
+def _window(table: BudgetForm, place: str) -> Window:
     if table.starts is None:
         return Window(period=table.window)
     if isinstance(table.starts, int):
@@ -165,7 +167,7 @@ def _explained(wrong: str, place: str) -> BadInput:
 
 def _remedy(what: str) -> str:
     if unknown := re.search(r"unknown field `(.+?)`", what):
-        return meant(unknown[1], _Table.__struct_fields__)
+        return meant(unknown[1], BudgetForm.__struct_fields__)
     if value := re.search(r"Invalid enum value '(.+?)'", what):
         return meant(value[1], [*Period, *Mode])
     if missing := re.search(r"missing required field `(.+?)`", what):

@@ -24,7 +24,10 @@ TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 COMMANDS: Final = [
     ("up", "tokonomi.cli.up:up", "Start the gateway with a local model and call it once."),
     ("down", "tokonomi.cli.down:down", "Stop what `tokonomi up` started."),
-    ("serve", "tokonomi.cli.serve:serve", "Run the gateway that a configuration file describes."),
+    ("serve", "tokonomi.cli.serve:serve", "Run the gateway on a store and its configuration."),
+    ("apply", "tokonomi.cli.apply:apply_files", "Bring configuration from files into the store."),
+    ("config", "tokonomi.cli.config:app", "Show, compare and take back versions of it."),
+    ("secrets", "tokonomi.cli.secrets:app", "Set, list and remove secrets of providers."),
     ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
     ("breakers", "tokonomi.cli.breakers:app", "Show, open and close the circuit breakers."),
     ("budget", "tokonomi.cli.budget:app", "Make, show and change budgets and exchange rates."),
@@ -38,7 +41,7 @@ COMMANDS: Final = [
     ("explain", "tokonomi.cli.explain:explain", "Open the cost of one call, line by line."),
     ("prices", "tokonomi.cli.prices:app", "Show, find, compare, check and explain prices."),
     ("import", "tokonomi.cli.imports:import_file", "Read past calls from a file and price them."),
-    ("export", "tokonomi.cli.export:export_file", "Write calls to a file, one row each."),
+    ("export", "tokonomi.cli.export:app", "Write calls to a file, or the configuration as TOML."),
     ("lake", "tokonomi.cli.lake:app", "Export, compact and thin out the files that reports read."),
 ]
 """Name, import path and one line of help of each command, in the order of a user's day."""

@@ -9,7 +9,7 @@ from cyclopts import App
 from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, utc_now
 from tokonomi.reports.amounts import instant_text
 from tokonomi.reports.tables import Heading, Table
-from tokonomi.storage.admin_tokens import AdminToken, create, every_token, revoke
+from tokonomi.storage.admin_tokens import AdminToken, Role, create, every_token, revoke
 
 app = App(name="admin", help="Make, list and revoke the tokens of the admin API.")
 token = App(name="token", help="Tokens of the admin API.")
@@ -18,6 +18,7 @@ app.command(token)
 _HEADINGS: Final = (
     Heading("id"),
     Heading("name"),
+    Heading("role"),
     Heading("hint"),
     Heading("created"),
     Heading("revoked", optional=True),
@@ -25,18 +26,19 @@ _HEADINGS: Final = (
 
 
 @token.command(name="create")
-def create_token(*, name: str, place: Place = DEFAULT_STORE) -> None:
+def create_token(*, name: str, role: Role = Role.VIEWER, place: Place = DEFAULT_STORE) -> None:
     """Make a token and print it. It is stored only as a hash, so it is shown this once.
 
     Args:
         name: what you call it, such as the program that will use it.
+        role: a viewer reads, an operator also changes budgets and credits, an admin everything.
         place: which store.
     """
     with place.opened() as database:
-        text, made = create(database, name, now=utc_now())
+        text, made = create(database, name, role=role, now=utc_now())
     sys.stdout.write(f"{text}\n")
     sys.stderr.write(
-        "Keep it: it is not shown again, and who has it moves money."
+        f"Keep it: it is not shown again. Who has it is {role}."
         f" Revoke it with: tokonomi admin token revoke {made.id}\n"
     )
 
@@ -72,6 +74,7 @@ def _table(tokens: Sequence[AdminToken]) -> Table:
         (
             each.id,
             each.name,
+            str(each.role),
             f"...{each.hint}",
             instant_text(each.created),
             instant_text(each.revoked),

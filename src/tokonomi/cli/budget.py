@@ -18,6 +18,7 @@ from tokonomi.cli.store_options import (
     PLAIN,
     Answer,
     Place,
+    author,
     pairs,
     print_events,
     utc_now,
@@ -134,7 +135,7 @@ def create_budget(
         budgets = [_budget(terms.over(defaults))]
     with place.opened() as database:
         made = [
-            budget_store.create(database, budget, now=utc_now(), dry_run=dry_run).new
+            budget_store.create(database, budget, now=utc_now(), by=author(), dry_run=dry_run).new
             for budget in budgets
         ]
     stored = [each for each in made if each is not None]
@@ -196,7 +197,7 @@ def set_budget(
     with place.opened() as database:
         table = budget_to_table(budget_store.get(database, budget_id).budget)
         changed = budget_store.replace(
-            database, _budget(terms.over(table)), now=utc_now(), dry_run=dry_run
+            database, _budget(terms.over(table)), now=utc_now(), by=author(), dry_run=dry_run
         )
     title = f"Budget {budget_id}"
     answer.print(change_table(title, stated(changed.old), stated(changed.new)), dry_run=dry_run)
@@ -220,7 +221,9 @@ def archive_budget(
         answer: how the answer is written.
     """
     with place.opened() as database:
-        changed = budget_store.archive(database, budget_id, now=utc_now(), dry_run=dry_run)
+        changed = budget_store.archive(
+            database, budget_id, now=utc_now(), by=author(), dry_run=dry_run
+        )
     title = f"Budget {budget_id}"
     answer.print(change_table(title, stated(changed.old), stated(changed.new)), dry_run=dry_run)
 
@@ -256,7 +259,7 @@ def rate_of_exchange(
             return
         now = utc_now()
         stated_rate = rate_from_text(base, quote, rate, on=on or now.date(), source=source)
-        changed = set_rate(database, stated_rate, now=now, dry_run=dry_run)
+        changed = set_rate(database, stated_rate, now=now, by=author(), dry_run=dry_run)
     old = changed.old and {"rate": decimal_text(changed.old.rate), "source": changed.old.source}
     new = {"rate": decimal_text(stated_rate.rate), "source": source}
     title = f"1 {base} in {quote} on {stated_rate.on}"

@@ -12,6 +12,7 @@ from tokonomi.cli.store_options import (
     PLAIN,
     Answer,
     Place,
+    author,
     in_utc,
     pairs,
     print_events,
@@ -100,7 +101,7 @@ def wallet_rule(
             answer.print(rules_table(every_rule(database), answer.words))
             return
         if remove:
-            changed = remove_rule(database, per, now=utc_now(), dry_run=dry_run)
+            changed = remove_rule(database, per, now=utc_now(), by=author(), dry_run=dry_run)
         else:
             weights = offer_in_force(database).weights
             table: dict[str, object] = {
@@ -111,7 +112,7 @@ def wallet_rule(
                 or {name: str(each) for name, each in weights.stated.items()},
             }
             rule = rule_from_table(table | ({"low_at": low_at} if low_at else {}))
-            changed = set_rule(database, rule, now=utc_now(), dry_run=dry_run)
+            changed = set_rule(database, rule, now=utc_now(), by=author(), dry_run=dry_run)
     title = f"Wallets of each {per}"
     answer.print(change_table(title, _stated(changed.old), _stated(changed.new)), dry_run=dry_run)
 

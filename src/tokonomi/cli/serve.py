@@ -1,4 +1,4 @@
-"""`tokonomi serve`: the gateway, as its configuration file says."""
+"""`tokonomi serve`: the gateway, on the store that `tokonomi.toml` names."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ import msgspec
 from tokonomi.cli.admin_mount import AdminMount
 from tokonomi.gateway.config import Config, load, store_of
 from tokonomi.gateway.logs import LogFormat, formatter
-from tokonomi.gateway.server import run
+from tokonomi.gateway.server import run, surroundings_of
 from tokonomi.storage.location import CONFIG_FILE
 
 CUT: Final = 6
@@ -28,12 +28,14 @@ def serve(
     """Run the gateway until it is told to stop; then finish the calls in flight.
 
     Args:
-        config: the configuration file.
+        config: the file to boot from; without it, and without one here, the defaults hold.
         host: listen here instead of where the file says.
         port: listen on this port instead; 0 takes a free one.
         log_format: write logs as text or as json instead.
     """
-    settings = load(config)
+    # Everything in the file has a default, so only one that was named has to be there.
+    absent = config == CONFIG_FILE and not config.exists()
+    settings = Config(folder=Path.cwd()) if absent else load(config)
     observe = settings.observe
     if log_format is not None:
         observe = msgspec.structs.replace(observe, log_format=log_format)
@@ -60,7 +62,8 @@ def start_logging(form: LogFormat) -> None:
 
 def applications(settings: Config) -> dict[str, AdminMount]:
     """What is served beside the data plane: the admin API."""
-    return {"/admin": AdminMount(store_of(settings, os.environ))}
+    store, around = store_of(settings, os.environ), surroundings_of(settings, os.environ)
+    return {"/admin": AdminMount(store, around.master_keys)}
 
 
 def _announce(url: str) -> None:

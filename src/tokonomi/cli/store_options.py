@@ -1,5 +1,6 @@
 """Options that commands on the store share: where it is, how answers are written, rehearsals."""
 
+import getpass
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from tokonomi.reports.amounts import Wording
 from tokonomi.reports.events import events_table
 from tokonomi.reports.forms import Form
 from tokonomi.reports.tables import Table
+from tokonomi.storage.changes import Author
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.event_store import About, latest_events
@@ -96,6 +98,14 @@ PLAIN: Final = Answer()
 def utc_now() -> datetime:
     """This instant, in UTC."""
     return datetime.now(UTC)
+
+
+def author(message: str = "") -> Author:
+    """Who types, for the history of the configuration, and what they say of the change."""
+    try:
+        return Author(getpass.getuser(), message)
+    except (KeyError, OSError):
+        return Author("a user without a name", message)
 
 
 def in_utc(at: datetime | None) -> datetime | None:

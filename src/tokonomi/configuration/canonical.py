@@ -47,7 +47,9 @@ class Reading:
         return Item(kind, found), canonical
 
 
-class _RateTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RateForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand in an exchange rate's table."""
+
     base: str
     quote: str
     rate: str
@@ -62,7 +64,7 @@ def rate_of(table: Table) -> ExchangeRate:
         WrongAt: an unknown key or a wrong type.
         BadInput: not a rate, or no source.
     """
-    read = converted(table, _RateTable)
+    read = converted(table, RateForm)
     return rate_from_text(read.base, read.quote, read.rate, on=read.on, source=read.source)
 
 

@@ -38,7 +38,12 @@ class ItemChange:
     @property
     def fields(self) -> tuple[FieldChange, ...]:
         """The values that differ, in the order in which they stand."""
-        return tuple(_differences("", self.before or {}, self.after or {}))
+        return fields_between(self.before, self.after)
+
+
+def fields_between(before: Table | None, after: Table | None) -> tuple[FieldChange, ...]:
+    """The values that differ between two tables, None being one that is not there."""
+    return tuple(_differences("", before or {}, after or {}))
 
 
 def changes_between(old: Document, new: Document) -> tuple[ItemChange, ...]:

@@ -25,11 +25,6 @@ def to_toml(document: Document) -> str:
     return "\n".join(blocks)
 
 
-def table_to_toml(item: Item, table: Table) -> str:
-    """The text that states one item."""
-    return _block(item, table)
-
-
 def _block(item: Item, table: Table) -> str:
     path = _key(item.kind.section)
     if item.kind in NAMED:
@@ -38,22 +33,25 @@ def _block(item: Item, table: Table) -> str:
 
 
 def _lines(path: str, table: Table, *, listed: bool = False) -> Iterator[str]:
-    yield f"[[{path}]]\n" if listed else f"[{path}]\n"
-    inner: list[tuple[str, object]] = []
+    sections = {key: value for key, value in table.items() if _stands_alone(value)}
+    # A table that only has sections needs no header of its own.
+    has_header = listed or len(sections) < len(table)
+    if has_header:
+        yield f"[[{path}]]\n" if listed else f"[{path}]\n"
     for key, value in table.items():
-        if _stands_alone(value):
-            inner.append((key, value))
-        else:
+        if key not in sections:
             yield f"{_key(key)} = {value_to_toml(value)}\n"
-    for key, value in inner:
-        below = f"{path}.{_key(key)}"
-        if isinstance(value, list):
-            for each in cast("list[Table]", value):
-                yield "\n"
-                yield from _lines(below, each, listed=True)
-        else:
-            yield "\n"
-            yield from _lines(below, cast("Table", value))
+    texts = [
+        "".join(_lines(f"{path}.{_key(key)}", inner, listed=isinstance(value, list)))
+        for key, value in sections.items()
+        for inner in _tables_in(value)
+    ]
+    if texts:
+        yield ("\n" if has_header else "") + "\n".join(texts)
+
+
+def _tables_in(value: object) -> list[Table]:
+    return cast("list[Table]", value if isinstance(value, list) else [value])
 
 
 def _stands_alone(value: object) -> bool:

@@ -33,7 +33,9 @@ class StoredRule:
     low_at: int | None = None
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RuleForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand in a wallet rule's table."""
+
     per: str
     required: bool = True
     tokens: int = MILLI
@@ -52,10 +54,11 @@ def rule_from_table(stated: Mapping[str, object]) -> StoredRule:
     (Fraction(8, 1), 10000)
     """
     try:
-        table = msgspec.convert(dict(stated), _Table)
+        table = msgspec.convert(dict(stated), RuleForm)
     except msgspec.ValidationError as wrong:
         raise BadInput(
-            f"a wallet rule: {wrong}", remedy=f"It may have {', '.join(_Table.__struct_fields__)}."
+            f"a wallet rule: {wrong}",
+            remedy=f"It may have {', '.join(RuleForm.__struct_fields__)}.",
         ) from None
     weights = {name: weight_from_text(text, name) for name, text in table.weights.items()}
     return StoredRule(

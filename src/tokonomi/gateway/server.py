@@ -26,7 +26,7 @@ from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.config import Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
-from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
+from tokonomi.gateway.in_use import ConfigurationInUse, Read, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings, secret_in
 from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
@@ -38,6 +38,7 @@ from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.watching import Watching
 from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
+from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import networks_from
 from tokonomi.storage.location import MASTER_KEY_FILE, MasterKeyPlace
@@ -148,12 +149,7 @@ async def open_gateway(
         StoreError: the store cannot be opened.
     """
     store, around = store_of(config, environ), surroundings_of(config, environ)
-    database = open_store(store)
-    try:
-        first = await asyncio.to_thread(read_configuration, database, around)
-    except BaseException:
-        database.close()
-        raise
+    database, first = await asyncio.to_thread(_opened, store, around)
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
     breakers = Breakers(BreakerRules())
     watching = Watching(config.observe, metrics, environ)
@@ -200,6 +196,16 @@ async def open_gateway(
         close=close,
         beside=beside,
     )
+
+
+def _opened(store: str, around: Surroundings) -> tuple[Database, Read]:
+    """The store, and the configuration that is in force in it."""
+    database = open_store(store)
+    try:
+        return database, read_configuration(database, around)
+    except BaseException:
+        database.close()
+        raise
 
 
 def surroundings_of(config: Config, environ: Mapping[str, str]) -> Surroundings:

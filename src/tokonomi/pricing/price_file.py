@@ -45,7 +45,7 @@ class Instant:
 
     def __str__(self) -> str:
         midnight = self.at.time() == time()
-        return f"{self.at:%Y-%m-%d}" if midnight else f"{self.at:%Y-%m-%dT%H:%M:%S}Z"
+        return self.at.date().isoformat() if midnight else self.at.isoformat()
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -150,13 +150,23 @@ def apply(
         BadInput: a budget's currency would change, or a rate is of a day to come.
     """
     with change_of_rules(database, now=now, by=by, dry_run=dry_run) as changing:
-        current = version_in_force(database)
-        if current != based_on:
-            raise _conflict(database, based_on, current)
+        current = refuse_other_than(database, based_on)
         changes = changes_between(_document(database, current), wanted)
         for each in changes:
             _carry_out(changing, each)
     return Applied(changing.number if changes and not dry_run else current, changes)
+
+
+def refuse_other_than(database: Database, version: int) -> int:
+    """The version in force, which is this one.
+
+    Raises:
+        Conflict: another version is in force by now; says what was changed since.
+    """
+    current = version_in_force(database)
+    if current != version:
+        raise _conflict(database, version, current)
+    return current
 
 
 def _conflict(database: Database, based_on: int, current: int) -> Conflict:

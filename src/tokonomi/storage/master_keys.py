@@ -99,7 +99,7 @@ def read_master_keys(place: MasterKeyPlace, environ: Mapping[str, str] = os.envi
     if place.variable:
         where = f"the environment variable {place.variable}"
         text = environ.get(place.variable, "")
-        remedy = "Set it to a key that `tokonomi secrets new-key --print` makes."
+        remedy = "Set it to a key that `tokonomi secrets new-key --print-key` makes."
     else:
         where = str(place.file)
         remedy = (
@@ -108,7 +108,7 @@ def read_master_keys(place: MasterKeyPlace, environ: Mapping[str, str] = os.envi
         )
         text = _text_of(place.file)
     if not text.strip():
-        raise BadConfig(f"no master key for the store's secrets: {where} is not set", remedy=remedy)
+        raise BadConfig(f"there is no master key for the store's secrets in {where}", remedy=remedy)
     return MasterKeys(tuple(_key(line, where) for line in text.split()))
 
 

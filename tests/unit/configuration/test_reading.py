@@ -1,0 +1,291 @@
+"""The document: what it may say, and what a mistake in it reads like."""
+
+import pytest
+
+from tokonomi.configuration.canonical import Reading
+from tokonomi.configuration.document import Document, Item, Kind
+from tokonomi.configuration.reading import read_document, read_texts
+from tokonomi.errors import BadConfig
+from tokonomi.routing.alias import Alias, Target
+from tokonomi.routing.provider import Provider, Timeouts
+
+READING = Reading({"UTC", "Asia/Jakarta"})
+GOOD = """
+[providers.openai]
+base_url = "https://api.openai.com/v1"
+api_key_env = "OPENAI_API_KEY"
+
+[providers.openai.timeouts]
+first_byte = 30
+
+[models."gpt-4o-mini"]
+provider = "openai"
+"""
+A = "[providers.a]\nbase_url = 'https://a'\n"
+
+
+def read(text: str) -> Document:
+    return read_document(text, READING, name="t.toml")
+
+
+def test_a_document_is_read_with_defaults_for_what_it_leaves_out() -> None:
+    document = read(GOOD)
+    assert document.providers == {
+        "openai": Provider(
+            base_url="https://api.openai.com/v1",
+            api_key_env="OPENAI_API_KEY",
+            timeouts=Timeouts(first_byte=30.0),
+        )
+    }
+    assert document.models == {"gpt-4o-mini": Alias(targets=(Target(provider="openai"),))}
+    assert (document.alerts.webhook, document.offer, document.contract.discounts) == ("", None, ())
+
+
+def test_an_empty_document_is_a_right_one() -> None:
+    assert read("") == Document()
+
+
+def test_the_short_form_and_a_chain_of_one_are_the_same_document() -> None:
+    short = read(f"{A}[models.m]\nprovider = 'a'\nmodel = 'x'\nattempts = 2")
+    chain = read(f"{A}[models.m]\nattempts = 2\n[[models.m.targets]]\nprovider = 'a'\nmodel = 'x'")
+    assert short == chain
+    assert short.tables[Item(Kind.MODEL, "m")] == {"provider": "a", "model": "x", "attempts": 2}
+
+
+def test_own_packages_are_on_sale_the_smallest_first() -> None:
+    document = read("""
+        [credit]
+        tokens = 10
+        [[package]]
+        id = "large"
+        name = "Large"
+        credits = 100
+        price = "10"
+        currency = "USD"
+        source = "us"
+        [[package]]
+        id = "small"
+        name = "Small"
+        credits = 9
+        price = "1"
+        currency = "USD"
+        source = "us"
+    """)
+    assert document.offer is not None
+    assert [package.id for package in document.offer.packages] == ["small", "large"]
+    assert document.offer.weights.tokens_per_credit == 10
+
+
+def test_several_texts_state_one_document_and_an_item_once() -> None:
+    stated = read_texts({"a.toml": A, "m.toml": "[models.m]\nprovider = 'a'"}, READING)
+    assert [str(item) for item in stated.document.tables] == ["providers.a", "models.m"]
+    with pytest.raises(BadConfig) as twice:
+        read_texts({"a.toml": A, "b.toml": A}, READING)
+    assert str(twice.value) == (
+        "bad_config: providers.a stands in a.toml and in b.toml. Keep one of them."
+    )
+
+
+ALERTS = "t.toml:2: alerts.webhook: {} is not an address to send to."
+SECRETS = (
+    "Set one of secret_env, secret_file and secret_stored, so that the receiver can tell who sent"
+    " it."
+)
+KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_key_stored."
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "[alerts]\nwebhook = 'ftp://a/b'",
+            ALERTS.format("'ftp://a/b'") + " Write it like https://hooks.example.com/tokonomi.",
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b c'",
+            ALERTS.format("'https://a/b c'") + " Write it like https://hooks.example.com/tokonomi.",
+        ),
+        (
+            "[alerts]\nwebhook = 'https://me:pass@a/b'",
+            "t.toml:2: alerts.webhook: holds a secret. Check the signature instead.",
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b'",
+            f"t.toml:1: alerts: names no secret. {SECRETS}",
+        ),
+        (
+            "[alerts]\nwebhook = 'https://a/b'\nsecret_env = 'A'\nsecret_file = 'b'",
+            f"t.toml:1: alerts: names more than one secret. {SECRETS}",
+        ),
+        ("[alrts]\nx = 1", "t.toml:1: alrts: no such section. Did you mean alerts?"),
+        (
+            "[listen]\nport = 1",
+            "t.toml:1: listen: does not stand in the store. Move it to tokonomi.toml.",
+        ),
+        (
+            f"{A}[providers.a.timeouts]\nconect = 3",
+            "t.toml:4: providers.a.timeouts.conect: no such key. Did you mean connect?",
+        ),
+        (f"{A}api_key = 'sk-secret'", f"t.toml:3: providers.a.api_key: no such key. {KEY}"),
+        (
+            "[providers.a]\nprice_as = 'a'",
+            "t.toml:1: providers.a: Object missing required field `base_url`.",
+        ),
+        (
+            "[providers.a]\nbase_url = 'api.openai.com'",
+            (
+                "t.toml:2: providers.a.base_url: 'api.openai.com' is not the address of an API."
+                " Write it like https://api.openai.com/v1."
+            ),
+        ),
+        (
+            "[providers.a]\nbase_url = 'http://a:70000/v1'",
+            (
+                "t.toml:2: providers.a.base_url: 'http://a:70000/v1' is not the address of an API."
+                " Write it like https://api.openai.com/v1."
+            ),
+        ),
+        (
+            "[providers.a]\nbase_url = 'https://me:secret@a/v1'",
+            "t.toml:2: providers.a.base_url: holds a secret. Set api_key_env instead.",
+        ),
+        (
+            f"{A}api_key_env = 'A'\napi_key_stored = true",
+            "t.toml:1: providers.a: names both api_key_env and api_key_stored. Keep one of them.",
+        ),
+        (
+            f"{A}timeouts = {{ total = 0 }}",
+            "t.toml:3: providers.a.timeouts.total: 0.0 is not more than 0.",
+        ),
+        (
+            "[providers.openai]\nbase_url = 'https://a'\n[models.'x']\nprovider = 'opnai'",
+            "t.toml:4: models.x.provider: no provider 'opnai'. Did you mean openai?",
+        ),
+        (
+            f"{A}[[models.x.targets]]\nprovider = 'a'\n[[models.x.targets]]\nprovider = 'b'",
+            "t.toml:6: models.x.targets[2].provider: no provider 'b'. Known are a.",
+        ),
+        (
+            "[models.x]\nprovider = 'a'",
+            "t.toml:2: models.x.provider: no provider 'a'. Add a [providers.NAME] section.",
+        ),
+        (
+            f"{A}[models.'a*b']\nprovider = 'a'",
+            "t.toml:3: models.a*b: a star stands only at the end of an alias.",
+        ),
+        (
+            f"{A}[models.x]\nprovider = 'a'\nmodel = 'a*'",
+            "t.toml:5: models.x.model: a model's name has no star. Leave it out.",
+        ),
+        (
+            f"{A}[models.'a*']\nprovider = 'a'\nmodel = 'm'",
+            (
+                "t.toml:5: models.a*.model: an alias with a star has no model of its own."
+                " Leave it out."
+            ),
+        ),
+        (
+            f"{A}[models.x]\nprovider = 'a'\ntargets = []",
+            (
+                "t.toml:5: models.x.targets: stands beside a provider of its own."
+                " Write it as one of the targets."
+            ),
+        ),
+        (
+            "[models.x]\ntargets = []",
+            "t.toml:2: models.x.targets: is empty. Name a provider, or a list of targets.",
+        ),
+        (
+            f"{A}[models.x]\nprovider = 'a'\nresume = true",
+            "t.toml:5: models.x.resume: nobody could continue. Add a second target.",
+        ),
+        (
+            "[models.x]\nchoose = 'weighted'\ntargets = [{provider = 'a', weight = 0}]",
+            "t.toml:3: models.x.targets: no target has a weight above 0. Give one a weight.",
+        ),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\nweight = -1",
+            "t.toml:4: models.x.targets[1].weight: -1 is less than 0.",
+        ),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\nfirst_token_seconds = 0",
+            "t.toml:4: models.x.targets[1].first_token_seconds: 0.0 is not more than 0.",
+        ),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\nweb_search = { max_results = 0 }",
+            "t.toml:4: models.x.targets[1].web_search.max_results: 0 is not more than 0.",
+        ),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\ntimeouts = { total = -1 }",
+            "t.toml:4: models.x.targets[1].timeouts.total: -1.0 is not more than 0.",
+        ),
+        ("[providers]\nx = 1", "t.toml:2: providers.x: is not a table."),
+        ("models = 3", "t.toml:1: models: is not a table of named sections."),
+        (
+            "[budget]\nid = 'a'",
+            "t.toml:1: budget: is not a list of tables. Write each as [[budget]].",
+        ),
+        (
+            "[models.'']\nprovider = 'a'",
+            "t.toml:1: models.: cannot be a name. Use 1 to 200 that print.",
+        ),
+        (
+            "[[budget]]\nid = 'a'\nwindow = 'month'\ncurrency = 'USD'\nzone = 'Asia/Jakrta'",
+            (
+                't.toml:1: budget[1]: budget a: no time zone is called "Asia/Jakrta".'
+                ' Did you mean "Asia/Jakarta"?'
+            ),
+        ),
+        (
+            "[[wallet_rule]]\nper = 'user'\n[[wallet_rule]]\nper = 'user'",
+            "t.toml:3: wallet_rule[2]: wallet_rule user stands here twice. Keep one of them.",
+        ),
+        (
+            "[[rate]]\nbase = 'USD'\nquote = 'IDR'\nrate = '0'\non = 2026-01-30\nsource = 'x'",
+            (
+                "t.toml:1: rate[1]: 1 USD = 0 IDR is no exchange rate."
+                " Name two currencies and a number above 0, as USD IDR 16000."
+            ),
+        ),
+        (
+            "[[rate]]\nbase = 'USD'\nquote = 'IDR'\nrate = 16000\non = 2026-01-30\nsource = 'x'",
+            "t.toml:4: rate[1].rate: Expected `str`, got `int`.",
+        ),
+        (
+            "[[prices.discount]]\nprovider = 'a'\nmodel = '*'\nsource = 'x'\nto = 'soon'",
+            "t.toml:5: prices.discount[1].to: Expected a date such as 2026-10-12, got 'soon'.",
+        ),
+        (
+            "[[prices.discount]]\nprovider = 'a'\nmodel = '*'\noff = '5'\nsource = 'x'",
+            (
+                "t.toml:1: prices: prices, discount on a/*: off '5' and factor '' do not state one"
+                ' discount. Write off = "12.5%" or factor = "0.875". A free model is a price of'
+                ' "0".'
+            ),
+        ),
+        (
+            "[credit]\nweights = { outpt = 1 }",
+            't.toml:1: credit: no class of tokens is called "outpt". Did you mean "output"?',
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_to_do(text: str, told: str) -> None:
+    with pytest.raises(BadConfig) as wrong:
+        read(text)
+    assert str(wrong.value) == f"bad_config: {told}"
+    assert "secret@" not in str(wrong.value)
+    assert "sk-secret" not in str(wrong.value)
+
+
+def test_what_is_not_toml_is_told_with_its_line() -> None:
+    with pytest.raises(BadConfig, match="line 2"):
+        read("[alerts]\nwebhook = oops\n")
+
+
+def test_an_item_that_no_text_states_is_told_by_its_name() -> None:
+    stated = read_texts({"a.toml": A}, READING)
+    whole = Document.of({Item(Kind.MODEL, "m"): {"provider": "b"}, **stated.document.tables})
+    with pytest.raises(BadConfig) as wrong:
+        stated.check(whole)
+    told = "bad_config: models.m.provider: no provider 'b'. Known are a."
+    assert str(wrong.value) == told
