@@ -201,6 +201,17 @@ REQUESTS: Mapping[str, Json] = {
     "openai_responses": RESPONSES_REQUEST,
 }
 
+HELLO: Mapping[str, Json] = {
+    "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "Hello"}]},
+    "anthropic_messages": {
+        "model": "m",
+        "max_tokens": 4000,
+        "messages": [{"role": "user", "content": "Hello"}],
+    },
+    "openai_responses": {"model": "m", "input": "Hello"},
+}
+"""The least that a client can send."""
+
 
 def raw(body: Mapping[str, object]) -> dict[str, msgspec.Raw]:
     """The fields of a body as the gateway has them."""
@@ -561,3 +572,115 @@ STREAMS: Mapping[str, list[bytes]] = {
     "gemini": GEMINI_STREAM,
     "openai_responses": RESPONSES_STREAM,
 }
+
+FUNCTION: Json = {"name": "weather", "parameters": SCHEMA}
+MARKED: Json = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+FIELD_VALUES: Mapping[str, Json] = {
+    "openai_chat": {
+        "messages": [{"role": "user", "content": [MARKED]}],
+        "tools": [{"type": "function", "function": FUNCTION}],
+        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+        "parallel_tool_calls": False,
+        "response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
+        "reasoning_effort": "low",
+        "reasoning": {"effort": "low"},
+        "web_search_options": {},
+        "plugins": [{"id": "web"}],
+        "max_completion_tokens": 77,
+        "max_tokens": 77,
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "top_k": 5,
+        "frequency_penalty": 0.5,
+        "presence_penalty": 0.5,
+        "seed": 5,
+        "stop": ["END"],
+        "stream": True,
+        "user": "ani",
+        "safety_identifier": "ani",
+        "metadata": {"a": "b"},
+        "service_tier": "default",
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {"mode": "implicit"},
+        "store": True,
+        "moderation": {"model": "m"},
+        "verbosity": "low",
+        "usage": {"include": True},
+        "n": 2,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "logit_bias": {"1": 1},
+        "audio": {"voice": "x"},
+        "modalities": ["audio"],
+        "prediction": {"type": "content", "content": "x"},
+        "functions": [FUNCTION],
+        "function_call": "auto",
+    },
+    "anthropic_messages": {
+        "messages": [{"role": "user", "content": [MARKED]}],
+        "system": "Be brief.",
+        "max_tokens": 77,
+        "stop_sequences": ["END"],
+        "stream": True,
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "top_k": 5,
+        "tools": [{"name": "weather", "input_schema": SCHEMA}],
+        "tool_choice": {"type": "any"},
+        "thinking": {"type": "adaptive"},
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+        "output_format": {"type": "json_schema", "schema": SCHEMA},
+        "metadata": {"user_id": "ani"},
+        "service_tier": "standard_only",
+        "cache_control": {"type": "ephemeral"},
+        "diagnostics": {"previous_message_id": "m"},
+        "container": "c",
+        "context_management": {"edits": []},
+        "mcp_servers": [{"url": "u"}],
+        "inference_geo": "eu",
+        "speed": "fast",
+        "user_profile_id": "u",
+        "workspace_id": "w",
+    },
+    "openai_responses": {
+        "input": [{"role": "user", "content": "Bye"}],
+        "instructions": "Be brief.",
+        "tools": [{"type": "function", **FUNCTION}],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": SCHEMA}},
+        "reasoning": {"effort": "low"},
+        "max_output_tokens": 77,
+        "max_tool_calls": 3,
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+        "user": "ani",
+        "safety_identifier": "ani",
+        "metadata": {"a": "b"},
+        "service_tier": "default",
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {"mode": "implicit"},
+        "store": True,
+        "moderation": {"model": "m"},
+        "include": ["message.output_text.logprobs"],
+        "truncation": "auto",
+        "top_logprobs": 3,
+        "background": True,
+        "background_options": {"completion_window": "2h"},
+        "previous_response_id": "r",
+        "conversation": "c",
+        "prompt": {"id": "p"},
+        "context_management": [{"type": "compaction"}],
+        "image": {"context_compression": "auto"},
+        "access_programs": {"cyber": "standard"},
+    },
+}
+"""A value that says something, for every field of a request that we know."""
+
+SAID_BY_THE_DESTINATION = frozenset({"model"})
+ABOUT_THE_STREAM = frozenset({"stream_options"})
+"""Chat's `include_usage`, which is for the writer of the answer."""

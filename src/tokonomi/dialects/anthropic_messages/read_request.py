@@ -43,7 +43,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "temperature": Carried("temperature"),
     "top_p": Carried("top_p"),
     "top_k": Carried("top_k"),
-    "tools": Carried("tools"),
+    "tools": Carried("tools", also="web_search"),
     "tool_choice": Carried("tool_choice"),
     "thinking": Carried("thinking"),
     "output_config": Carried("output_format", also="thinking"),

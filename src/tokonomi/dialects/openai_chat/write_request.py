@@ -284,7 +284,7 @@ def _thinking(thinking: Thinking, form: ChatForm, dropped: list[Dropped]) -> Jso
         effort = effort_of(thinking)
         if thinking.shown is not None:
             reason = "this provider alone decides whether reasoning comes with the answer"
-            dropped.append(Dropped("reasoning.exclude", reason))
+            dropped.append(Dropped("thinking.shown", reason))
         return {"reasoning_effort": effort} if effort else {}
     settings: Json = {}
     if thinking.budget is not None:
