@@ -6,15 +6,9 @@ from typing import cast
 
 import msgspec
 import pytest
-from dialect_samples import (
-    ABOUT_THE_STREAM,
-    FIELD_VALUES,
-    HELLO,
-    REQUESTS,
-    SAID_BY_THE_DESTINATION,
-    STREAMS,
-    raw,
-)
+from dialect_fields import ABOUT_THE_STREAM, FIELD_VALUES, SAID_BY_THE_DESTINATION
+from dialect_replies import STREAMS
+from dialect_samples import HELLO, REQUESTS, raw
 from dialect_values import (
     CHAT,
     GEMINI,
@@ -301,7 +295,7 @@ def objects_in(value: object, path: str) -> Iterator[tuple[str, dict[str, object
         yield path, fields
         for key, each in fields.items():
             if key not in FREE_FORM or isinstance(each, list):
-                yield from objects_in(each, f"{path}.{key}" if path else key)
+                yield from objects_in(cast("object", each), f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for index, each in enumerate(cast("list[object]", value)):
             yield from objects_in(each, f"{path}[{index}]")

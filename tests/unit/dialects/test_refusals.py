@@ -65,7 +65,7 @@ CHAT_BODIES: list[tuple[str, Json]] = [
     ),
     (
         "messages[1].tool_calls[0].type",
-        turn(role="assistant", tool_calls=[{"id": "c", "type": "custom", "custom": {}}]),
+        turn(role="assistant", tool_calls=[{"id": "c", "type": "custom", "custom": {"name": "f"}}]),
     ),
     (
         "messages[1]",

@@ -4,14 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from dialect_samples import (
-    CHAT_REQUEST,
-    HELLO,
-    MESSAGES_REQUEST,
-    RESPONSES_REQUEST,
-    Json,
-    raw,
-)
+from dialect_samples import CHAT_REQUEST, HELLO, MESSAGES_REQUEST, RESPONSES_REQUEST, Json, raw
 from dialect_values import CHAT, GEMINI, MESSAGES, RESPONSES
 
 from tokonomi.dialects import translate
@@ -340,7 +333,7 @@ def test_documents_go_where_they_can_be_read() -> None:
     link = {"type": "url", "url": "https://a.example/b.pdf"}
     note = {"type": "text", "media_type": "text/plain", "data": "A note."}
 
-    def asked(source: Json) -> Json:
+    def asked(source: dict[str, str]) -> Json:
         block = {"type": "document", "source": source, "title": "T"}
         return {"messages": [{"role": "user", "content": [block]}]}
 
@@ -405,12 +398,15 @@ def test_markers_of_a_cache_are_carried_where_they_are_known() -> None:
 
 
 def test_the_same_dropped_field_is_listed_once() -> None:
-    searched = [
+    searched: list[Json] = [
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
         {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
         {"type": "text", "text": "x", "citations": [{"type": "char_location"}]},
     ]
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": searched}]
+    turns: list[Json] = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": searched},
+    ]
     outgoing = translate.request("anthropic_messages", raw({"messages": turns}), CHAT)
     assert isinstance(outgoing, Outgoing)
     assert outgoing.dropped == (
@@ -427,3 +423,46 @@ def test_the_same_dropped_field_is_listed_once() -> None:
             "it cites a document, which other dialects cannot",
         ),
     )
+
+
+def test_a_budget_stands_for_the_effort_beside_it() -> None:
+    both = {"reasoning": {"effort": "low", "max_tokens": 9000}, "max_tokens": 20_000}
+    old = Destination(dialect="anthropic_messages", model="claude-haiku-4-5")
+    assert dropped("openai_chat", old, **both) == ["reasoning.effort"]
+    assert sent("openai_chat", old, **both)["thinking"] == {
+        "type": "enabled",
+        "budget_tokens": 9000,
+    }
+    enabled = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
+    effort = {"output_config": {"effort": "low"}}
+    assert dropped("anthropic_messages", CHAT, **enabled, **effort) == ["output_config.effort"]
+    disabled = {"thinking": {"type": "disabled"}}
+    assert dropped("anthropic_messages", CHAT, **disabled, **effort) == ["output_config.effort"]
+    assert sent("anthropic_messages", CHAT, **disabled)["reasoning"] == {"effort": "none"}
+
+
+def test_what_was_searched_and_written_by_other_providers_is_left_in_the_text() -> None:
+    items: list[Json] = [
+        {"role": "user", "content": "x"},
+        {"type": "web_search_call", "id": "ws", "status": "completed", "action": {}},
+        {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "y"}]},
+    ]
+    assert dropped("openai_responses", CHAT, input=items) == ["input[1]"]
+    assert sent("openai_responses", CHAT, input=items)["messages"] == [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "y"},
+    ]
+
+
+def test_a_document_in_a_chat_may_be_an_address() -> None:
+    part = {"type": "file", "file": {"filename": "T", "file_data": "https://a.example/b.pdf"}}
+    asked = {"messages": [{"role": "user", "content": [part]}]}
+    assert sent("openai_chat", MESSAGES, **asked)["messages"][0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "url", "url": "https://a.example/b.pdf"},
+            "title": "T",
+        }
+    ]
+    plain = {"messages": [{"role": "assistant", "content": "y", "reasoning_content": "Hm."}]}
+    assert dropped("openai_chat", MESSAGES, **plain) == ["messages[0].reasoning"]
