@@ -51,6 +51,7 @@ imports: $(DEV)
 
 docs: $(DEV) ## Write the generated pages of the reference
 	@$(BIN)/python docs/reference/write_cli.py
+	@$(BIN)/python docs/reference/write_dialects.py
 
 bench: $(DEV) ## Run every benchmark and print its figures
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

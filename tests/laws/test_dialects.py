@@ -1,11 +1,17 @@
 """Laws of the dialects: what is written reads back, streamed or whole, and nothing vanishes."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 import pytest
+from dialect_fields import ABOUT_THE_STREAM, FIELD_VALUES, SAID_BY_THE_DESTINATION
+from dialect_replies import STREAMS
+from dialect_samples import HELLO, REQUESTS, raw
 from dialect_values import (
     CHAT,
+    GEMINI,
     HEAD,
     MESSAGES,
     RESPONSES,
@@ -29,6 +35,7 @@ from tokonomi.dialects import translate
 from tokonomi.dialects.answer import (
     Answer,
     Event,
+    Failure,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -37,11 +44,12 @@ from tokonomi.dialects.answer import (
     events_of,
 )
 from tokonomi.dialects.conversation import Conversation, Reasoning, Refusal, Text, ToolCall
-from tokonomi.dialects.destination import Destination, IngressName
+from tokonomi.dialects.destination import Destination, EgressName, IngressName, Outgoing
 from tokonomi.dialects.dialect import EGRESS, INGRESS
-from tokonomi.dialects.refusal import Dropped
+from tokonomi.dialects.refusal import Dropped, Untranslatable
 from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
 
+ANY_EVENT = {event for each in STREAMS.values() for event in each}
 INGRESS_NAMES: Sequence[IngressName] = ("openai_chat", "openai_responses", "anthropic_messages")
 
 
@@ -208,3 +216,125 @@ def test_a_translated_stream_says_what_the_translated_whole_says(
         ingress, whole_answer
     )
     assert stream.endswith(b"data: " + DONE + b"\n\n") == (ingress == "openai_chat")
+
+
+DESTINATIONS = (
+    CHAT,
+    Destination(dialect="openai_chat", model="gpt-5.1", provider="openai"),
+    Destination(dialect="openai_chat", model="llama"),
+    Destination(dialect="openai_chat", model="deepseek-chat", provider="deepseek"),
+    MESSAGES,
+    Destination(dialect="anthropic_messages", model="claude-sonnet-4-5"),
+    RESPONSES,
+    GEMINI,
+    Destination(dialect="gemini", model="gemini-2.5-flash"),
+)
+FIELDS = [(ingress, field) for ingress in INGRESS_NAMES for field in sorted(FIELD_VALUES[ingress])]
+
+
+def outcome(
+    ingress: IngressName, to: Destination, fields: Mapping[str, object]
+) -> Outgoing | Untranslatable:
+    return translate.request(ingress, raw({**HELLO[ingress], **fields}), to)
+
+
+def test_every_field_that_is_known_has_a_value_to_try() -> None:
+    for ingress in INGRESS_NAMES:
+        known = INGRESS[ingress].rules.keys() - SAID_BY_THE_DESTINATION
+        about = ABOUT_THE_STREAM if ingress == "openai_chat" else frozenset[str]()
+        assert FIELD_VALUES[ingress].keys() == known - about
+
+
+@pytest.mark.parametrize(("ingress", "field"), FIELDS)
+def test_every_field_is_carried_or_dropped_by_name_or_refused_by_name(
+    ingress: IngressName, field: str
+) -> None:
+    fields = {field: FIELD_VALUES[ingress][field]}
+    if field == "tool_choice":
+        fields["tools"] = FIELD_VALUES[ingress]["tools"]
+    others = {name: value for name, value in fields.items() if name != field}
+    for to in DESTINATIONS:
+        if to.dialect == ingress:
+            continue
+        result, plain = outcome(ingress, to, fields), outcome(ingress, to, others)
+        assert isinstance(plain, Outgoing)
+        if isinstance(result, Untranslatable):
+            assert re.split(r"[.\[]", result.path)[0] == field
+            continue
+        listed = {re.split(r"[.\[]", each.path)[0] for each in result.dropped}
+        carried = (result.path, result.body) != (plain.path, plain.body)
+        assert carried or listed & {field, "cache_control"}, (to, field)
+
+
+@given(
+    st.sampled_from(INGRESS_NAMES), st.sampled_from(DESTINATIONS), st.data(), st.text(min_size=1)
+)
+def test_an_unknown_key_at_any_depth_is_refused_by_its_path(
+    ingress: IngressName, to: Destination, data: st.DataObject, key: str
+) -> None:
+    if to.dialect == ingress:
+        return
+    key = f"zz{key}"
+    body: dict[str, object] = msgspec.json.decode(msgspec.json.encode(REQUESTS[ingress]))
+    places = [*objects_in(body, "")]
+    path, place = data.draw(st.sampled_from(places))
+    place[key] = data.draw(st.integers() | st.text(max_size=3) | st.booleans())
+    result = translate.request(ingress, raw(body), to)
+    assert isinstance(result, Untranslatable)
+    assert result.path == (f"{path}.{key}" if path else key)
+
+
+FREE_FORM = ("parameters", "input_schema", "schema", "input", "metadata")
+"""Objects whose keys are the client's own."""
+
+
+def objects_in(value: object, path: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Every object of a body in which our rules say which keys there are, with its path."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        yield path, fields
+        for key, each in fields.items():
+            if key not in FREE_FORM or isinstance(each, list):
+                yield from objects_in(cast("object", each), f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, each in enumerate(cast("list[object]", value)):
+            yield from objects_in(each, f"{path}[{index}]")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(("type", "text", "role", "content", "id")), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(INGRESS_NAMES),
+    st.sampled_from(DESTINATIONS),
+    st.dictionaries(
+        st.sampled_from(sorted({f for each in FIELD_VALUES.values() for f in each})), json_values
+    ),
+)
+def test_no_body_at_all_breaks_the_translation(
+    ingress: IngressName, to: Destination, body: dict[str, object]
+) -> None:
+    if to.dialect != ingress:
+        result = translate.request(ingress, raw(body), to)
+        assert isinstance(result, Outgoing | Untranslatable)
+
+
+@given(
+    st.sampled_from(("openai_chat", "openai_responses", "anthropic_messages", "gemini")),
+    st.sampled_from(INGRESS_NAMES),
+    st.lists(st.sampled_from([*ANY_EVENT]) | json_values.map(msgspec.json.encode), max_size=6),
+)
+def test_no_event_of_a_provider_at_all_breaks_a_stream(
+    egress: EgressName, ingress: IngressName, events: list[bytes]
+) -> None:
+    translator = translate.StreamTranslator(ingress, egress, HEAD)
+    said = b"".join(map(translator.feed, events))
+    said += translator.fail(Failure(502, "server", "x")) or b""
+    assert said.endswith(b"\n\n")

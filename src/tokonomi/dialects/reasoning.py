@@ -71,6 +71,7 @@ SHARE_OF_OUTPUT: Final[Mapping[Effort, int]] = {
 (OpenRouter, "Reasoning tokens", how an effort becomes a budget)."""
 
 _STEPS: Final[tuple[Effort, ...]] = ("low", "medium", "high")
+THE_BUDGET_SAYS_IT: Final = "the budget says how much to think"
 LEAST_ANTHROPIC_BUDGET: Final = 1024
 _BUDGET_CLAUDES: Final = re.compile(
     r"claude-3|(?:opus|sonnet|haiku)-4(?:[-.@](?:[0-5]\b|20\d{6})|$)"

@@ -79,6 +79,8 @@ Rule = Carried | Hint | Refused
 Limit = Hint | Refused
 """What becomes of a feature that a dialect cannot write."""
 
+CACHE_MARKERS: Final = "cache_markers"
+CACHE_BY_ITSELF: Final = Hint("this provider chooses its cache by itself")
 SAYS_THE_DEFAULT: Final = "it says what happens anyway"
 NO_COUNTERPART: Final = "has no counterpart in the provider's dialect"
 

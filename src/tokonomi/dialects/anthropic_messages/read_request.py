@@ -29,8 +29,16 @@ from tokonomi.dialects.conversation import (
 )
 from tokonomi.dialects.fields import Fields, objects
 from tokonomi.dialects.openai_settings import place_of
-from tokonomi.dialects.reasoning import ANTHROPIC, unsealed
-from tokonomi.dialects.refusal import CannotCarry, Carried, Dropped, Hint, Refused, Rule
+from tokonomi.dialects.reasoning import ANTHROPIC, THE_BUDGET_SAYS_IT, unsealed
+from tokonomi.dialects.refusal import (
+    CACHE_MARKERS,
+    CannotCarry,
+    Carried,
+    Dropped,
+    Hint,
+    Refused,
+    Rule,
+)
 
 _ELSEWHERE: Final = "Leave it out, or use a model whose provider speaks your dialect."
 RULES: Final[Mapping[str, Rule]] = {
@@ -43,14 +51,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "temperature": Carried("temperature"),
     "top_p": Carried("top_p"),
     "top_k": Carried("top_k"),
-    "tools": Carried("tools"),
+    "tools": Carried("tools", also="web_search"),
     "tool_choice": Carried("tool_choice"),
     "thinking": Carried("thinking"),
     "output_config": Carried("output_format", also="thinking"),
     "output_format": Carried("output_format"),
     "metadata": Carried("user"),
     "service_tier": Carried("service_tier"),
-    "cache_control": Carried("messages"),
+    "cache_control": Carried(CACHE_MARKERS),
     "diagnostics": Hint("it asks about the cache of one provider"),
     "container": Refused("names a container of one provider", _ELSEWHERE),
     "context_management": Refused("asks a provider to edit the conversation", _ELSEWHERE),
@@ -99,7 +107,7 @@ def read(fields: Fields, dropped: list[Dropped]) -> Conversation:
         tool_choice=choice,
         parallel_tool_calls=parallel,
         output_format=_output_format(output),
-        thinking=_thinking(fields.child("thinking"), effort),
+        thinking=_thinking(fields.child("thinking"), effort, dropped),
         web_search=search,
         max_tokens=fields.whole("max_tokens"),
         temperature=fields.number("temperature"),
@@ -370,7 +378,7 @@ def _output_format(form: Fields | None) -> OutputFormat | None:
     return OutputFormat(schema)
 
 
-def _thinking(settings: Fields | None, effort: Effort) -> Thinking | None:
+def _thinking(settings: Fields | None, effort: Effort, dropped: list[Dropped]) -> Thinking | None:
     if settings is None:
         return Thinking(effort) if effort else None
     kind = settings.needed_text("type")
@@ -379,9 +387,13 @@ def _thinking(settings: Fields | None, effort: Effort) -> Thinking | None:
     settings.done()
     match kind:
         case "disabled":
+            if effort:
+                dropped.append(Dropped("output_config.effort", "the request asks not to think"))
             return Thinking("none")
         case "enabled":
-            return Thinking(effort, budget, shown)
+            if effort:
+                dropped.append(Dropped("output_config.effort", THE_BUDGET_SAYS_IT))
+            return Thinking("", budget, shown)
         case "adaptive":
             return Thinking(effort or "high", None, shown)
         case _:

@@ -81,6 +81,13 @@ def write(conversation: Conversation, to: Destination, dropped: list[Dropped]) -
     choice = _tool_choice(conversation.tool_choice, conversation.parallel_tool_calls)
     if choice and tools:
         body["tool_choice"] = choice
+    elif choice:
+        unsaid = (conversation.tool_choice, conversation.parallel_tool_calls)
+        dropped += (
+            Dropped(name, "there is no tool to choose")
+            for name, value in zip(("tool_choice", "parallel_tool_calls"), unsaid, strict=True)
+            if value is not None
+        )
     config: Json = {}
     if conversation.thinking is not None:
         body["thinking"] = _thinking(conversation.thinking, to.model, limit)

@@ -28,11 +28,21 @@ from tokonomi.dialects.reasoning import (
     effort_of,
     takes_thinking_budget,
 )
-from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Hint, Limit, Refused
+from tokonomi.dialects.refusal import (
+    CACHE_BY_ITSELF,
+    CACHE_MARKERS,
+    NO_COUNTERPART,
+    CannotCarry,
+    Dropped,
+    Hint,
+    Limit,
+    Refused,
+)
 from tokonomi.dialects.tool_arguments import arguments_of
 
 Json = dict[str, object]
 LIMITS: Final[Mapping[str, Limit]] = {
+    CACHE_MARKERS: CACHE_BY_ITSELF,
     "verbosity": Refused(NO_COUNTERPART, "Say in the prompt how long the answer should be."),
     "parallel_tool_calls": Refused(
         "limits the tool calls of an answer, which Gemini cannot",
@@ -44,7 +54,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     ),
     "user": Hint("who asks changes no answer"),
     "metadata": Hint("notes of the client's own change no answer"),
-    "cache_key": Hint("Gemini finds its cache by itself"),
+    "cache_key": CACHE_BY_ITSELF,
 }
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
@@ -84,7 +94,7 @@ def write(conversation: Conversation, to: Destination, dropped: list[Dropped]) -
     if calling:
         body["toolConfig"] = {"functionCallingConfig": calling}
     if writer.markers_lost or any(tool.cache for tool in conversation.tools):
-        dropped.append(Dropped("cache_control", "Gemini finds its cache by itself"))
+        dropped.append(Dropped("cache_control", CACHE_BY_ITSELF.reason))
     settings = _settings(conversation, to, dropped)
     if settings:
         body["generationConfig"] = settings
@@ -157,10 +167,9 @@ class _ContentWriter:
                 return {"text": text}
             case Image() | Document():
                 return _media(part)
-            case ToolResult():
-                return {"functionResponse": self._response(part, at)}
             case _:
-                raise AssertionError(f"{type(part).__name__} stands in no such turn")
+                assert isinstance(part, ToolResult), "the model's own parts are written apart"
+                return {"functionResponse": self._response(part, at)}
 
     def _response(self, result: ToolResult, at: str) -> Json:
         name = self._names.get(result.call_id)

@@ -35,7 +35,7 @@ from tokonomi.dialects.openai_settings import (
     place_of,
     tier_of,
 )
-from tokonomi.dialects.reasoning import EFFORTS
+from tokonomi.dialects.reasoning import EFFORTS, THE_BUDGET_SAYS_IT
 from tokonomi.dialects.refusal import CannotCarry, Carried, Dropped, Hint, Refused, Rule
 from tokonomi.dialects.web_search import ONLINE
 
@@ -99,7 +99,7 @@ RULES: Final[Mapping[str, Rule]] = {
 """Every field of a chat completion that we know, and what becomes of it across dialects."""
 
 
-def read(fields: Fields, dropped: list[Dropped]) -> Conversation:  # noqa: ARG001 - a reader of this dialect drops nothing
+def read(fields: Fields, dropped: list[Dropped]) -> Conversation:
     """The request that the carried fields of a body state.
 
     Raises:
@@ -115,7 +115,7 @@ def read(fields: Fields, dropped: list[Dropped]) -> Conversation:  # noqa: ARG00
         tool_choice=None if choice is None else _tool_choice(choice),
         parallel_tool_calls=fields.flag("parallel_tool_calls"),
         output_format=_output_format(fields.child("response_format")),
-        thinking=_thinking(fields),
+        thinking=_thinking(fields, dropped),
         web_search=_web_search(fields, model),
         max_tokens=next((limit for limit in limits if limit is not None), None),
         temperature=fields.number("temperature"),
@@ -392,7 +392,7 @@ def _output_format(form: Fields | None) -> OutputFormat | None:
     return read
 
 
-def _thinking(fields: Fields) -> Thinking | None:
+def _thinking(fields: Fields, dropped: list[Dropped]) -> Thinking | None:
     effort: Effort = fields.choice("reasoning_effort", EFFORTS, "")
     settings = fields.child("reasoning")
     if settings is None:
@@ -403,6 +403,9 @@ def _thinking(fields: Fields) -> Thinking | None:
     settings.done()
     if enabled is False:
         return Thinking("none")
+    if effort and budget is not None:
+        dropped.append(Dropped("reasoning.effort", THE_BUDGET_SAYS_IT))
+        effort = ""
     if enabled and not effort and budget is None:
         effort = "medium"
     return Thinking(effort, budget, None if hidden is None else not hidden)

@@ -195,10 +195,9 @@ class ChatWriter:
                 return {**readable, "reasoning_details": [self._detail(text)]}
             case ReasoningSigned(signature=signature, maker=maker):
                 return {"reasoning_details": [self._detail("", signature, maker)]}
-            case Cited(citation=source):
-                return {"annotations": [annotation(source, self._text)]}
             case _:
-                raise AssertionError(f"{type(event).__name__} is no part of a message")
+                assert isinstance(event, Cited), "all other events are written apart"
+                return {"annotations": [annotation(event.citation, self._text)]}
 
     def _detail(self, text: str, signature: str = "", maker: str = "") -> Json:
         begun = self._reasoning

@@ -28,7 +28,15 @@ from tokonomi.dialects.destination import Destination
 from tokonomi.dialects.openai_chat.forms import ChatForm, form_of
 from tokonomi.dialects.openai_settings import TIER_NAMES, place_fields
 from tokonomi.dialects.reasoning import effort_of
-from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Hint, Limit, Refused
+from tokonomi.dialects.refusal import (
+    CACHE_BY_ITSELF,
+    CACHE_MARKERS,
+    NO_COUNTERPART,
+    CannotCarry,
+    Dropped,
+    Limit,
+    Refused,
+)
 from tokonomi.dialects.web_search import AUTO_ENGINE, SearchSettings, openrouter_model
 
 Json = dict[str, object]
@@ -39,6 +47,8 @@ def limits(to: Destination) -> Mapping[str, Limit]:
     """What a provider of chat completions cannot be told."""
     form = form_of(to.provider)
     found: dict[str, Limit] = {}
+    if not form.cache_markers:
+        found[CACHE_MARKERS] = CACHE_BY_ITSELF
     if not form.top_k:
         found["top_k"] = Refused(NO_COUNTERPART, _ON_THEIR_OWN)
     if not form.search:
@@ -46,7 +56,7 @@ def limits(to: Destination) -> Mapping[str, Limit]:
             "asks for a web search, which this provider does not make", _ON_THEIR_OWN
         )
     if not to.provider:
-        found["cache_key"] = Hint("a server of one's own chooses its cache by itself")
+        found["cache_key"] = CACHE_BY_ITSELF
     return found
 
 
@@ -76,8 +86,8 @@ def write(conversation: Conversation, to: Destination, dropped: list[Dropped]) -
     if limit is not None:
         body[form.limit_field] = limit
     body |= _settings(conversation)
-    if writer.markers_lost:
-        dropped.append(Dropped("cache_control", "this provider chooses its cache by itself"))
+    if writer.markers_lost or (not form.cache_markers and any(t.cache for t in conversation.tools)):
+        dropped.append(Dropped("cache_control", CACHE_BY_ITSELF.reason))
     if conversation.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
@@ -178,10 +188,9 @@ class _MessageWriter:
                 url = part.url or data_url(part.media_type, part.data)
                 image: Json = {"url": url, "detail": part.detail} if part.detail else {"url": url}
                 return {"type": "image_url", "image_url": image, **self._marker(cache)}
-            case Document():
-                return self._document(part, at)
             case _:
-                raise AssertionError(f"{type(part).__name__} stands in no such turn")
+                assert isinstance(part, Document), "calls and reasoning are written apart"
+                return self._document(part, at)
 
     def _document(self, part: Document, at: str) -> Json:
         if part.text:
@@ -284,7 +293,7 @@ def _thinking(thinking: Thinking, form: ChatForm, dropped: list[Dropped]) -> Jso
         effort = effort_of(thinking)
         if thinking.shown is not None:
             reason = "this provider alone decides whether reasoning comes with the answer"
-            dropped.append(Dropped("reasoning.exclude", reason))
+            dropped.append(Dropped("thinking.shown", reason))
         return {"reasoning_effort": effort} if effort else {}
     settings: Json = {}
     if thinking.budget is not None:

@@ -279,8 +279,8 @@ def _tool_result(item: Fields) -> ToolResult:
 def _reasoning(item: Fields) -> Iterator[Reasoning]:
     """The pieces of an item; a proof of another maker's was sealed into the encrypted content."""
     name, sealed = item.text("id"), item.text("encrypted_content")
-    texts = [piece.needed_text("text") for piece in item.children("content")]
-    summaries = [piece.needed_text("text") for piece in item.children("summary")]
+    texts = [_piece(piece) for piece in item.children("content")]
+    summaries = [_piece(piece) for piece in item.children("summary")]
     proof = unsealed("".join(texts or summaries), sealed, OPENAI)
     if sealed and proof.signature != sealed:
         yield proof
@@ -290,6 +290,13 @@ def _reasoning(item: Fields) -> Iterator[Reasoning]:
     yield from (Reasoning("text", text, "", maker, name) for text in texts)
     if sealed:
         yield Reasoning("encrypted", sealed, "", OPENAI, name)
+
+
+def _piece(piece: Fields) -> str:
+    text = piece.needed_text("text")
+    piece.ignore("type")
+    piece.done()
+    return text
 
 
 def _tools(fields: Fields) -> tuple[tuple[Tool, ...], WebSearch | None]:

@@ -3,6 +3,7 @@
 A whole response is what its stream ends with, so there is one way to make it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from tokonomi.dialects.answer import (
@@ -11,6 +12,7 @@ from tokonomi.dialects.answer import (
     Event,
     Failed,
     Failure,
+    Finish,
     Finished,
     Head,
     ReasoningBegun,
@@ -50,7 +52,11 @@ ECHOED: Final = (
 """What a response repeats of its request."""
 
 _UNSAID: Final[Json] = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
-_UNFINISHED: Final = {"length": "max_output_tokens", "filtered": "content_filter"}
+UNFINISHED: Final[Mapping[Finish, str]] = {
+    "length": "max_output_tokens",
+    "filtered": "content_filter",
+}
+"""Why a response is `incomplete`; every other one is `completed`."""
 
 
 def usage_fields(usage: Usage) -> Json:
@@ -172,7 +178,7 @@ class ResponsesWriter:
         """The whole response as far as it has come."""
         self._begin()
         self._close_item()
-        unfinished = _UNFINISHED.get(self._end.reason)
+        unfinished = UNFINISHED.get(self._end.reason)
         response = self._response("incomplete" if unfinished else "completed")
         if unfinished:
             response["incomplete_details"] = {"reason": unfinished}
@@ -294,9 +300,8 @@ class ResponsesWriter:
         before = self._close_part()
         same = begun.id != "" and self._item.get("type") == "reasoning"
         if not (same and (self._reasoning.id, self._reasoning.maker) == (begun.id, begun.maker)):
-            before += self._begin_item("rs", {"type": "reasoning"})
-            if begun.maker == OPENAI and begun.id:
-                self._item["id"] = begun.id
+            own: Json = {"id": begun.id} if begun.maker == OPENAI and begun.id else {}
+            before += self._begin_item("rs", {"type": "reasoning", **own})
         self._reasoning, self._pieces = begun, []
         match begun.kind:
             case "summary":

@@ -26,11 +26,20 @@ from tokonomi.dialects.data_url import data_url
 from tokonomi.dialects.destination import Destination
 from tokonomi.dialects.openai_settings import TIER_NAMES, place_fields
 from tokonomi.dialects.reasoning import OPENAI, effort_of
-from tokonomi.dialects.refusal import NO_COUNTERPART, CannotCarry, Dropped, Limit, Refused
+from tokonomi.dialects.refusal import (
+    CACHE_BY_ITSELF,
+    CACHE_MARKERS,
+    NO_COUNTERPART,
+    CannotCarry,
+    Dropped,
+    Limit,
+    Refused,
+)
 
 Json = dict[str, object]
 _LEAVE_OUT: Final = "Leave it out, or use a model whose provider knows it."
 LIMITS: Final[Mapping[str, Limit]] = {
+    CACHE_MARKERS: CACHE_BY_ITSELF,
     "top_k": Refused(NO_COUNTERPART, _LEAVE_OUT),
     "frequency_penalty": Refused(NO_COUNTERPART, _LEAVE_OUT, harmless=(0.0,)),
     "presence_penalty": Refused(NO_COUNTERPART, _LEAVE_OUT, harmless=(0.0,)),
@@ -54,7 +63,7 @@ def write(conversation: Conversation, to: Destination, dropped: list[Dropped]) -
     items = [item for message in conversation.messages for item in writer.write(message)]
     body: Json = {"model": to.model, "input": items, "store": False}
     if writer.markers_lost or any(tool.cache for tool in conversation.tools):
-        dropped.append(Dropped("cache_control", "this provider chooses its cache by itself"))
+        dropped.append(Dropped("cache_control", CACHE_BY_ITSELF.reason))
     tools = [_tool(tool) for tool in conversation.tools]
     if conversation.web_search is not None:
         tools.append(_web_search(conversation.web_search, dropped))
@@ -178,22 +187,18 @@ class _ItemWriter:
                 self._lose(cache)
                 url = part.url or data_url(part.media_type, part.data)
                 return {"type": "input_image", "image_url": url, "detail": part.detail or "auto"}
-            case Document(cache=cache):
-                self._lose(cache)
-                return _document(part)
             case _:
-                raise AssertionError(f"{type(part).__name__} stands in no such turn")
+                assert isinstance(part, Document), "calls and reasoning are written apart"
+                self._lose(part.cache)
+                return _document(part)
 
     def _output(self, part: Part) -> Json:
-        match part:
-            case Refusal(text=text):
-                return {"type": "refusal", "refusal": text}
-            case Text(text=text, citations=citations, cache=cache):
-                self._lose(cache)
-                sources = [annotation(each) for each in citations]
-                return {"type": "output_text", "text": text, "annotations": sources}
-            case _:
-                return self._input(part)
+        if isinstance(part, Refusal):
+            return {"type": "refusal", "refusal": part.text}
+        assert isinstance(part, Text), "the model sends no pictures and documents"
+        self._lose(part.cache)
+        sources = [annotation(each) for each in part.citations]
+        return {"type": "output_text", "text": part.text, "annotations": sources}
 
     def _lose(self, cache: str) -> None:
         self.markers_lost = self.markers_lost or cache != ""
