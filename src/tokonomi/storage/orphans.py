@@ -50,9 +50,9 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
 
 
 def orphaned(intent: Intent) -> Call:
-    """The settled form of a call whose gateway died: no usage, no cost, and what it may cost."""
+    """The settled form of a call whose process died: no usage, no cost, and what it may cost."""
     reason = (
-        "the gateway died with this call in flight;"
+        "its process died with this call in flight;"
         f" the provider may bill up to {intent.input_bound} input tokens, and its output"
     )
     return Call(
