@@ -3,7 +3,7 @@
 from tokonomi.sdk.border import BORDER
 from tokonomi.sdk.costs import Costs, Spend
 from tokonomi.sdk.delivery import flush
-from tokonomi.sdk.labels import labels
+from tokonomi.sdk.dimensions import labels
 from tokonomi.sdk.tracking import costs_of, track
 
 __all__ = ["Costs", "Spend", "costs_of", "failures", "flush", "labels", "track"]

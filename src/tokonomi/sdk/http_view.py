@@ -122,8 +122,7 @@ def _watch(response: Any, exchange: Exchange, stream_kind: Callable[[type], type
             exchange.took(response.content)
             exchange.took_all()
             return
-        kind: Any = type(response.stream)
-        view: Any = _view(response.stream, stream_kind(kind))
+        view = _view(response.stream, stream_kind(response.stream.__class__))
         setattr(view, _EXCHANGE, exchange)
         response.stream = view
 
@@ -209,8 +208,9 @@ class _Pieces:
 
     async def aclose(self) -> None:
         """Closes what the pieces come from, as whoever reads them would without us."""
-        if isinstance(self._pieces, AsyncGenerator):
-            await self._pieces.aclose()
+        pieces: object = self._pieces
+        if isinstance(pieces, AsyncGenerator):
+            await cast("AsyncGenerator[bytes]", pieces).aclose()
 
 
 def _left(stream: Any) -> None:

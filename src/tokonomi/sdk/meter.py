@@ -20,9 +20,9 @@ from tokonomi.providers.token_estimate import input_upper_bound
 from tokonomi.sdk.border import BORDER
 from tokonomi.sdk.costs import Costs
 from tokonomi.sdk.delivery import Delivery
+from tokonomi.sdk.dimensions import Said, printable, said_now
 from tokonomi.sdk.endpoints import Endpoint, endpoint_of, provider_of
 from tokonomi.sdk.exchange import Exchange
-from tokonomi.sdk.labels import Said, printable, said_now
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _RANDOM_BYTES: Final = 10
@@ -151,9 +151,9 @@ class Meter:
 
     def _record(self, exchange: Exchange, call: Call) -> None:
         self._in_flight.pop(exchange.intent.id, None)
-        self.costs.add(call)
         with BORDER.around("writing a call to the journal"):
             self._delivery.ended(call)
+        self.costs.add(call)
 
     def end_all(self) -> None:
         """At the end of the process: what is in flight ends as it is."""

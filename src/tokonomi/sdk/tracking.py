@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 from tokonomi.errors import BadInput
 from tokonomi.sdk.costs import Costs
 from tokonomi.sdk.delivery import DELIVERIES
+from tokonomi.sdk.dimensions import said
 from tokonomi.sdk.http_view import Tracking, metered, tracking_of
-from tokonomi.sdk.labels import said
 from tokonomi.sdk.meter import Meter
 from tokonomi.storage.location import locate
 from tokonomi.storage.price_files import load_book

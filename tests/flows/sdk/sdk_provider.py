@@ -144,8 +144,8 @@ async def overloaded_message(_request: Received) -> Answer:
 
 
 def _response(**more: object) -> dict[str, Any]:
-    text = {"type": "output_text", "text": ANSWER, "annotations": []}
-    item = {
+    text: dict[str, Any] = {"type": "output_text", "text": ANSWER, "annotations": []}
+    item: dict[str, Any] = {
         "id": "m1",
         "type": "message",
         "role": "assistant",
@@ -178,8 +178,8 @@ async def responses(request: Received) -> Answer:
         return
     yield STREAM_HEAD
     begun = _response(status="in_progress", output=[], usage=None)
-    item = {**_response()["output"][0], "content": [], "status": "in_progress"}
-    part = {"type": "output_text", "text": "", "annotations": []}
+    item: dict[str, Any] = {**_response()["output"][0], "content": [], "status": "in_progress"}
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
     at = {"item_id": "m1", "output_index": 0, "content_index": 0}
     yield _named("response.created", response=begun, sequence_number=0)
     yield _named("response.output_item.added", item=item, output_index=0, sequence_number=1)

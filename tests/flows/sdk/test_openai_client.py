@@ -46,7 +46,7 @@ def test_a_call_has_its_exact_cost_here_and_its_row_in_the_store(
     assert row["provider_request_id"] == "chatcmpl-fake"
 
 
-CALLS: dict[str, Callable[[openai.OpenAI], object]] = {
+CALLS: dict[str, Callable[[Any], object]] = {
     "parse": lambda it: it.chat.completions.parse(
         model="structured", messages=TALK, response_format=Place
     ),
@@ -72,7 +72,7 @@ CALLS: dict[str, Callable[[openai.OpenAI], object]] = {
     "raw": lambda it: it.chat.completions.with_raw_response.create(
         model="gpt-4o-mini", messages=TALK
     ).parse(),
-    "streaming raw": lambda it: read_raw(it),
+    "streaming raw": lambda it: read_raw(it.chat),
     "options": lambda it: it.with_options(timeout=4).chat.completions.create(
         model="gpt-4o-mini", messages=TALK
     ),
@@ -91,8 +91,8 @@ def through(stream: Any) -> None:
             pass
 
 
-def read_raw(client: openai.OpenAI) -> None:
-    raw = client.chat.completions.with_streaming_response
+def read_raw(chat: Any) -> None:
+    raw = chat.completions.with_streaming_response
     with raw.create(model="gpt-4o-mini", messages=TALK) as response:
         assert b"friend" in b"".join(response.iter_bytes())
 
@@ -108,9 +108,7 @@ def test_every_method_has_one_row_with_reported_usage(
 
 
 def test_a_parsed_answer_and_a_tool_call_come_through_as_without_us(client: openai.OpenAI) -> None:
-    parsed = client.chat.completions.parse(
-        model="structured", messages=TALK, response_format=Place
-    )
+    parsed = client.chat.completions.parse(model="structured", messages=TALK, response_format=Place)
     assert parsed.choices[0].message.parsed == Place(city="Bandung")
     called = client.chat.completions.create(model="calls-a-tool", messages=TALK)
     assert called.choices[0].finish_reason == "tool_calls"
@@ -199,7 +197,8 @@ def test_what_no_adapter_reads_has_a_row_without_a_cost(client: openai.OpenAI, r
 def test_a_client_over_the_older_http_package_is_tracked_too(
     provider: SdkProvider, store: Path, rows: Rows
 ) -> None:
-    with httpx.Client() as older:
+    older: Any = httpx.Client()
+    with older:
         plain = openai.OpenAI(base_url=provider.base_url, api_key="k", http_client=older)
         client = sdk.track(plain, provider="openai", store=store)
         client.chat.completions.create(model="gpt-4o-mini", messages=TALK)
@@ -213,7 +212,8 @@ def test_a_reply_that_a_hook_has_read_already_is_metered(
     def read(response: httpx.Response) -> None:
         response.read()
 
-    with httpx.Client(event_hooks={"response": [read]}) as hooked:
+    hooked: Any = httpx.Client(event_hooks={"response": [read]})
+    with hooked:
         plain = openai.OpenAI(base_url=provider.base_url, api_key="k", http_client=hooked)
         client = sdk.track(plain, provider="openai", store=store)
         client.chat.completions.create(model="packed", messages=TALK)

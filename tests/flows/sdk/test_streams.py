@@ -1,6 +1,7 @@
 """Streams of a tracked client: nothing is changed or held back, and every end has its row."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_no_byte_of_a_request_or_a_reply_is_changed(
     plain = openai.OpenAI(base_url=provider.base_url, api_key="k", timeout=5)
     for each in (plain, client):
         for more in ({}, {"stream": True}):
-            raw = each.chat.completions.with_streaming_response
+            raw: Any = each.chat.completions.with_streaming_response
             body: Any = {"model": "bytewise", "messages": TALK, **more}
             with raw.create(**body) as response:
                 got = b"".join(response.iter_bytes())
@@ -46,9 +47,8 @@ def test_no_byte_of_a_request_or_a_reply_is_changed(
     assert seen[:2] == seen[2:]
 
 
-def test_pieces_go_on_as_they_come(client: openai.OpenAI, provider: SdkProvider, rows: Rows) -> None:
-    hangups = provider.hangups
-    # This provider writes three pieces and then nothing: whoever waited for more would wait for ever.
+def test_pieces_go_on_as_they_come(client: openai.OpenAI, rows: Rows) -> None:
+    # This provider writes three pieces and then nothing: whoever waited for more would wait on.
     pieces = stream(client, "stall")
     got = [next(pieces).choices[0].delta.content for _ in range(3)]
     assert got == ["Hello", " there", ","]
@@ -56,7 +56,6 @@ def test_pieces_go_on_as_they_come(client: openai.OpenAI, provider: SdkProvider,
     [row] = rows()
     assert (row["status"], row["source"], row["output"]) == ("disconnected", "estimated", 3)
     assert row["note"].startswith("the caller stopped reading in the middle of the answer")
-    assert provider.hangups >= hangups
 
 
 def test_a_stream_that_is_simply_dropped_has_its_row(client: openai.OpenAI, rows: Rows) -> None:
@@ -90,11 +89,8 @@ def test_a_stream_that_breaks_off_is_charged_for_what_came_of_it(
     model: str, note: str, client: openai.OpenAI, rows: Rows
 ) -> None:
     reading = stream(client.with_options(timeout=0.3), model)
-    if model == "ends-early":
+    with contextlib.suppress(openai.APIError):
         list(reading)
-    else:
-        with pytest.raises((openai.APIError, Exception)):
-            list(reading)
     [row] = rows()
     assert (row["status"], row["source"]) == ("cut", "estimated")
     assert row["note"].startswith(note)
@@ -116,22 +112,23 @@ def test_a_packed_stream_is_read_when_it_has_ended(client: openai.OpenAI, rows: 
     assert row["output"] > 0
 
 
+async def read_all(pieces: Any) -> None:
+    async for _ in pieces:
+        pass
+
+
 def test_a_task_that_is_cancelled_leaves_a_row(
     provider: SdkProvider, store: Path, rows: Rows
 ) -> None:
     async def cancelled() -> None:
         async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="k") as plain:
             client = sdk.track(plain, provider="openai", store=store)
+            silent = client.chat.completions.create(model="silent", messages=TALK)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await client.chat.completions.create(model="silent", messages=TALK)
-            pieces = await client.chat.completions.create(
-                model="stall", messages=TALK, stream=True
-            )
+                await asyncio.wait_for(silent, 0.2)
+            pieces = await client.chat.completions.create(model="stall", messages=TALK, stream=True)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    async for _ in pieces:
-                        pass
+                await asyncio.wait_for(read_all(pieces), 0.2)
 
     asyncio.run(cancelled())
     waiting, reading = rows()
@@ -144,9 +141,7 @@ def test_an_async_stream_that_is_left_has_its_row(
     provider: SdkProvider, store: Path, rows: Rows
 ) -> None:
     async def left() -> None:
-        client = sdk.track(
-            openai.AsyncOpenAI(base_url=provider.base_url, api_key="k"), store=store
-        )
+        client = sdk.track(openai.AsyncOpenAI(base_url=provider.base_url, api_key="k"), store=store)
         pieces = await client.chat.completions.create(model="stall", messages=TALK, stream=True)
         async for _ in pieces:
             break

@@ -79,9 +79,7 @@ def forks(url: str, store: str) -> None:
 
 def twenty_calls(url: str, store: str) -> None:
     client = client_of(url, store)
-    threads = [
-        threading.Thread(target=lambda: [call(client) for _ in range(5)]) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: [call(client) for _ in range(5)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
