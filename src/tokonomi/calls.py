@@ -23,7 +23,7 @@ class Status(StrEnum):
     DISCONNECTED = "disconnected"
     """The client left before the end."""
     ORPHANED = "orphaned"
-    """The gateway died with the call in flight; a later start found it."""
+    """The process died with the call in flight; a later one found it."""
     IMPORTED = "imported"
     """Read from a file of past traffic."""
 
@@ -39,6 +39,10 @@ NAMED_DIMENSIONS: Final = {
 """What rules call a dimension of the client, and the field that holds it."""
 
 TAG_PREFIX: Final = "tag:"
+LONGEST_VALUE: Final = 256
+"""Characters of a dimension's value that are kept."""
+MOST_TAGS: Final = 16
+"""Tags of a call that are kept."""
 
 
 class Dimensions(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,12 +2,10 @@
 
 from typing import Final
 
-from tokonomi.calls import Dimensions
+from tokonomi.calls import LONGEST_VALUE, MOST_TAGS, Dimensions
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.storage.keys import Key
 
-LONGEST_VALUE: Final = 256
-MOST_TAGS: Final = 16
 _LONGEST_TAGS: Final = 2_048
 
 

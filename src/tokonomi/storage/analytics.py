@@ -22,6 +22,7 @@ from tokonomi.errors import StoreError
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.journal import absorb
 from tokonomi.storage.lake_files import LakeFile, live_files, watermark
 from tokonomi.storage.lake_rows import STORED_NAME, lake_batch, schema_of
 from tokonomi.storage.location import Location
@@ -124,9 +125,12 @@ def _snapshot(
     location: Location, names: Sequence[str], period: Period, tail: Path
 ) -> tuple[list[Path], int]:
     """The lake's files and the length of the tail, which is written to `tail`."""
-    with closing(open_store(location.readable)) as database, database.snapshot():
-        rows = _write_tail(database, names, period, tail)
-        return [location.lake / file.path for file in _files(database, period)], rows
+    with closing(open_store(location.readable)) as database:
+        # Calls that a process of the SDK left behind when it died are as good as any other.
+        absorb(location.journal, database)
+        with database.snapshot():
+            rows = _write_tail(database, names, period, tail)
+            return [location.lake / file.path for file in _files(database, period)], rows
 
 
 def _files(database: Database, period: Period) -> list[LakeFile]:

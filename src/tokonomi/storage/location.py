@@ -4,8 +4,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 from tokonomi.errors import BadConfig
 
@@ -35,8 +37,8 @@ class Location:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a store: the file exists, or it is a database."""
-        return self.dsn is not None or self.store.exists()
+        """Whether there is a store: the file exists, or calls wait for it, or it is a database."""
+        return self.dsn is not None or self.store.exists() or self.journal.exists()
 
     @property
     def readable(self) -> Path | str:
@@ -47,6 +49,12 @@ class Location:
     def name(self) -> str:
         """What people are told that the store is; a DSN may hold a password."""
         return "PostgreSQL" if self.dsn else str(self.store)
+
+    @property
+    def journal(self) -> Path:
+        """The folder of the calls that are on their way to this store; see `journal`."""
+        name = self.store.name if self.dsn is None else f"postgresql-{_digest(self.dsn)}"
+        return self.store.with_name(f"{name}.journal")
 
     @property
     def lake(self) -> Path:
@@ -123,6 +131,13 @@ def master_keys_of(location: Location, config: Path = CONFIG_FILE) -> MasterKeyP
     file = None if found is None else _path(settings, "secrets", "key_file", found)
     variable = _table(settings, "secrets").get("key_env", "")
     return MasterKeyPlace(str(variable), file or location.store.parent / MASTER_KEY_FILE)
+
+
+def _digest(dsn: str) -> str:
+    """A short name of a database: of its address, without the password."""
+    address = urlsplit(dsn)
+    place = f"{address.hostname}:{address.port or ''}{address.path}?{address.query}"
+    return blake2b(place.encode(), digest_size=6).hexdigest()
 
 
 def _file(settings: Mapping[str, object], config: Path) -> Path:

@@ -52,10 +52,10 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
 
 
 def orphaned(intent: Intent) -> Call:
-    """The settled form of a call whose gateway died: no usage, no cost, and what it may cost."""
+    """The settled form of a call whose process died: no usage, no cost, and what it may cost."""
     worst = intent.worst_case
     most = f"{intent.input_bound} input tokens, and its output" if worst is None else worst.format()
-    reason = f"the gateway died with this call in flight; the provider may bill up to {most}"
+    reason = f"its process died with this call in flight; the provider may bill up to {most}"
     return Call(
         intent=intent,
         model_served=intent.model,

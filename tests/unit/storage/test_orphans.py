@@ -86,7 +86,7 @@ def test_calls_of_a_dead_worker_become_rows_that_say_so(
     columns = "id, status, source, amount, output, requests, unpriced, project, model_asked"
     [first, second] = database.execute(f"SELECT {columns} FROM call ORDER BY seq").fetchall()
     reason = (
-        "the gateway died with this call in flight;"
+        "its process died with this call in flight;"
         " the provider may bill up to 900 input tokens, and its output"
     )
     rest = ("orphaned", "absent", None, 0, 0, reason, "p", "gpt-4o-mini")

@@ -1,0 +1,63 @@
+"""What an estimate counts of a request, and what keeps a call from having a cost."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.providers.registry import adapter_for
+from tokonomi.providers.settled_call import Attempt, Ending, estimate, settled
+from tokonomi.storage.price_files import load_book
+
+AT = datetime(2026, 1, 30, tzinfo=UTC)
+BOOK = load_book()
+TEXT = "How much is the fish? " * 20
+
+
+def attempt(
+    body: dict[str, Any], *, reply: dict[str, Any] | None = None, status: int = 200
+) -> Attempt:
+    reading = adapter_for("openai_chat").stream()
+    if reply is not None:
+        reading.observe(reply)
+    return Attempt(
+        intent=Intent(
+            id="a.1", at=AT, dimensions=Dimensions(), model="nobody-knows-it", input_bound=10_000
+        ),
+        price_as="openai",
+        fields=msgspec.json.decode(msgspec.json.encode(body), type=dict[str, msgspec.Raw]),
+        reading=reading,
+        http_status=status,
+    )
+
+
+def tokens(body: dict[str, Any]) -> int:
+    return estimate(attempt(body)).uncached_input
+
+
+def test_instructions_and_system_are_input_and_media_are_not_text() -> None:
+    plain = tokens({"input": TEXT})
+    assert tokens({"instructions": TEXT, "input": ""}) == plain
+    assert tokens({"system": [{"type": "text", "text": TEXT}]}) >= plain
+    media = {"type": "base64", "media_type": "image/png", "data": "QUFB" * 5_000}
+    assert tokens({"messages": [{"content": [{"source": media}]}]}) < 40
+    schema = {"data": {"type": "object", "description": TEXT}}
+    assert tokens({"tools": [schema], "stream": True, "count": 1}) >= plain
+
+
+def call_of(each: Attempt, ending: Ending) -> Call:
+    return settled(each, ending, BOOK)
+
+
+def test_a_refused_call_has_no_usage_and_the_reason_that_is_known() -> None:
+    refused = call_of(attempt({}, status=400), Ending(Status.FAILED))
+    assert refused.cost == Unpriced("the provider reported no usage")
+
+
+def test_neither_of_two_names_has_a_price_and_the_one_that_served_is_named() -> None:
+    usage = {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
+    reply = {"model": "nor-this-one", "usage": usage}
+    call = call_of(attempt({}, reply=reply), Ending(Status.OK))
+    assert call.cost == Unpriced("no price source knows openai/nor-this-one")
