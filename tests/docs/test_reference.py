@@ -44,7 +44,8 @@ def test_the_page_of_errors_lists_every_code_and_no_other() -> None:
 def settings(section: object, path: str) -> Iterator[str]:
     """Every key of a table, and of the tables in it."""
     if isinstance(section, type) and issubclass(section, msgspec.Struct):
-        for field in msgspec.structs.fields(section):
+        fields: tuple[msgspec.structs.FieldInfo, ...] = msgspec.structs.fields(section)  # pyright: ignore[reportUnknownArgumentType]
+        for field in fields:
             yield from settings(field.type, f"{path}.{field.encode_name}")
         return
     tables = [*tables_in(section)]

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, print_events
 from tokonomi.reports.fallback import FallbackView, Stretch, fallback_rows, fallback_table
 from tokonomi.reports.period import reaching_back
-from tokonomi.storage.price_files import load_book
+from tokonomi.storage.price_files import book_in_force, load_book
 from tokonomi.storage.rate_store import every_rate
 from tokonomi.storage.watch_files import load_watch_rules
 
@@ -24,7 +24,7 @@ class Judged:
 
     Attributes:
         rules: a file of thresholds and actions, in place of the bundled one.
-        contract: your own prices, as in `[prices] contract`.
+        contract: a file of your own prices, in place of those in the store.
     """
 
     rules: Path | None = None
@@ -56,7 +56,9 @@ def report_fallback(
     period = reaching_back(last, now=datetime.now(UTC))
     with place.opened() as database:
         rates = every_rate(database)
-    rows = fallback_rows(place.location, load_book(judged.contract), by=by, period=period)
+    own = judged.contract
+    book = book_in_force(place.location) if own is None else load_book(own)
+    rows = fallback_rows(place.location, book, by=by, period=period)
     answer.print(fallback_table(rows, FallbackView(rules, rates, answer.words, by)))
 
 

@@ -36,7 +36,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
-from tokonomi.routing.chain import FALLBACK
+from tokonomi.routing.route import FALLBACK
 from tokonomi.storage.budget_store import funding_of
 from tokonomi.storage.ledger import Claim, Funding
 

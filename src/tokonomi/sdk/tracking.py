@@ -1,18 +1,21 @@
 """`track(client)`: a client of `openai` or `anthropic` whose calls have rows and costs."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tokonomi.errors import BadInput
+from tokonomi.errors import BadInput, StoreError
+from tokonomi.pricing.book import PriceBook
 from tokonomi.sdk.costs import Costs
 from tokonomi.sdk.delivery import DELIVERIES
 from tokonomi.sdk.dimensions import said
 from tokonomi.sdk.http_view import Tracking, metered, tracking_of
 from tokonomi.sdk.meter import Meter
-from tokonomi.storage.location import locate
-from tokonomi.storage.price_files import load_book
+from tokonomi.storage.location import Location, locate
+from tokonomi.storage.price_files import book_in_force, load_book
 
+_log: Final = logging.getLogger("tokonomi.sdk")
 C = TypeVar("C")
 _SDKS: Final = frozenset({"openai", "anthropic"})
 _UNREAD: Final = frozenset({"BaseBedrockClient", "BaseVertexClient"})
@@ -52,7 +55,7 @@ def track(
     Raises:
         BadInput: it is no client of one of the two.
         BadConfig: `tokonomi.toml` is wrong.
-        BadPrices: the contract that it names is wrong.
+        BadPrices: the contract in the store is wrong.
     """
     http_client = _http_client_of(client)
     before = tracking_of(http_client)
@@ -60,13 +63,26 @@ def track(
     meter = Meter(
         said(project=project, feature=feature, user=user, session=session, tags=tags),
         costs or Costs(),
-        load_book(location.contract),
+        _book(location),
         DELIVERIES.to(location),
         provider=provider,
     )
     original = before.original if before else http_client
     wire: Any = client
     return wire.copy(http_client=metered(original, meter))
+
+
+def _book(location: Location) -> PriceBook:
+    """The prices of the store's configuration; the public ones while it cannot be read.
+
+    Raises:
+        BadPrices: the contract in the store is wrong.
+    """
+    try:
+        return book_in_force(location)
+    except StoreError as error:
+        _log.warning("own prices could not be read, so the public ones hold: %s", error)
+        return load_book()
 
 
 def costs_of(client: object) -> Costs:

@@ -17,6 +17,7 @@ from fake_provider import FakeProvider
 from gateway_process import GatewayProcess, configuration, until
 
 from tokonomi.budgets.table import budget_from_table
+from tokonomi.credits.rule_table import StoredRule
 from tokonomi.credits.wallet import WalletRule
 from tokonomi.money import Money
 from tokonomi.storage import budget_store, keys
@@ -24,7 +25,7 @@ from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.package_files import load_offer
-from tokonomi.storage.wallet_rules import StoredRule, set_rule
+from tokonomi.storage.wallet_rules import set_rule
 from tokonomi.storage.wallet_store import buy, wallets
 
 HELLO: Final[Any] = [{"role": "user", "content": "Say hello."}]
