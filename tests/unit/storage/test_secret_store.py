@@ -61,7 +61,11 @@ def test_a_master_key_does_not_print_itself() -> None:
     assert repr(keys(OLD).current.secret) not in repr(keys(OLD))
 
 
-@pytest.mark.parametrize("text", ["short", "A" * 44, f"{OLD}\nshort", "\u00e9"])
+@pytest.mark.parametrize(
+    "text",
+    ["short", "A" * 44, f"{OLD}\nshort", "\u00e9"],
+    ids=["short", "weak", "short second", "not ascii"],
+)
 def test_what_is_no_master_key_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(BadConfig) as wrong:
         keys(text)
