@@ -132,6 +132,7 @@ class _Journey:
         gone = Stop(Why.REFUSED, self._failure.failed)
         if self._watch.unattended:
             return gone
+        self._watch.begin_anew()
         step = self._step()
         if isinstance(step, Stop) or (wait := step.not_before - self._watch.now) <= 0:
             return step

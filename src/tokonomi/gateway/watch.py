@@ -100,6 +100,11 @@ class Watch:
         """All waits together end `seconds` from now."""
         self._total_due = self._clock() + seconds
 
+    def begin_anew(self) -> None:
+        """A limit that ended the waits for one target does not end those for the next."""
+        if self._ended is not Reason.CLIENT_LEFT:
+            self._ended = None
+
     def end(self, reason: Reason) -> None:
         """Ends what is being waited for, and every later wait."""
         if self._ended is None:

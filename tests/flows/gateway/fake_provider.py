@@ -47,6 +47,8 @@ class FakeProvider:
     connections: int = 0
     hangups: int = 0
     """Connections that the caller closed in the middle of an answer."""
+    always: "Callable[[Received], Answer] | None" = None
+    """How every request is answered, whatever model it names."""
     _connections: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def start(self) -> None:
@@ -95,7 +97,7 @@ class FakeProvider:
         self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.received.append(request)
-        behaviour = BEHAVIOURS[request.fields["model"].partition(":")[0]]
+        behaviour = self.always or BEHAVIOURS[request.fields["model"].partition(":")[0]]
         async for data in behaviour(request):
             if data is STALL:
                 # Only the caller can end this: by closing the connection.
