@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from msgspec import structs
+
 from tokonomi.calls import Status
 from tokonomi.gateway.answer import HeaderList
 from tokonomi.gateway.disconnect import left
@@ -10,8 +12,8 @@ from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.upstream import Unreachable, Untrusted
 from tokonomi.gateway.watch import Reason
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
-from tokonomi.providers.settled_call import Ending
-from tokonomi.routing.failure import Failed, FailureKind
+from tokonomi.providers.settled_call import Ending, joined
+from tokonomi.routing.failure import WHAT, Failed, FailureKind
 
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
@@ -110,8 +112,14 @@ def refusal(status: int) -> Ending:
 
 
 def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passable) -> Failure:
-    """An answer with a status of success that is none: an error, empty, filtered or not JSON."""
-    return Failure(failed, ending, _passed_on(exchange, passable), passable)
+    """An answer with a status of success that is none: an error, empty, filtered or not JSON.
+
+    Its provider may have billed it, and then a budget counts it; no customer pays for it.
+    """
+    told = structs.replace(
+        ending, status=Status.FAILED, note=joined(ending.note, f"no answer: {WHAT[failed.kind]}")
+    )
+    return Failure(failed, told, _passed_on(exchange, passable), passable)
 
 
 def _passed_on(exchange: Exchange, passable: Passable) -> WireError:
