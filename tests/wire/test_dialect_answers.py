@@ -451,6 +451,9 @@ def test_mixed_arguments_of_parallel_calls_are_an_error_and_not_a_guess() -> Non
     other = translate.StreamTranslator("anthropic_messages", "openai_responses", HEAD)
     other.feed(b'{"type":"response.function_call_arguments.delta","output_index":4,"delta":"{"}')
     assert other.failure is not None
+    odd = translate.StreamTranslator("openai_responses", "anthropic_messages", HEAD)
+    odd.feed(b'{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"x"}}')
+    assert odd.failure is not None
 
 
 def test_arguments_that_are_no_object_make_an_answer_malformed_where_one_is_needed() -> None:

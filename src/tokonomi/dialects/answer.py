@@ -6,7 +6,7 @@ and a streamed answer cannot say anything else than the same answer sent at once
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -126,6 +126,15 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
     code: str = ""
     param: str = ""
+
+
+MALFORMED: Final = Failure(
+    502,
+    "server",
+    "The provider's answer is not what its interface describes.",
+    "malformed_reply",
+)
+"""An answer that cannot be read, or whose pieces do not belong together."""
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.dialects.addresses import path_of
-from tokonomi.dialects.answer import Event, Failed, Failure, Finished, Head, assembled
+from tokonomi.dialects.answer import MALFORMED, Event, Failed, Failure, Finished, Head, assembled
 from tokonomi.dialects.conversation import FEATURES, Conversation, said
 from tokonomi.dialects.destination import Destination, EgressName, IngressName, Outgoing
 from tokonomi.dialects.dialect import EGRESS, INGRESS
@@ -30,12 +30,6 @@ from tokonomi.dialects.sse import encode
 from tokonomi.usage import Usage
 
 _BAD_JSON: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
-_MALFORMED: Final = Failure(
-    502,
-    "server",
-    "The provider's answer is not what its interface describes.",
-    "malformed_reply",
-)
 
 
 def request(
@@ -101,16 +95,16 @@ def reply(
     try:
         assembly = assembled(EGRESS[egress].reader().whole(body))
     except _BAD_JSON:
-        return _MALFORMED
+        return MALFORMED
     if assembly.failure is not None:
         return assembly.failure
     answer = assembly.answer()
     if answer.finish is None:
-        return _MALFORMED
+        return MALFORMED
     try:
         return INGRESS[ingress].write_whole(answer, usage, head)
     except CannotCarry:
-        return _MALFORMED
+        return MALFORMED
 
 
 def error(
@@ -151,7 +145,7 @@ class StreamTranslator:
         try:
             events = self._reader.feed(data) if data and self.failure is None else ()
         except _BAD_JSON:
-            return self.fail(_MALFORMED)
+            return self.fail(MALFORMED)
         written = b""
         for event in events:
             written += self._write(event)

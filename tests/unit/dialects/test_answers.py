@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from dialect_replies import stream
+from dialect_replies import chunk, stream
 from dialect_samples import HELLO, Json, raw
 from dialect_values import CHAT, GEMINI, HEAD, MESSAGES, RESPONSES
 
@@ -307,3 +307,21 @@ def test_responses_say_their_odd_ends_and_items() -> None:
         {"type": "error", "error": {"message": "m", "code": "server_error"}}
     )
     assert list(reader.feed(error)) == [Failed(Failure(502, "server", "m", "server_error"))]
+
+
+def test_a_call_that_goes_on_after_a_text_is_an_error_and_reasoning_after_a_call_is_not() -> None:
+    begun = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}
+    more = chunk({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]})
+    for between in ({"content": "x"}, {"reasoning": "x"}, {"refusal": "x"}):
+        translator = translate.StreamTranslator("openai_responses", "openai_chat", HEAD)
+        for data in stream(chunk({"tool_calls": [begun]}), chunk(between)):
+            translator.feed(data)
+        assert translator.failure is None
+        translator.feed(stream(more)[0])
+        assert translator.failure is not None
+    reader = EGRESS["openai_chat"].reader()
+    said = stream(
+        chunk({"reasoning": "a"}), chunk({"tool_calls": [begun]}), chunk({"reasoning": "b"})
+    )
+    parts = assembled(event for data in said for event in reader.feed(data)).answer().parts
+    assert [type(part) for part in parts] == [Reasoning, ToolCall, Reasoning]

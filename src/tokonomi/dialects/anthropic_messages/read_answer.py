@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.dialects.answer import (
+    MALFORMED,
     Cited,
     Event,
     Failed,
@@ -83,6 +84,15 @@ class _Event(msgspec.Struct):
 
 _decode_event: Final = msgspec.json.Decoder(_Event).decode
 _decode_message: Final = msgspec.json.Decoder(_Message).decode
+_BLOCK_OF_DELTA: Final[Mapping[str, str]] = {
+    "text_delta": "text",
+    "citations_delta": "text",
+    "thinking_delta": "thinking",
+    "signature_delta": "thinking",
+    "input_json_delta": "tool_use",
+}
+_OURS: Final = frozenset({"", "text", "thinking", "redacted_thinking", "tool_use"})
+"""Blocks that we read; those of the provider's own tools are passed over."""
 _EMPTY: Final = (b"{}", b"null")
 
 
@@ -150,10 +160,14 @@ class MessagesReader:
                 return
 
     def _delta(self, delta: _Delta) -> Iterator[Event]:
+        if _BLOCK_OF_DELTA.get(delta.type, self._open) != self._open:
+            if self._open in _OURS:
+                yield Failed(MALFORMED)
+            return
         match delta.type:
             case "text_delta":
                 yield from self._text(delta.text or "")
-            case "input_json_delta" if self._open == "tool_use" and delta.partial_json:
+            case "input_json_delta" if delta.partial_json:
                 yield ToolDelta(delta.partial_json)
             case "thinking_delta" | "signature_delta":
                 yield from _thought(delta.thinking, delta.signature)
@@ -176,7 +190,7 @@ class MessagesReader:
                         source.url, source.title or "", 0, self._length, source.cited_text or ""
                     )
                 )
-        self._cited = []
+        self._cited, self._open = [], ""
 
 
 def _thought(thinking: str | None, signature: str | None) -> Iterator[Event]:

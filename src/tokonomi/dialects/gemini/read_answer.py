@@ -135,6 +135,7 @@ class GeminiReader:
                 yield from self._sources(candidate.grounding_metadata)
             if candidate.finish_reason:
                 # Those of texts wait for the end, so that no text is torn by its signature.
+                self._thinking = False
                 for signature in self._signatures:
                     yield from _signature(signature, "")
                 yield self._end(candidate.finish_reason, candidate.finish_message)

@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 
 from tokonomi.dialects.answer import (
+    MALFORMED,
     Cited,
     Event,
     Failed,
-    Failure,
     Finish,
     Finished,
     ReasoningBegun,
@@ -113,7 +113,7 @@ _KINDS: Final[Mapping[str, ReasoningKind]] = {
 class ChatReader:
     """One chat completion being read."""
 
-    __slots__ = ("_call", "_calls", "_id", "_reasoning", "_started")
+    __slots__ = ("_call", "_calling", "_calls", "_id", "_reasoning", "_started")
 
     def __init__(self) -> None:
         self._started = False
@@ -121,6 +121,7 @@ class ChatReader:
         self._reasoning: tuple[object, ...] = ()
         self._call: int | None = None
         self._calls = 0
+        self._calling = False
 
     def feed(self, data: bytes) -> Sequence[Event]:
         """What one chunk says; see `Reader.feed`."""
@@ -166,6 +167,7 @@ class ChatReader:
             else:
                 yield from self._pieces(content)
         if message.refusal:
+            self._reasoning, self._calling = (), False
             yield RefusalDelta(message.refusal)
         for call in message.tool_calls or ():
             yield from self._tool_call(call)
@@ -174,7 +176,7 @@ class ChatReader:
                 yield Cited(_citation(source))
 
     def _text(self, text: str) -> Event:
-        self._reasoning = ()
+        self._reasoning, self._calling = (), False
         return TextDelta(text)
 
     def _pieces(self, pieces: Sequence[_Piece]) -> Iterator[Event]:
@@ -189,7 +191,7 @@ class ChatReader:
 
     def _thought(self, text: str) -> Iterator[Event]:
         if self._reasoning != ("plain",):
-            self._reasoning = ("plain",)
+            self._reasoning, self._calling = ("plain",), False
             yield ReasoningBegun()
         yield ReasoningDelta(text)
 
@@ -200,7 +202,7 @@ class ChatReader:
         maker = "" if detail.format in {None, "unknown"} else detail.format or ""
         piece = (kind, detail.index, detail.id)
         if self._reasoning != piece:
-            self._reasoning = piece
+            self._reasoning, self._calling = piece, False
             yield ReasoningBegun(kind, maker, detail.id or "")
         if text := detail.text or detail.summary or detail.data:
             yield ReasoningDelta(text)
@@ -219,9 +221,10 @@ class ChatReader:
             self._call = index
             yield ToolBegun(call.id or made_up_id(self._id, self._calls), function.name or "")
             self._calls += 1
-        elif index != self._call:
-            message = "the provider mixed the arguments of several tool calls"
-            yield Failed(Failure(502, "server", message, "malformed_reply"))
+            self._reasoning, self._calling = (), True
+        elif index != self._call or not self._calling:
+            # The arguments of one call come in a row, with nothing between them.
+            yield Failed(MALFORMED)
             return
         if function.arguments:
             yield ToolDelta(function.arguments)

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.dialects.answer import (
+    MALFORMED,
     Cited,
     Event,
     Failed,
@@ -30,6 +31,7 @@ INCOMPLETE: Final[Mapping[str, Finish]] = {
     "content_filter": "filtered",
 }
 _NULL: Final = b"null"
+_NO_CALL: Final = -1
 
 
 class _Annotation(msgspec.Struct):
@@ -96,7 +98,7 @@ class ResponsesReader:
     __slots__ = ("_call", "_calls", "_piece")
 
     def __init__(self) -> None:
-        self._call: int | None = None
+        self._call: int | None = _NO_CALL
         self._calls = False
         self._piece = ""
 
@@ -116,12 +118,14 @@ class ResponsesReader:
     def _event(self, event: _Event) -> Iterator[Event]:
         match event.type:
             case "response.output_text.delta":
+                self._piece, self._call = "", _NO_CALL
                 yield TextDelta(event.delta or "")
             case "response.function_call_arguments.delta":
                 yield self._arguments(event)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 yield from self._thought(event)
             case "response.refusal.delta":
+                self._piece, self._call = "", _NO_CALL
                 yield RefusalDelta(event.delta or "")
             case "response.created" if event.response is not None:
                 yield _started(event.response)
@@ -142,11 +146,12 @@ class ResponsesReader:
             case "response.reasoning_summary_part.added":
                 self._piece = ""
             case "response.output_item.added" if item is not None:
-                self._piece = ""
+                self._piece, self._call = "", _NO_CALL
                 if item.type == "function_call":
                     self._call, self._calls = event.output_index, True
                     yield ToolBegun(item.call_id or item.id or "", item.name or "")
             case "response.output_item.done" if item is not None:
+                self._piece = ""
                 yield from _encrypted(item)
             case "response.completed" | "response.incomplete" | "response.failed" if (
                 response is not None
@@ -156,15 +161,15 @@ class ResponsesReader:
                 return
 
     def _arguments(self, event: _Event) -> Event:
-        if not self._calls or event.output_index != self._call:
-            message = "the provider mixed the arguments of several tool calls"
-            return Failed(Failure(502, "server", message, "malformed_reply"))
+        if event.output_index != self._call:
+            # The arguments of one call come in a row, with nothing between them.
+            return Failed(MALFORMED)
         return ToolDelta(event.delta or "")
 
     def _thought(self, event: _Event) -> Iterator[Event]:
         kind = "text" if event.type == "response.reasoning_text.delta" else "summary"
         if self._piece != kind:
-            self._piece = kind
+            self._piece, self._call = kind, _NO_CALL
             yield ReasoningBegun(kind, OPENAI, event.item_id or "")
         yield ReasoningDelta(event.delta or "")
 
