@@ -1,4 +1,4 @@
-"""Calls whose gateway died while they were in flight: each becomes a row that says so."""
+"""Calls whose process died while they were in flight: each becomes a row that says so."""
 
 from dataclasses import dataclass
 from datetime import datetime
