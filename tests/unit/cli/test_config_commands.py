@@ -89,7 +89,7 @@ def test_history_is_listed_shown_compared_exported_and_taken_back(typed: Typed) 
     typed("apply", "-f", "-", "--yes", "--message", "first", given=FIRST)
     typed("apply", "-f", "-", "--yes", given="[models.b]\nprovider = 'a'")
     listed = json.loads(typed("config", "history", "--format", "json")[1])["rows"]
-    assert [(each["version"], each["message"]) for each in listed] == [("2", ""), ("1", "first")]
+    assert [(each["version"], each["message"]) for each in listed] == [(2, ""), (1, "first")]
     shown = json.loads(typed("config", "show", "2", "--format", "json")[1])["rows"]
     assert [(each["name"], each["field"], each["after"]) for each in shown] == [
         ("b", "provider", "a")
