@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import get_args
+from typing import TypeGuard, get_args
 
 import msgspec
 
@@ -41,25 +41,28 @@ def test_the_page_of_errors_lists_every_code_and_no_other() -> None:
     assert set(CODE.findall((REFERENCE / "errors.md").read_text("utf-8"))) == codes
 
 
-def settings(section: object, path: str) -> Iterator[str]:
+def settings(kind: object, path: str) -> Iterator[str]:
     """Every key of a table, and of the tables in it."""
+<<<<<<< HEAD
     if isinstance(section, type) and issubclass(section, msgspec.Struct):
         fields: tuple[msgspec.structs.FieldInfo, ...] = msgspec.structs.fields(section)  # pyright: ignore[reportUnknownArgumentType]
         for field in fields:
             yield from settings(field.type, f"{path}.{field.encode_name}")
         return
     tables = [*tables_in(section)]
+=======
+    own = {"models": ".ALIAS", "providers": ".NAME"}.get(path, "")
+    tables = [each for each in (kind, *get_args(kind)) if is_table(each)]
+>>>>>>> settings
     if not tables:
         yield path
-    own = {"models": ".ALIAS", "providers": ".NAME"}.get(path, "")
     for table in tables:
-        yield from settings(table, f"{path}{own}")
+        for field in msgspec.structs.fields(table):
+            yield from settings(field.type, f"{path}{own}.{field.encode_name}")
 
 
-def tables_in(kind: object) -> Iterator[type[msgspec.Struct]]:
-    for inner in get_args(kind):
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            yield inner
+def is_table(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 HERE = ("alerts", "providers", "models")

@@ -15,7 +15,7 @@ _STANDARD_INPUT: Final = Path("-")
 
 def apply_files(
     *,
-    file: Annotated[Path, Parameter(name=["--file", "-f"])],
+    file: Annotated[Path, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)],
     plan: bool = False,
     yes: bool = False,
     prune: bool = False,

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -101,6 +101,8 @@ class GatewayProcess:
     folder: Path
     configuration: str
     url: str = ""
+    environ: dict[str, str] = field(default_factory=dict[str, str])
+    """What its environment has besides ours."""
     started: ClassVar["list[subprocess.Popen[str]]"] = []
     """Every process that a test started, so that none is left behind by a failed one."""
 
@@ -114,7 +116,7 @@ class GatewayProcess:
     def apply(self, document: str) -> int:
         """The version that a document has become."""
         settings = load(self.folder / "tokonomi.toml")
-        with closing(open_store(store_of(settings, os.environ))) as database:
+        with closing(open_store(store_of(settings, os.environ | self.environ))) as database:
             return apply_text(database, document, now=datetime.now(UTC)).version
 
     @property
@@ -132,7 +134,12 @@ class GatewayProcess:
     def start(self) -> None:
         with (self.folder / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
+                self.command,
+                cwd=self.folder,
+                env=os.environ | self.environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         self.started.append(self.process)
         assert self.process.stdout is not None

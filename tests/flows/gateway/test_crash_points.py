@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -34,13 +34,13 @@ CREDITS_OF_A_CALL: Final = 28
 """Milli-credits of the provider's answer: one a token."""
 NOW: Final = datetime.now(UTC)
 CONTRACT: Final = """
-[[model]]
+[[prices.model]]
 provider = "openai"
 id = "slowly"
 max_output = 1_000
 source = "a price for the tests"
 
-[[model.price]]
+[[prices.model.price]]
 source = "a price for the tests"
 rates = { input = "0.15", cache_read = "0.075", output = "0.60" }
 """
@@ -54,7 +54,6 @@ class CrashingGateway(GatewayProcess):
 
     point: str = "C1"
     nth: int = 1
-    environ: dict[str, str] = field(default_factory=dict[str, str])
 
     def start(self) -> None:
         script = Path(__file__).with_name("crashing_gateway.py")
@@ -164,14 +163,18 @@ def test_a_kill_at_any_point_loses_no_use_and_captures_none_twice(
     key = _prepared(location)
     dsn = "://" in str(location)
     settings = configuration(
-        provider.base_url, patience_seconds=60.0, more='[prices]\ncontract = "contract.toml"\n'
+        provider.base_url, patience_seconds=60.0, more=CONTRACT.lstrip()
     ).replace('path = "tokonomi.db"', 'dsn_env = "TEST_DSN"' if dsn else f'path = "{location}"')
     calls = 0
     whole: set[str] = set()
     for number in range(ROUNDS):
-        gateway = CrashingGateway(tmp_path / "gateway", settings, point=point[:2], nth=9 + number)
-        gateway.environ["TEST_DSN"] = str(location)
-        (gateway.folder / "contract.toml").write_text(CONTRACT, encoding="utf-8")
+        gateway = CrashingGateway(
+            tmp_path / "gateway",
+            settings,
+            environ={"TEST_DSN": str(location)},
+            point=point[:2],
+            nth=9 + number,
+        )
         gateway.start()
         if point.startswith("C3"):
             seen = len(provider.received)

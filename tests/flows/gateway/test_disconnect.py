@@ -33,12 +33,12 @@ REPLY_BYTES: Final = 200_000
 TEAM: Final = {"id": "team", "window": "lifetime", "currency": "USD", "amount": "10"}
 CONTRACT: Final = "".join(
     f"""
-[[model]]
+[[prices.model]]
 provider = "openai"
 id = "{model}"
 source = "our tests"
 
-[[model.price]]
+[[prices.model.price]]
 source = "our tests"
 rates = {{ input = "0.15", cache_read = "0.075", output = "0.60" }}
 """
@@ -130,15 +130,14 @@ def setting(
     where = 'dsn_env = "TOKONOMI_TEST_DSN"' if "://" in location else f'path = "{location}"'
     settings = configuration(
         provider.base_url,
-        more=f'[prices]\ncontract = "contract.toml"\n[limits]\nreply_bytes = {REPLY_BYTES}\n',
+        more=f"{CONTRACT.lstrip()}\n[limits]\nreply_bytes = {REPLY_BYTES}\n",
     ).replace('path = "tokonomi.db"', where)
     process = GatewayProcess(
-        tmp_path_factory.mktemp("leaving") / "gateway", settings + providers(provider.base_url)
+        tmp_path_factory.mktemp("leaving") / "gateway",
+        settings + providers(provider.base_url),
+        environ={"TOKONOMI_TEST_DSN": location},
     )
-    (process.folder / "contract.toml").write_text(CONTRACT, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("TOKONOMI_TEST_DSN", location)
-        process.start()
+    process.start()
     with process.client(text) as client:
         yield Setting(location, process, provider, client)
     process.stop()
