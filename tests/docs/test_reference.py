@@ -43,17 +43,8 @@ def test_the_page_of_errors_lists_every_code_and_no_other() -> None:
 
 def settings(kind: object, path: str) -> Iterator[str]:
     """Every key of a table, and of the tables in it."""
-<<<<<<< HEAD
-    if isinstance(section, type) and issubclass(section, msgspec.Struct):
-        fields: tuple[msgspec.structs.FieldInfo, ...] = msgspec.structs.fields(section)  # pyright: ignore[reportUnknownArgumentType]
-        for field in fields:
-            yield from settings(field.type, f"{path}.{field.encode_name}")
-        return
-    tables = [*tables_in(section)]
-=======
     own = {"models": ".ALIAS", "providers": ".NAME"}.get(path, "")
     tables = [each for each in (kind, *get_args(kind)) if is_table(each)]
->>>>>>> settings
     if not tables:
         yield path
     for table in tables:
