@@ -161,45 +161,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, made for one scrape."""
-        yield GaugeMetricFamily(
-            "tokonomi_requests_in_flight", "Requests being answered now.", self.in_flight
-        )
-        yield GaugeMetricFamily(
-            "tokonomi_connections", "Connections of clients that are open now.", self.connections
-        )
-        yield CounterMetricFamily(
-            "tokonomi_orphans",
-            "Calls that a dead gateway left in flight, found at start or later.",
-            self.orphans,
-        )
-        yield CounterMetricFamily(
-            "tokonomi_unsettled_calls",
-            "Answered calls that the store did not take in time; they are recorded when it does.",
-            self.unsettled,
-        )
-        yield CounterMetricFamily(
-            "tokonomi_upkeep_failures",
-            "Rounds of upkeep that failed; keys and rules of before stay in force meanwhile.",
-            self.upkeep_failures,
-        )
-        yield _counter(
-            "tokonomi_requests_refused",
-            "Requests answered with an error of the gateway, by its code.",
-            ("code",),
-            {(code,): n for code, n in self.refused.items()},
-        )
-        yield _counter(
-            "tokonomi_requests",
-            "Requests to the metered routes, by the status that their client got; 0 is none.",
-            ("route", "status"),
-            self._requests,
-        )
-        yield _counter(
-            "tokonomi_rate_limited",
-            "Requests refused by a limit of their key, by its kind.",
-            ("kind",),
-            self._limited,
-        )
+        yield from self._of_this_process()
+        yield from self._of_requests()
         yield self._holds_family()
         yield self._upstreams_family()
         yield _counter(
@@ -221,6 +184,51 @@ class Metrics(Collector):
             "tokonomi_first_token_seconds",
             "Time from dispatch to the first content of a stream.",
             self._first_token,
+        )
+
+    def _of_this_process(self) -> Iterator[Metric]:
+        """How the process itself is doing."""
+        yield GaugeMetricFamily(
+            "tokonomi_requests_in_flight", "Requests being answered now.", self.in_flight
+        )
+        yield GaugeMetricFamily(
+            "tokonomi_connections", "Connections of clients that are open now.", self.connections
+        )
+        yield CounterMetricFamily(
+            "tokonomi_orphans",
+            "Calls that a dead gateway left in flight, found at start or later.",
+            self.orphans,
+        )
+        yield CounterMetricFamily(
+            "tokonomi_unsettled_calls",
+            "Answered calls that the store did not take in time; they are recorded when it does.",
+            self.unsettled,
+        )
+        yield CounterMetricFamily(
+            "tokonomi_upkeep_failures",
+            "Rounds of upkeep that failed; keys and rules of before stay in force meanwhile.",
+            self.upkeep_failures,
+        )
+
+    def _of_requests(self) -> Iterator[Metric]:
+        """What became of requests, whether or not they reached a provider."""
+        yield _counter(
+            "tokonomi_requests_refused",
+            "Requests answered with an error of the gateway, by its code.",
+            ("code",),
+            {(code,): n for code, n in self.refused.items()},
+        )
+        yield _counter(
+            "tokonomi_requests",
+            "Requests to the metered routes, by the status that their client got; 0 is none.",
+            ("route", "status"),
+            self._requests,
+        )
+        yield _counter(
+            "tokonomi_rate_limited",
+            "Requests refused by a limit of their key, by its kind.",
+            ("kind",),
+            self._limited,
         )
 
     def _doubtful(self) -> Iterator[Metric]:

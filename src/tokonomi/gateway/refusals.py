@@ -16,18 +16,17 @@ _MICROSECONDS: Final = 1_000_000
 RETRY_AFTER_SECONDS: Final = 1
 """When calls in flight hold what is missing: by then some of them have usually ended."""
 
-_NO_MATTER_OF_MONEY: Final = frozenset({"invalid_request", "tokens_unbounded"})
-
 
 def refused_by_rule(refused: Refused) -> WireError:
     """The answer to a request that no balance could let pass: its use is unknown, or too dear.
 
     A value of it that is none is 400, like any other; it is looked at only where a rule binds.
     """
-    if refused.code in _NO_MATTER_OF_MONEY:
-        return WireError(
-            400, refused.code, f"{refused.what}. {refused.remedy}", param=refused.param
-        )
+    text = f"{refused.what}. {refused.remedy}"
+    if refused.code == "tokens_unbounded":
+        return WireError(400, "tokens_unbounded", text)
+    if refused.code == "invalid_request":
+        return WireError(400, "invalid_request", text, param=refused.param)
     return WireError(
         PAYMENT_REQUIRED,
         refused.code,
