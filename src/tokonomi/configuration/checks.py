@@ -86,7 +86,7 @@ def check_alias(name: str, alias: Alias) -> None:
         raise WrongAt(
             ("resume",),
             "answers that break off are not resumed yet",
-            "Leave it out: such an answer ends with an error.",
+            "Leave it out.",
         )
     if alias.choose == "weighted" and not any(target.weight > 0 for target in alias.targets):
         raise WrongAt(("targets",), "no target has a weight above 0", "Give one a weight.")

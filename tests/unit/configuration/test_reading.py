@@ -197,8 +197,7 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
         ),
         (
             f"{A}[models.x]\nprovider = 'a'\nresume = true",
-            "t.toml:5: models.x.resume: answers that break off are not resumed yet. Leave it out: such"
-            " an answer ends with an error.",
+            "t.toml:5: models.x.resume: answers that break off are not resumed yet. Leave it out.",
         ),
         (
             "[models.x]\nchoose = 'weighted'\ntargets = [{provider = 'a', weight = 0}]",
