@@ -117,7 +117,11 @@ def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passa
     Its provider may have billed it, and then a budget counts it; no customer pays for it.
     """
     told = structs.replace(
-        ending, status=Status.FAILED, note=joined(ending.note, f"no answer: {WHAT[failed.kind]}")
+        ending,
+        status=Status.FAILED,
+        note=joined(ending.note, f"no answer: {WHAT[failed.kind]}"),
+        # What says itself that it is an error is not billed.
+        may_bill=ending.status is Status.OK and failed.rule.may_bill,
     )
     return Failure(failed, told, _passed_on(exchange, passable), passable)
 

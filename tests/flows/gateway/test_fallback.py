@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import anthropic
 import openai
@@ -24,7 +25,7 @@ from fake_provider import (
 )
 from gateway_process import GatewayProcess, until
 
-HELLO = [{"role": "user", "content": "hello"}]
+HELLO: Any = [{"role": "user", "content": "hello"}]
 USAGE = {"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28}
 PATIENCE = "timeouts = { first_byte = 0.5, between_chunks = 0.5 }"
 
@@ -148,8 +149,8 @@ def test_when_the_primary_fails_the_fallback_answers(
     setting: Setting, fault: str, *, stream: bool
 ) -> None:
     setting.vercel.always = FAULTS[fault]
-    raw = setting.client.chat.completions.with_raw_response
-    reply = raw.create(model=fault, messages=HELLO, stream=stream)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    raw: Any = setting.client.chat.completions.with_raw_response
+    reply = raw.create(model=fault, messages=HELLO, stream=stream)
     request_id = reply.headers["x-tokonomi-request-id"]
     parsed = reply.parse()
     if stream:
@@ -172,7 +173,7 @@ def test_an_answer_that_broke_off_after_content_is_an_error_and_nobody_continues
     setting.vercel.always = BEHAVIOURS["breaks-off"]
     asked = len(setting.openrouter.received)
     with pytest.raises(openai.APIError, match="overloaded"):
-        list(setting.client.chat.completions.create(model="paper", messages=HELLO, stream=True))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        list(setting.client.chat.completions.create(model="paper", messages=HELLO, stream=True))
     assert len(setting.openrouter.received) == asked
 
 
@@ -180,12 +181,12 @@ def test_a_wrong_request_is_told_and_not_sent_elsewhere(setting: Setting) -> Non
     setting.vercel.always = refusing(400)
     asked = len(setting.openrouter.received)
     with pytest.raises(openai.BadRequestError):
-        setting.client.chat.completions.create(model="paper", messages=HELLO)  # pyright: ignore[reportArgumentType]
+        setting.client.chat.completions.create(model="paper", messages=HELLO)
     assert len(setting.openrouter.received) == asked
 
 
 def test_a_provider_that_nobody_reaches_is_left_for_the_next(setting: Setting) -> None:
-    reply = setting.client.chat.completions.create(model="elsewhere", messages=HELLO)  # pyright: ignore[reportArgumentType]
+    reply = setting.client.chat.completions.create(model="elsewhere", messages=HELLO)
     assert reply.choices[0].message.content
 
 
@@ -195,7 +196,7 @@ def test_the_log_says_it_in_the_words_of_the_seed_and_a_search_goes_online(
     setting.vercel.always = refusing(503)
     setting.client.chat.completions.create(
         model="paper",
-        messages=HELLO,  # pyright: ignore[reportArgumentType]
+        messages=HELLO,
         web_search_options={},
     )
     assert setting.openrouter.received[-1].fields["model"] == "openai/gpt-5.1:online"
@@ -209,7 +210,7 @@ def test_a_healthy_primary_answers_alone(setting: Setting) -> None:
     setting.vercel.always = plain
     reply = setting.client.chat.completions.with_raw_response.create(
         model="paper",
-        messages=HELLO,  # pyright: ignore[reportArgumentType]
+        messages=HELLO,
     )
     request_id = reply.headers["x-tokonomi-request-id"]
     until(lambda: setting.attempts(request_id) != [])

@@ -16,6 +16,7 @@ from fake_provider import FakeProvider
 from gateway_process import ALIASES, GatewayProcess, configuration, until
 from prepaid import books_when_quiet, calling, paid_books, prepare
 
+OURS = "allow_private = true\n"
 SECRET = "sk-secret-that-is-stored"
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
 
@@ -67,7 +68,7 @@ def test_a_change_reaches_every_gateway_and_no_call_is_lost(
         second.go_on()
         for turn in range(1, 6):
             here, there = places[turn % 2], places[(turn + 1) % 2]
-            version = gateways[0].apply(f'[providers.openai]\nbase_url = "{here.base_url}"\n')
+            version = gateways[0].apply(f'[providers.openai]\nbase_url = "{here.base_url}"\n{OURS}')
             for gateway in gateways:
                 until(lambda: health(gateway)["configuration"] == {"version": version})  # noqa: B023
             # Calls that were in flight when the version came are done after a few more.
@@ -92,7 +93,7 @@ def test_a_version_that_a_gateway_cannot_use_leaves_the_one_before_and_is_told_e
     gateway.start()
     key, _ = gateway.make_key()
     url = provider.base_url
-    wrong = f'[providers.new]\nbase_url = "{url}"\napi_key_env = "SET_NOWHERE"\n{ALIASES}'
+    wrong = f'[providers.new]\nbase_url = "{url}"\n{OURS}api_key_env = "SET_NOWHERE"\n{ALIASES}'
     wrong += '[models.late]\nprovider = "new"\nmodel = "gpt-4o-mini"\n'
     refused = gateway.apply(wrong)
     until(lambda: health(gateway)["configuration"].get("refused_version") == refused)
@@ -104,7 +105,7 @@ def test_a_version_that_a_gateway_cannot_use_leaves_the_one_before_and_is_told_e
     assert "SET_NOWHERE is not set" in running["failure"]
     with gateway.client(key) as client:
         assert client.chat.completions.create(model="gpt-4o-mini", messages=HELLO).choices
-        gateway.apply(f'[providers.new]\nbase_url = "{url}"\n')
+        gateway.apply(f'[providers.new]\nbase_url = "{url}"\n{OURS}')
         until(lambda: "refused_version" not in health(gateway)["configuration"])
         assert client.chat.completions.create(model="late", messages=HELLO).choices
     assert gateway.stop() == 0
@@ -119,7 +120,7 @@ def test_a_stored_secret_reaches_the_provider_and_nothing_else(
     typed(gateway, "secrets", "new-key")
     typed(gateway, "secrets", "set", "providers/openai", given=f"{SECRET}\n")
     version = gateway.apply(
-        f'[providers.openai]\nbase_url = "{provider.base_url}"\napi_key_stored = true\n'
+        f'[providers.openai]\nbase_url = "{provider.base_url}"\n{OURS}api_key_stored = true\n'
     )
     until(lambda: health(gateway)["configuration"] == {"version": version})
     with gateway.client(key) as client:
