@@ -79,12 +79,11 @@ def value_to_toml(value: object) -> str:
             return _text(value)
         case list():
             return f"[{', '.join(value_to_toml(each) for each in cast('list[object]', value))}]"
-        case Mapping():
+        case _:
+            assert isinstance(value, Mapping), f"no plain value: {value!r}"
             table = cast("Table", value)
             pairs = ", ".join(f"{_key(key)} = {value_to_toml(each)}" for key, each in table.items())
             return f"{{ {pairs} }}" if pairs else "{}"
-        case _:
-            raise AssertionError(f"no plain value: {value!r}")
 
 
 def _key(name: str) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from tokonomi.configuration.checks import warnings
-from tokonomi.errors import TokonomiError
+from tokonomi.errors import BadConfig, BadInput
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.snapshot import Ingredients, Snapshot, snapshot_of
@@ -54,15 +56,18 @@ class ConfigurationInUse:
         """Whether there was news: another version is in use now, or cannot be used here.
 
         With `again` a version that could not be used is tried once more.
+
+        Raises:
+            StoreError: the store cannot be read; the next call looks again.
         """
         newest = version_in_force(database)
         if newest == self._wanted and not (again and self.failure):
             return False
         told = self.version, self.failure
-        self._wanted = newest
         try:
             self._take(database)
-        except TokonomiError as error:
+        except BadInput as error:
+            self._wanted = newest
             if str(error) != self.failure:
                 _log.error(
                     "version %d of the configuration cannot be used here, version %d stays: %s",
@@ -86,7 +91,8 @@ class ConfigurationInUse:
             for upstream in old.without(read.snapshot):
                 self._loop.call_soon_threadsafe(upstream.close)
             _log.info("version %d of the configuration is in use", read.version)
-        self.version, self.failure = read.version, ""
+        self._wanted = self.version = read.version
+        self.failure = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,14 @@ def read_configuration(
     ingredients = Ingredients.of(stored.document, sealed_secrets(database))
     if previous is not None and previous.ingredients == ingredients:
         return Read(stored.version, previous)
-    snapshot = snapshot_of(ingredients, around, previous)
+    try:
+        snapshot = snapshot_of(ingredients, around, previous)
+    except msgspec.ValidationError as error:
+        raise BadConfig(
+            f"version {stored.version} of the configuration was written by another version of"
+            f" Tokonomi: {error}",
+            remedy="Run the same version everywhere, or go back: tokonomi config rollback N.",
+        ) from error
     for warning in warnings(stored.document, snapshot.book, at=datetime.now(UTC)):
         _log.warning(warning)
     return Read(stored.version, snapshot)

@@ -36,9 +36,11 @@ class SmallDiskGateway(LimitedGateway):
     """A gateway whose store is on a disk of 4 MB that only its process has mounted (ENOSPC)."""
 
     def __post_init__(self) -> None:
-        self.configuration = self.configuration.replace("tokonomi.db", "disk/tokonomi.db")
         super().__post_init__()
         (self.folder / "disk").mkdir()
+        file = self.folder / "tokonomi.toml"
+        boot = file.read_text(encoding="utf-8")
+        file.write_text(boot.replace("tokonomi.db", "disk/tokonomi.db"), encoding="utf-8")
 
     @property
     def command(self) -> list[str]:

@@ -1,10 +1,13 @@
 """The document: what it may say, and what a mistake in it reads like."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tokonomi.configuration.canonical import Reading
 from tokonomi.configuration.document import Document, Item, Kind
 from tokonomi.configuration.reading import read_document, read_texts
+from tokonomi.configuration.toml_text import to_toml
 from tokonomi.errors import BadConfig
 from tokonomi.routing.alias import Alias, Target
 from tokonomi.routing.provider import Provider, Timeouts
@@ -86,6 +89,72 @@ def test_several_texts_state_one_document_and_an_item_once() -> None:
     )
 
 
+WHOLE = """[alerts]
+webhook = "https://hooks.example.com/a"
+secret_stored = true
+
+[providers.a]
+base_url = "https://a/v1"
+api_key_stored = true
+
+[models."a/*"]
+provider = "a"
+
+[[prices.model]]
+provider = "a"
+id = "big"
+source = "us"
+context_window = 1000
+
+[[prices.model.price]]
+source = "us"
+rates = { input = "1.5", output = "2" }
+from = "2026-01-01"
+to = "2026-02-01T07:00:00+00:00"
+windows = [{ to = "08:00", closed = "holidays" }]
+
+[[prices.model.price.above]]
+threshold = 100
+comparator = ">"
+rates = { input = "3" }
+
+[prices.calendar.holidays]
+source = "us"
+days = ["2026-01-01"]
+
+[[rate]]
+base = "USD"
+quote = "IDR"
+rate = "16712.5"
+on = "2026-01-30"
+source = "a bank"
+
+[credit]
+tokens = 10
+
+[[package]]
+id = "small"
+name = "Small"
+credits = 9
+price = "1"
+currency = "USD"
+source = "us"
+"""
+
+
+def test_a_document_of_every_kind_is_written_as_it_was_read() -> None:
+    document = read(WHOLE)
+    assert read(to_toml(document)) == document
+    assert {item.kind for item in document.tables} == {*Kind} - {Kind.BUDGET, Kind.WALLET_RULE}
+    [price] = document.contract.listings["a", "big"].rows
+    assert price.valid_to == datetime(2026, 2, 1, 7, tzinfo=UTC)
+    assert document.alerts.secret_stored
+
+
+def test_alerts_without_a_webhook_need_no_secret() -> None:
+    assert read("[alerts]\nsecret_env = 'A'").alerts.secret_env == "A"
+
+
 ALERTS = "t.toml:2: alerts.webhook: {} is not an address to send to."
 SECRETS = (
     "Set one of secret_env, secret_file and secret_stored, so that the receiver can tell who sent"
@@ -127,6 +196,14 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
             "t.toml:4: providers.a.timeouts.conect: no such key. Did you mean connect?",
         ),
         (f"{A}api_key = 'sk-secret'", f"t.toml:3: providers.a.api_key: no such key. {KEY}"),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\nweigt = 1",
+            "t.toml:4: models.x.targets[1].weigt: no such key. Did you mean weight?",
+        ),
+        (
+            "[models.x]\n[[models.x.targets]]\nprovider = 'a'\ntimeouts = { totl = 1 }",
+            "t.toml:4: models.x.targets[1].timeouts.totl: no such key. Did you mean total?",
+        ),
         (
             "[providers.a]\nprice_as = 'a'",
             "t.toml:1: providers.a: Object missing required field `base_url`.",

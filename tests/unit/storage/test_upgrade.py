@@ -1,7 +1,7 @@
 """A store with budgets and events of an earlier schema is brought along with what is in it."""
 
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,11 +9,16 @@ import msgspec
 import pytest
 
 from tokonomi.budgets.limit import Budget, Mode, account_name
+from tokonomi.budgets.rate_table import rate_from_text
 from tokonomi.budgets.scope import Scope
 from tokonomi.budgets.table import budget_to_table
 from tokonomi.budgets.window import Period, Window
+from tokonomi.configuration.canonical import rate_table
+from tokonomi.configuration.document import Document, Item, Kind
+from tokonomi.credits.rule_table import rule_from_table, rule_to_table
 from tokonomi.money import Money
 from tokonomi.storage import budget_store, engine
+from tokonomi.storage.config_store import in_force, latest_versions
 from tokonomi.storage.database import Dialect
 from tokonomi.storage.engine import migrations, open_store
 from tokonomi.storage.event_store import latest_events
@@ -23,6 +28,7 @@ from tokonomi.storage.ledger_history import opened
 
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
 BEFORE_EVENTS = 3
+BEFORE_VERSIONS = 5
 TEAM = Budget(
     id="team",
     window=Window(period=Period.MONTH),
@@ -35,6 +41,10 @@ TEAM = Budget(
 
 def old_schema(dialect: Dialect) -> list[tuple[int, str]]:
     return migrations(dialect)[:BEFORE_EVENTS]
+
+
+def schema_before_versions(dialect: Dialect) -> list[tuple[int, str]]:
+    return [step for step in migrations(dialect) if step[0] <= BEFORE_VERSIONS]
 
 
 @pytest.fixture
@@ -102,3 +112,39 @@ def test_old_accounts_follow_a_changed_budget(old_store: Path | str) -> None:
         [account] = opened(database, name).accounts
         assert (account.balance.floor, account.balance.limit) == (-2 * 10**12, 12 * 10**12)
         assert verify(database).imbalances == ()
+
+
+def test_what_was_in_force_before_versions_were_kept_is_the_first_version(
+    store: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = rule_to_table(rule_from_table({"per": "user"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "migrations", schema_before_versions)
+        with closing(open_store(store)) as database:
+            for budget_id, archived in (("team", None), ("old", 1)):
+                database.execute(
+                    "INSERT INTO budget (id, definition, changed_us, archived_us)"
+                    " VALUES (?, ?, 0, ?)",
+                    (budget_id, msgspec.json.encode(budget_to_table(TEAM)).decode(), archived),
+                )
+            database.execute(
+                "INSERT INTO wallet_rule (per, definition, changed_us) VALUES ('user', ?, 0)",
+                (msgspec.json.encode(rule).decode(),),
+            )
+            database.execute(
+                "INSERT INTO exchange_rate (base, quote, on_date, rate, source, set_us)"
+                " VALUES ('USD', 'IDR', '2026-01-30', '33425/2', 'the \"bank\"', 0)"
+            )
+            database.execute("UPDATE rules_version SET version = 7")
+    with closing(open_store(store)) as database:
+        found = in_force(database)
+        rate = rate_from_text("USD", "IDR", "16712.5", on=date(2026, 1, 30), source='the "bank"')
+        assert found.version == 7
+        assert found.document == Document.of(
+            {
+                Item(Kind.RATE, "USD/IDR 2026-01-30"): rate_table(rate),
+                Item(Kind.BUDGET, "team"): budget_to_table(TEAM),
+                Item(Kind.WALLET_RULE, "user"): rule,
+            }
+        )
+        assert [each.who for each in latest_versions(database, last=9)] == ["upgrade"]
