@@ -209,6 +209,7 @@ def _config(tables: Mapping[str, object], folder: Path) -> Config:
         secrets=_section(tables, "secrets", Secrets),
         listen=_section(tables, "listen", Listen),
         limits=_section(tables, "limits", Limits),
+        observe=_section(tables, "observe", Observe),
         folder=folder,
     )
     _check(config)

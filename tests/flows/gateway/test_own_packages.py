@@ -86,7 +86,18 @@ def test_a_package_of_ones_own_file_is_sold_by_command_and_by_api_and_pays_for_c
         "USD",
     )
     token = subprocess.run(
-        [sys.executable, "-m", "tokonomi", "admin", "token", "create", "--name", "shop"],
+        [
+            sys.executable,
+            "-m",
+            "tokonomi",
+            "admin",
+            "token",
+            "create",
+            "--name",
+            "shop",
+            "--role",
+            "operator",
+        ],
         cwd=selling.folder,
         capture_output=True,
         text=True,

@@ -36,9 +36,9 @@ def gateways(
     where = 'dsn_env = "TOKONOMI_TEST_DSN"' if dsn else f'path = "{store}"'
     text = configuration(provider.base_url).replace('path = "tokonomi.db"', where)
     text = text.replace("[listen]\nport = 0\n", LIMITS)
-    both = [GatewayProcess(tmp_path_factory.mktemp("gateway"), text) for _ in range(2)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TOKONOMI_TEST_DSN", str(store))
+        both = [GatewayProcess(tmp_path_factory.mktemp("gateway"), text) for _ in range(2)]
         for each in both:
             each.start()
     yield both

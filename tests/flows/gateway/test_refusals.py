@@ -109,7 +109,7 @@ def test_a_body_that_is_no_request_is_refused(
         "GET /v1/chat/completions",
         "POST /v1/models",
         "POST /v1/completions",
-        "POST /v1/responses",
+        "GET /v1/responses/resp_1",
         "POST /v1/chat/completions/",
         "POST /v1/audio/speech",
         "GET /v1/files",
