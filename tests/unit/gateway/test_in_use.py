@@ -10,12 +10,17 @@ import pytest
 
 from tokonomi.errors import BadConfig, StoreError
 from tokonomi.gateway.alarms import UnknownKeys
+from tokonomi.gateway.attempts import Attempts
+from tokonomi.gateway.bookkeeping import Bookkeeper
+from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
+from tokonomi.gateway.targets import Targets
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
 from tokonomi.storage.config_files import apply_text
 from tokonomi.storage.database import Database
@@ -48,9 +53,10 @@ def with_configuration(
             recorder, metrics = Recorder(store, worker), Metrics()
 
             def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
-                rules, keys = RulesInForce(), UnknownKeys(metrics)
-                clients = snapshot.upstreams
-                return Dispatcher(recorder, snapshot.book, rules, clients, metrics, 9, keys)
+                observer = UnknownKeys(metrics)
+                books = Bookkeeper(recorder, snapshot.book, RulesInForce(), metrics, observer)
+                targets = Targets(snapshot.book, Breakers(BreakerRules()))
+                return Dispatcher(Attempts(books, snapshot.upstreams, 9), targets, lambda: 0.0)
 
             first = read_configuration(database, around)
             in_use = ConfigurationInUse(first, around, dispatcher_of)
