@@ -269,6 +269,8 @@ def test_up_in_the_foreground_ends_everything_when_it_ends(
 ) -> None:
     folder = DemoFolder(tmp_path / "var")
     command = [TOKONOMI, "up", "--port", str(free_port()), "--data", str(folder.path)]
+    # A run in the background ignores SIGINT, and children inherit that; a handler is not inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
         printed = [*takewhile(lambda line: "Ctrl-C" not in line, up.stdout)]
