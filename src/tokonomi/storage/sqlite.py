@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from tokonomi.errors import StoreError
@@ -55,13 +56,17 @@ class SqliteDatabase:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> Cursor:
         """See `Database.execute`."""
-        with _meant():
+        try:
             return self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise _meaning(error) from error
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> int:
         """See `Database.executemany`."""
-        with _meant():
+        try:
             return self._connection.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise _meaning(error) from error
 
     def insert(
         self,
@@ -81,22 +86,12 @@ class SqliteDatabase:
             while rows := cursor.fetchmany(size):
                 yield rows
 
-    @contextmanager
-    def transaction(self, *, power_safe: bool = True) -> Generator[None]:
+    def transaction(self, *, power_safe: bool = True) -> "_Transaction":
         """See `Database.transaction`; the only write lock there is is taken at once."""
-        connection = self._connection
-        with _meant():
-            if power_safe is not self._power_safe:
-                connection.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
-                self._power_safe = power_safe
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        if power_safe is not self._power_safe:
+            self.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
+            self._power_safe = power_safe
+        return _Transaction(self._connection)
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
@@ -159,6 +154,42 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class _Transaction:
+    """A write transaction of a connection. Every call has two, so it is no generator."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _meaning(error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._roll_back()
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException as failure:
+            self._roll_back()
+            if isinstance(failure, sqlite3.Error):
+                raise _meaning(failure) from failure
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:
