@@ -89,7 +89,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is `"<request id>.<attempt number>"` and unique for ever. `model` is the provider's id of
     the model that is asked for; `input_bound` is an upper bound of the input, in tokens.
-    `worst_case` is the most that the provider can bill, None where nobody knows.
+    `worst_case` is the most that the provider can bill, None where nobody knows or where no budget
+    and no wallet was to be asked.
     """
 
     id: str

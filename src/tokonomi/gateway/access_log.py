@@ -6,6 +6,7 @@ gateway that is killed loses those of the last moment. The calls themselves are 
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -100,8 +101,9 @@ class AccessLog:
 
 def line_of(asked: Asked) -> AccessLine:
     """What is said of a request that has ended."""
-    last = asked.calls[-1] if asked.calls else None
-    used = [call.usage for call in asked.calls if isinstance(call.usage, Usage)]
+    calls = asked.calls
+    last = calls[-1] if calls else None
+    used = [call.usage for call in calls if isinstance(call.usage, Usage)]
     return AccessLine(
         at=datetime.now(UTC),
         route=asked.route,
@@ -111,11 +113,11 @@ def line_of(asked: Asked) -> AccessLine:
         key_id=asked.key_id,
         alias=plain(asked.alias),
         target=_target(last) if last else "",
-        attempts=len(asked.calls),
+        attempts=len(calls),
         outcome=last.status if last else "",
         input_tokens=sum([each.total_input for each in used]) if used else None,
         output_tokens=sum([each.total_output for each in used]) if used else None,
-        cost=_cost(asked.calls),
+        cost=_cost(calls),
         first_token_ms=last.first_token_ms if last else None,
         refused=asked.refused,
     )
@@ -147,21 +149,35 @@ def _json_line(line: AccessLine) -> bytes:
 
 
 def _text_line(line: AccessLine) -> bytes:
-    fields: list[str] = []
-    for name in _NAMES:
-        value = getattr(line, name)
-        if value or value == 0:
-            fields.append(f"{name}={_quoted(value) if isinstance(value, str) else value}")
-    head = f"{line.at:%Y-%m-%d %H:%M:%S},{line.at.microsecond // 1000:03d} ACCESS {line.route} "
-    return (head + " ".join(fields) + "\n").encode()
+    """The line, one field after the other: a loop over their names takes three times as long."""
+    at = line.at.isoformat(" ", "milliseconds")[:_SECONDS_AND_MS].replace(".", ",")
+    text = f"{at} ACCESS {line.route} status={line.status} ms={line.ms}"
+    if line.request_id:
+        text += f" request_id={line.request_id}"
+    if line.key_id:
+        text += f" key_id={line.key_id}"
+    if line.alias:
+        text += f" alias={_quoted(line.alias)}"
+    if line.target:
+        text += f" target={_quoted(line.target)}"
+    text += f" attempts={line.attempts}"
+    if line.outcome:
+        text += f" outcome={line.outcome}"
+    if line.input_tokens is not None:
+        text += f" input_tokens={line.input_tokens} output_tokens={line.output_tokens}"
+    if line.cost:
+        text += f" cost={_quoted(line.cost)}"
+    if line.first_token_ms is not None:
+        text += f" first_token_ms={line.first_token_ms}"
+    if line.refused:
+        text += f" refused={line.refused}"
+    return text.encode() + b"\n"
 
 
-_NAMES: Final = tuple(
-    name for name in AccessLine.__struct_fields__ if name not in {"at", "level", "route"}
-)
+_SECONDS_AND_MS: Final = len("2026-01-30 12:34:56.789")
+_is_bare: Final = re.compile(r'[^ "=\\]*').fullmatch
 
 
 def _quoted(text: str) -> str:
     """The text, in quotes where it could be taken for more than one value."""
-    bare = not any(sign in text for sign in ' "=\\')
-    return text if bare else _encode(text).decode()
+    return text if _is_bare(text) else _encode(text).decode()

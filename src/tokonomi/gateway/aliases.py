@@ -33,6 +33,10 @@ class Target:
     label: str
     terms: TargetTerms = _PLAIN
 
+    def __hash__(self) -> int:
+        """Of what tells targets apart in practice: a provider's whole section is slow to hash."""
+        return hash((self.name, self.model, self.label))
+
     @property
     def price_as(self) -> str:
         """The provider's name in the price book."""

@@ -1,6 +1,6 @@
 """What a request was allowed to spend, and how what it used is measured against that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,8 @@ class Allowance(msgspec.Struct, frozen=True):
     """What a request claims, and the measure by which each claim is captured.
 
     `rate` is what it claims of the limits of its key, where it has some.
-    `worst_case` is the most that its provider can bill, None where nobody knows.
+    `worst_case` is the most that its provider can bill, None where nobody knows. Where nothing is
+    claimed nobody needs it before the call has failed: `worst_case_later` finds it then.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -29,6 +30,12 @@ class Allowance(msgspec.Struct, frozen=True):
     send_max_tokens: int | None = None
     rate: RateClaim | None = None
     worst_case: Money | None = None
+    worst_case_later: Callable[[], Money | None] | None = None
+
+    @property
+    def most_billed(self) -> Money | None:
+        """The most that the provider can bill, None where nobody knows."""
+        return self.worst_case if self.worst_case_later is None else self.worst_case_later()
 
     def captured(
         self, held: Sequence[Held], call: Call, delivered: Usage | None = None

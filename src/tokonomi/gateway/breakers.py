@@ -7,9 +7,10 @@ stand.
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from tokonomi.errors import StoreError
 from tokonomi.routing.breaker import (
@@ -33,6 +34,8 @@ from tokonomi.storage.database import Database
 _QUIET: Final = timedelta(seconds=5)
 """How often calls that all went well are brought into the store; failures go there at once."""
 _NOTHING: Final = Outcomes()
+_WELL: Final = Outcomes(calls=1)
+_FAILED: Final = Outcomes(calls=1, failures=1)
 
 
 class Visit(NamedTuple):
@@ -65,6 +68,11 @@ class Breakers:
         """How every breaker stands that is not closed, by target."""
         return {target: breaker.phase(now) for target, breaker in self._open.items()}
 
+    @property
+    def all_closed(self) -> bool:
+        """Whether every target may be called, as far as is known here."""
+        return not self._open
+
     def gate(self, target: str, now: datetime) -> Gate:
         """Whether a target may be called; what is half-open is probed soon when this asks."""
         breaker = self._open.get(target)
@@ -90,7 +98,7 @@ class Breakers:
         A probe that tells nothing, such as one whose client left, leaves its place to another.
         """
         failed = health is Health.FAILING
-        seen = Outcomes(calls=1, failures=int(failed))
+        seen = _FAILED if failed else _WELL
         if visit.probe:
             seen = replace(seen, probes_passed=int(not failed), probes_failed=int(failed))
         with self._lock:

@@ -1,6 +1,8 @@
 """How an answer reaches a client who speaks another dialect than its provider, or the same."""
 
-from dataclasses import dataclass
+from functools import cache
+
+from msgspec import Struct
 
 from tokonomi.dialects import translate
 from tokonomi.dialects.answer import Failure, Head
@@ -14,29 +16,19 @@ from tokonomi.providers.adapter import Dialect
 from tokonomi.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Struct, frozen=True):
     """A pair of two different dialects."""
 
     ingress: IngressName
     egress: EgressName
 
 
-@dataclass(frozen=True, slots=True)
-class Carriage:
+class Carriage(Struct, frozen=True):
     """The way of one answer. Within one dialect it passes byte for byte."""
 
     ingress: IngressName | None
     dialect: Dialect
     crossing: Crossing | None
-
-    @classmethod
-    def between(cls, endpoint: Endpoint, dialect: Dialect) -> "Carriage":
-        """The way from a provider that is asked in `dialect` to the clients of an endpoint."""
-        ingress = endpoint.ingress
-        if ingress is None or dialect is endpoint.dialect:
-            return cls(ingress, dialect, None)
-        return cls(ingress, dialect, Crossing(ingress, _egress(dialect)))
 
     def whole(self, exchange: Exchange, body: bytes) -> bytes | Failure:
         """A whole answer as the client expects it, or why it is none."""
@@ -68,8 +60,16 @@ class Carriage:
         return Relayed(self, relay, translator)
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+@cache
+def carriage_between(endpoint: Endpoint, dialect: Dialect) -> Carriage:
+    """The way from a provider that is asked in `dialect` to the clients of an endpoint."""
+    ingress = endpoint.ingress
+    if ingress is None or dialect is endpoint.dialect:
+        return Carriage(ingress, dialect, None)
+    return Carriage(ingress, dialect, Crossing(ingress, _egress(dialect)))
+
+
+class Relayed(Struct, frozen=True):
     """A streamed answer on its way, and how it ends for its client."""
 
     carriage: Carriage

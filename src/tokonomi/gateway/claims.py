@@ -1,9 +1,11 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
+
+from msgspec import Struct
 
 from tokonomi.budgets.hold_size import (
     HoldSize,
@@ -111,8 +113,8 @@ def allowance(
     if isinstance(pace, Refused):
         return pace
     if not rules.budgets and not rules.wallets:
-        leg = _Leg(exchange.target, _reach(rules, exchange, exchange.target, book))
-        return Allowance((), (), pace.send_max_tokens, pace.claim, _worst_case(rules, leg))
+        later = _worst_case_later(rules, exchange, book)
+        return Allowance((), (), pace.send_max_tokens, pace.claim, worst_case_later=later)
     legs = [
         _Leg(target, _reach(rules, exchange, target, book))
         for target in dict.fromkeys(reachable or (exchange.target,))
@@ -128,20 +130,30 @@ def allowance(
         tuple([measure for _, measure in claims]),
         pace.send_max_tokens if send is None else send,
         pace.claim,
-        _worst_case(rules, legs[0]),
+        _worst_case(rules, legs[0].reach),
     )
 
 
-def _worst_case(rules: Rules, leg: "_Leg") -> Money | None:
+def _worst_case_later(
+    rules: Rules, exchange: Exchange, book: PriceBook
+) -> Callable[[], Money | None]:
+    """What finds the worst case of an attempt, should it fail; few do, and it takes a while.
+
+    It does not keep the exchange, which keeps it.
+    """
+    request, attempt = exchange.request, _attempt(rules, exchange, exchange.target)
+    return lambda: _worst_case(rules, reach_of(request, attempt, book))
+
+
+def _worst_case(rules: Rules, reach: Reach | Unpriced) -> Money | None:
     """The most that an attempt can cost, in the currency of its own price; None if nobody knows."""
-    if not leg.rows:
+    if isinstance(reach, Unpriced) or not (rows := reach.rows):
         return None
-    size = _size(rules, [leg], currency=leg.rows[0].currency)
+    size = hold_size(reach.targets, currency=rows[0].currency, rates=rules.rates)
     return None if isinstance(size, Unpriced) else size.money
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
+class _Leg(Struct, frozen=True):
     """One target that a request may go to, and everywhere that it may be served there."""
 
     target: Target
@@ -162,7 +174,11 @@ class _Leg:
 
 
 def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> Reach | Unpriced:
-    attempt = Attempt(
+    return reach_of(exchange.request, _attempt(rules, exchange, target), book)
+
+
+def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
+    return Attempt(
         target=target.name,
         provider=target.price_as,
         model=target.model,
@@ -171,7 +187,6 @@ def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) ->
         output_cap=rules.output_cap,
         answers=exchange.answers,
     )
-    return reach_of(exchange.request, attempt, book)
 
 
 def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Unpriced:

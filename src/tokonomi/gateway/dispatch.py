@@ -159,7 +159,8 @@ class _Journey:
             if ended is not None:
                 await self._kept(ended)
             raise refused_by_rule(allowed)
-        exchange.intent = replace(exchange.intent, worst_case=allowed.worst_case)
+        if allowed.worst_case is not None:
+            exchange.intent = replace(exchange.intent, worst_case=allowed.worst_case)
         beginning = self._books.begin(exchange, allowed, alone=ended is None and self._alone)
         out = self._outgoing(exchange, allowed)
         if ended is not None:

@@ -7,7 +7,7 @@ from tokonomi.dialects.destination import IngressName
 from tokonomi.providers.adapter import Dialect
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """One operation of the API.
 

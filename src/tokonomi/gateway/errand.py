@@ -1,8 +1,8 @@
 """One request of a client, and the attempts that it becomes."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
@@ -16,8 +16,7 @@ from tokonomi.gateway.settle import Exchange
 from tokonomi.providers.registry import adapter_for
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """A request, understood and allowed to ask, before it goes anywhere.
 
     Attributes:

@@ -220,7 +220,7 @@ def _left(exchange: Exchange) -> Failure:
 
 
 def _may_bill(exchange: Exchange) -> str:
-    worst = exchange.intent.worst_case
+    worst = exchange.allowance.most_billed
     if worst is None:
         return f"the provider may bill up to {exchange.intent.input_bound} input tokens"
     return f"the provider may bill up to {worst.format()}"

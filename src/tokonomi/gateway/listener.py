@@ -13,6 +13,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tokonomi.gateway.config import Limits
+from tokonomi.gateway.joined_writes import JoinedWrites
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
 
@@ -75,7 +76,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection stands; it is told to go where there are too many."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport))
         self.all.open.add(self)
         self.all.metrics.connections = len(self.all.open)
         self._head_due = self.all.clock() + self._limits.head_seconds

@@ -1,7 +1,6 @@
 """What leaves for a provider: the client's own bytes, or the same request in another dialect."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -22,8 +21,7 @@ _LEAST_LIMIT: Final = 4_096
 says any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A request as it leaves.
 
     Attributes:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from tokonomi.gateway.bookkeeping import Bookkeeper, HandedOver
-from tokonomi.gateway.carriage import Carriage
+from tokonomi.gateway.carriage import Carriage, carriage_between
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.disconnect import drained, not_drained
 from tokonomi.gateway.endpoints import Endpoint
@@ -22,7 +22,7 @@ class TooLarge(Broken):
     """The answer is larger than we take; the provider writes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ProviderAnswer(ABC):
     """An answer that has begun to come.
 
@@ -60,7 +60,7 @@ class ProviderAnswer(ABC):
     @property
     def carriage(self) -> Carriage:
         """How it reaches the client."""
-        return Carriage.between(self.endpoint, self.dialect)
+        return carriage_between(self.endpoint, self.dialect)
 
     def hand_over(self, ending: Ending) -> HandedOver:
         """The attempt's row, on its way to the store."""

@@ -14,6 +14,7 @@ from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import longest_output
 from tokonomi.ledger.hold import Captured, Held
+from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.providers import settled_call
 from tokonomi.providers.adapter import Reading
@@ -71,6 +72,10 @@ class Exchange:
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
 
+    def most_billed(self) -> Money | None:
+        """The most that its provider can bill, None where nobody knows."""
+        return self.allowance.most_billed
+
     @property
     def elapsed_ms(self) -> int:
         """Milliseconds since the dispatch."""
@@ -112,6 +117,7 @@ def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
         first_token_ms=exchange.first_token_ms,
         duration_ms=exchange.elapsed_ms,
         longest_answer=longest_answer,
+        most_billed=exchange.most_billed,
     )
 
 

@@ -1,6 +1,7 @@
 """The dialects that a provider speaks, by what its section says."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from tokonomi.dialects.destination import EgressName
@@ -28,4 +29,9 @@ def first_spoken(provider: Provider) -> EgressName:
 
 def all_spoken(provider: Provider) -> tuple[EgressName, ...]:
     """Everything that a provider speaks, what translated requests are asked in first."""
-    return (first_spoken(provider), *(_NAMES[each] for each in provider.also))
+    return _all_spoken(provider.dialect, provider.also)
+
+
+@cache
+def _all_spoken(dialect: Egress, also: tuple[Spoken, ...]) -> tuple[EgressName, ...]:
+    return (_NAMES[dialect], *(_NAMES[each] for each in also))

@@ -19,7 +19,7 @@ _TAIL_SECONDS: Final = 2.0
 _MS_PER_SECOND: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StreamedAnswer(ProviderAnswer):
     """See the module."""
 

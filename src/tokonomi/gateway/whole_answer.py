@@ -21,7 +21,7 @@ _ERRORS: Final = range(400, 600)
 FILTERED: Final = "content_filter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WholeAnswer(ProviderAnswer):
     """See the module."""
 

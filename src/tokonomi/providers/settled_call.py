@@ -4,7 +4,7 @@ The gateway and the clients that are tracked without it make their rows here, so
 costs the same on both ways.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
@@ -41,6 +41,10 @@ DEFECTS: Final = (
 """
 
 
+def _nobody_knows() -> None:
+    return None
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an attempt at a provider when it has ended.
 
@@ -54,6 +58,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         duration_ms: milliseconds from the dispatch to the end.
         longest_answer: output tokens of the longest answer that the request allows, where a
             provider is taken to have written it (`Counts.WHOLE`).
+        most_billed: finds the most that the provider can bill, None where nobody knows.
     """
 
     intent: Intent
@@ -64,6 +69,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: int | None = None
     duration_ms: int = 0
     longest_answer: int = 0
+    most_billed: Callable[[], Money | None] = _nobody_knows
 
 
 class Counts(Enum):
@@ -172,7 +178,7 @@ def _row(
         first_token_ms=attempt.first_token_ms,
         duration_ms=attempt.duration_ms,
         provider_request_id=_name(attempt.reading.seen.request_id),
-        exposure=_beyond(cost, attempt.intent.worst_case) if exposed else None,
+        exposure=_beyond(cost, attempt.most_billed()) if exposed else None,
         note=note,
     )
 

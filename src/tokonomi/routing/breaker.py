@@ -11,6 +11,8 @@ from enum import StrEnum
 from math import inf
 from typing import Final
 
+from msgspec import Struct
+
 from tokonomi.routing.alias import Target
 from tokonomi.routing.provider import Section
 
@@ -115,8 +117,7 @@ def gate(breaker: Breaker, now: datetime, *, may_probe: bool) -> Gate:
     return Gate(lets, breaker.until.timestamp())
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(Struct, frozen=True):
     """What calls met that went to a target.
 
     Attributes:

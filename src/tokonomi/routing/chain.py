@@ -11,9 +11,11 @@ Instants are seconds of any one clock that never goes back. Draws are numbers fr
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeGuard, assert_never
+
+from msgspec import Struct, structs
 
 from tokonomi.routing.alias import Alias
 from tokonomi.routing.breaker import Gate
@@ -34,8 +36,7 @@ _REFUSES_PREFIX: Final = frozenset(
 _NOT_OF_THE_TARGET: Final = frozenset({FailureKind.CLIENT_LEFT, FailureKind.OWN_STORE})
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of one target when a request begins.
 
     Attributes:
@@ -62,8 +63,7 @@ class How(StrEnum):
     """The answer from its beginning, to be joined to what was sent already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long one try may take, in seconds; none is longer than what is left of the deadline."""
 
     connect: float
@@ -73,8 +73,7 @@ class Limits:
     total: float
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """Call a target.
 
     Attributes:
@@ -109,8 +108,7 @@ class Why(StrEnum):
     """No target's dialect can carry the request; nothing was tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """End the request.
 
     Attributes:
@@ -166,8 +164,7 @@ def _drawn(
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """The state of one request's tries.
 
     Attributes:
@@ -198,7 +195,7 @@ class Chain:
 
     def after(self, step: Try, failed: Failed, *, sent: bool) -> "Chain":
         """The chain when a try has failed; `sent` when some of its content went to the client."""
-        return replace(self, tried=(*self.tried, Tried(step.target, step.how, failed, sent)))
+        return structs.replace(self, tried=(*self.tried, Tried(step.target, step.how, failed, sent)))
 
     def next(self, gates: Sequence[Gate], *, now: float, draw: float) -> Try | Stop:
         """What to do now.
@@ -235,14 +232,14 @@ class Chain:
         One that a person holds open is not asked at all.
         """
         places = [place for place in self.order if self.facts[place].carries]
+        for place in places:
+            if gates[place].lets:
+                return self._try(place, How.FRESH, not_before=now)
         if not places:
             return self._stop(Why.NOT_CARRIED)
-        let = (place for place in places if gates[place].lets)
-        first = next(let, None)
-        if first is None:
-            first = min(places, key=lambda place: gates[place].opens_at)
-            if gates[first].held:
-                return self._stop(Why.NO_TARGET)
+        first = min(places, key=lambda place: gates[place].opens_at)
+        if gates[first].held:
+            return self._stop(Why.NO_TARGET)
         return self._try(first, How.FRESH, not_before=now)
 
     def _again(self, last: Tried, gates: Sequence[Gate], *, now: float, draw: float) -> Try | None:

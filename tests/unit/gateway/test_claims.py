@@ -251,7 +251,7 @@ def test_a_request_beyond_any_ledger_is_refused_and_not_an_error_of_ours(book: P
     of_wallet = allowance(rules, endless, book)
     assert isinstance(of_wallet, Refused)
     assert of_wallet.code == "request_too_dear"
-    assert claimed(Rules(), endless, book).worst_case is None
+    assert claimed(Rules(), endless, book).most_billed is None
 
 
 def test_a_missing_rate_is_named_with_the_command_that_sets_it(book: PriceBook) -> None:
