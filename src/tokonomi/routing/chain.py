@@ -195,7 +195,9 @@ class Chain(Struct, frozen=True):
 
     def after(self, step: Try, failed: Failed, *, sent: bool) -> "Chain":
         """The chain when a try has failed; `sent` when some of its content went to the client."""
-        return structs.replace(self, tried=(*self.tried, Tried(step.target, step.how, failed, sent)))
+        return structs.replace(
+            self, tried=(*self.tried, Tried(step.target, step.how, failed, sent))
+        )
 
     def next(self, gates: Sequence[Gate], *, now: float, draw: float) -> Try | Stop:
         """What to do now.
