@@ -1,7 +1,6 @@
 """What a request was allowed to spend, and how what it used is measured against that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -54,8 +53,7 @@ class Allowance(msgspec.Struct, frozen=True):
 ALLOWED: Final = Allowance()
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetMeasure:
+class BudgetMeasure(msgspec.Struct, frozen=True):
     """Spend in a budget's currency, at the rates that its hold was made with."""
 
     currency: str
@@ -97,8 +95,7 @@ _ANSWERED: Final = (Status.OK, Status.CUT, Status.DISCONNECTED)
 """How calls end whose provider had begun to answer, or is taken to."""
 
 
-@dataclass(frozen=True, slots=True)
-class WalletMeasure:
+class WalletMeasure(msgspec.Struct, frozen=True):
     """Milli-credits, by the weights of the wallet's rule."""
 
     weights: Weights
@@ -121,8 +118,7 @@ class WalletMeasure:
         return credits_used(call.usage, self.weights)
 
 
-@dataclass(frozen=True, slots=True)
-class NothingUsed:
+class NothingUsed(msgspec.Struct, frozen=True):
     """A claim for another target of the chain: this attempt uses nothing of it."""
 
     def captured(self, hold: Held, _call: Call) -> Captured:

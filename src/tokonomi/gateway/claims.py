@@ -120,7 +120,12 @@ def allowance(
         for target in dict.fromkeys(reachable or (exchange.target,))
     ]
     claims: list[tuple[Claim, Measure]] = []
-    for found in (*_budget_claims(rules, exchange, legs), *_wallet_claims(rules, exchange, legs)):
+    sizes = _Sizes(rules, legs)
+    for found in _budget_claims(rules, exchange, sizes):
+        if isinstance(found, Refused):
+            return found
+        claims.append(found)
+    for found in _wallet_claims(rules, exchange, legs):
         if isinstance(found, Refused):
             return found
         claims.append(found)
@@ -130,7 +135,7 @@ def allowance(
         tuple([measure for _, measure in claims]),
         pace.send_max_tokens if send is None else send,
         pace.claim,
-        _worst_case(rules, legs[0].reach),
+        sizes.worst_case,
     )
 
 
@@ -141,16 +146,9 @@ def _worst_case_later(
 
     It does not keep the exchange, which keeps it.
     """
-    request, attempt = exchange.request, _attempt(rules, exchange, exchange.target)
-    return lambda: _worst_case(rules, reach_of(request, attempt, book))
-
-
-def _worst_case(rules: Rules, reach: Reach | Unpriced) -> Money | None:
-    """The most that an attempt can cost, in the currency of its own price; None if nobody knows."""
-    if isinstance(reach, Unpriced) or not (rows := reach.rows):
-        return None
-    size = hold_size(reach.targets, currency=rows[0].currency, rates=rules.rates)
-    return None if isinstance(size, Unpriced) else size.money
+    target, request = exchange.target, exchange.request
+    attempt = _attempt(rules, exchange, target)
+    return lambda: _Sizes(rules, [_Leg(target, reach_of(request, attempt, book))]).worst_case
 
 
 class _Leg(Struct, frozen=True):
@@ -189,30 +187,54 @@ def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
     )
 
 
-def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Unpriced:
-    targets: list[PricedTarget] = []
-    for leg in legs:
-        if isinstance(leg.reach, Unpriced):
-            return leg.reach
-        targets += leg.reach.targets
-    return hold_size(targets, currency=currency, rates=rules.rates)
+class _Sizes:
+    """How much a request must hold, each size found once: budgets of a currency share it."""
+
+    __slots__ = ("_found", "_rules", "legs")
+
+    def __init__(self, rules: Rules, legs: Sequence[_Leg]) -> None:
+        self.legs = legs
+        self._rules = rules
+        self._found: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
+
+    @property
+    def worst_case(self) -> Money | None:
+        """The most that the first leg can cost, in its own currency; None if nobody knows."""
+        rows = self.legs[0].rows
+        if not rows:
+            return None
+        size = self.of(rows[0].currency, (0,))
+        return None if isinstance(size, Unpriced) else size.money
+
+    def of(self, currency: str, places: tuple[int, ...]) -> HoldSize | Unpriced:
+        """The size in a currency of the dearest of the legs at these places."""
+        at = currency, places
+        found = self._found.get(at)
+        if found is None:
+            found = self._found[at] = self._size(currency, places)
+        return found
+
+    def _size(self, currency: str, places: tuple[int, ...]) -> HoldSize | Unpriced:
+        targets: list[PricedTarget] = []
+        for place in places:
+            reach = self.legs[place].reach
+            if isinstance(reach, Unpriced):
+                return reach
+            targets += reach.targets
+        return hold_size(targets, currency=currency, rates=self._rules.rates)
 
 
 def _budget_claims(
-    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+    rules: Rules, exchange: Exchange, sizes: _Sizes
 ) -> Iterator[tuple[Claim, Measure] | Refused]:
-    sizes: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
     for rule in rules.budgets:
         currency = rule.budget.currency
-        fundings = _fundings(rule, exchange, legs)
+        fundings = _fundings(rule, exchange, sizes.legs)
         if isinstance(fundings, Refused):
             yield fundings
             return
         for funding, places in fundings:
-            at = currency, places
-            if at not in sizes:
-                sizes[at] = _size(rules, [legs[place] for place in places], currency=currency)
-            amount = amount_to_hold(rule.budget, sizes[at])
+            amount = amount_to_hold(rule.budget, sizes.of(currency, places))
             if isinstance(amount, Refused):
                 yield amount
                 return
