@@ -33,8 +33,10 @@ _log: Final = logging.getLogger("tokonomi.recorder")
 _BUSY_RETRY_SECONDS: Final = 0.0002
 _FAILED_RETRY_SECONDS: Final = 0.05
 _SLOW_FLUSH_SECONDS: Final = 0.005
-_SLOW_DISK_SECONDS: Final = 1.0
-"""How long nothing is written at once, after it has held the event loop up."""
+_FIRST_REST_SECONDS: Final = 0.02
+_LONGEST_REST_SECONDS: Final = 1.0
+"""How long nothing is written at once after that has held the event loop up: twice as long each
+time, so that one hiccup costs little and a slow disk next to nothing."""
 _ROW_DEFECTS: Final = (StoreRefused, AmountTooLarge, OverflowError, ValueError, TypeError)
 """What one row's values can raise, when it is encoded, bound or checked by the schema."""
 
@@ -89,7 +91,8 @@ class Recorder:
         self._queue: SimpleQueue[list[_Entry] | None] = SimpleQueue()
         self._gathered: list[_Entry] = []
         self._waiting = 0
-        self._slow_until = 0.0
+        self._rest_until = 0.0
+        self._rest_seconds = _FIRST_REST_SECONDS
         self._room: asyncio.Future[None] | None = None
         self._closed = self._loop.create_future()
         self._closing = False
@@ -195,12 +198,15 @@ class Recorder:
         The writer touches its connection only while something waits for it, so it is free now.
         """
         begun = time.monotonic()
-        if begun < self._slow_until:
+        if begun < self._rest_until:
             return None
         outcome = self._writer.write_at_once(record)
         now = time.monotonic()
         if now - begun > _SLOW_FLUSH_SECONDS:
-            self._slow_until = now + _SLOW_DISK_SECONDS
+            self._rest_until = now + self._rest_seconds
+            self._rest_seconds = min(2 * self._rest_seconds, _LONGEST_REST_SECONDS)
+        else:
+            self._rest_seconds = _FIRST_REST_SECONDS
         if outcome is not None:
             self._failure = None
         return outcome
