@@ -82,12 +82,6 @@ def check_alias(name: str, alias: Alias) -> None:
         raise WrongAt(("targets",), "is empty", "Name a provider, or a list of targets.")
     positive(("attempts",), alias.attempts)
     positive(("deadline_seconds",), alias.deadline_seconds)
-    if alias.resume:
-        raise WrongAt(
-            ("resume",),
-            "answers that break off are not resumed yet",
-            "Leave it out.",
-        )
     if alias.choose == "weighted" and not any(target.weight > 0 for target in alias.targets):
         raise WrongAt(("targets",), "no target has a weight above 0", "Give one a weight.")
     for number, target in enumerate(alias.targets):

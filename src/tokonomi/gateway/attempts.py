@@ -9,6 +9,7 @@ from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import AttemptFailed
+from tokonomi.gateway.joined_answer import JoinedAnswer
 from tokonomi.gateway.outgoing import Outgoing
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.streamed_answer import StreamedAnswer
@@ -37,13 +38,15 @@ class Attempts:
         delivery: Delivery,
         *,
         out: Outgoing,
+        joined: JoinedAnswer | None = None,
     ) -> Failed | None:
         """Answers the client from this target; when it returns, the attempt has its row.
 
         What is returned is what broke the answer off after some of it had gone to the client.
+        With `joined` another target may take the answer up, so that is raised.
 
         Raises:
-            AttemptFailed: it did not answer, and nothing has gone to the client. No row yet.
+            AttemptFailed: it did not answer, or not to the end. No row yet.
             WireError: its answer could not be recorded, so it is withheld.
         """
         reply = await self._ask(exchange, watch, out)
@@ -56,6 +59,7 @@ class Attempts:
             delivery=delivery,
             dialect=out.dialect,
             books=self.books,
+            joined=joined,
             most_bytes=self.reply_bytes,
         )
         try:

@@ -100,12 +100,18 @@ class Rules:
 
 
 def allowance(
-    rules: Rules, exchange: Exchange, book: PriceBook, *, reachable: Sequence[Target] = ()
+    rules: Rules,
+    exchange: Exchange,
+    book: PriceBook,
+    *,
+    reachable: Sequence[Target] = (),
+    billed_attempts: int = 1,
 ) -> Allowance | Refused:
     """What an attempt claims of every budget and wallet that binds it, or why it may not go.
 
     `reachable` are the targets that its request may still go to, the attempt's own first: what is
-    claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile.
+    claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile. Where
+    an answer that breaks off is resumed, up to `billed_attempts` are billed in part or whole.
     """
     pace = pace_of(exchange, book, output_cap=rules.output_cap)
     if isinstance(pace, Refused):
@@ -118,7 +124,10 @@ def allowance(
         for target in dict.fromkeys(reachable or (exchange.target,))
     ]
     claims: list[tuple[Claim, Measure]] = []
-    for found in (*_budget_claims(rules, exchange, legs), *_wallet_claims(rules, exchange, legs)):
+    for found in (
+        *_budget_claims(rules, exchange, legs, billed_attempts),
+        *_wallet_claims(rules, exchange, legs, billed_attempts),
+    ):
         if isinstance(found, Refused):
             return found
         claims.append(found)
@@ -174,17 +183,24 @@ def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) ->
     return reach_of(exchange.request, attempt, book)
 
 
-def _size(rules: Rules, legs: Sequence[_Leg], *, currency: str) -> HoldSize | Unpriced:
+def _billed(legs: Sequence[_Leg], most: int) -> int:
+    """How many of a request's attempts may be billed that some of its targets get."""
+    return most if most == 1 else min(most, sum(leg.target.terms.attempts for leg in legs))
+
+
+def _size(
+    rules: Rules, legs: Sequence[_Leg], *, currency: str, billed_attempts: int = 1
+) -> HoldSize | Unpriced:
     targets: list[PricedTarget] = []
     for leg in legs:
         if isinstance(leg.reach, Unpriced):
             return leg.reach
         targets += leg.reach.targets
-    return hold_size(targets, currency=currency, rates=rules.rates)
+    return hold_size(targets, currency=currency, rates=rules.rates, billed_attempts=billed_attempts)
 
 
 def _budget_claims(
-    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+    rules: Rules, exchange: Exchange, legs: Sequence[_Leg], most: int
 ) -> Iterator[tuple[Claim, Measure] | Refused]:
     sizes: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
     for rule in rules.budgets:
@@ -196,7 +212,9 @@ def _budget_claims(
         for funding, places in fundings:
             at = currency, places
             if at not in sizes:
-                sizes[at] = _size(rules, [legs[place] for place in places], currency=currency)
+                drawing = [legs[place] for place in places]
+                billed = _billed(drawing, most)
+                sizes[at] = _size(rules, drawing, currency=currency, billed_attempts=billed)
             amount = amount_to_hold(rule.budget, sizes[at])
             if isinstance(amount, Refused):
                 yield amount
@@ -209,10 +227,10 @@ def _budget_claims(
 
 
 def _wallet_claims(
-    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+    rules: Rules, exchange: Exchange, legs: Sequence[_Leg], most: int
 ) -> Iterator[tuple[Claim, Measure] | Refused]:
     for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, legs)
+        claim = _wallet_claim(wallet, exchange, legs, _billed(legs, most))
         if isinstance(claim, Refused):
             yield claim
             return
@@ -273,7 +291,7 @@ def organisation_of(project: str) -> str:
 
 
 def _wallet_claim(
-    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg]
+    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg], billed_attempts: int
 ) -> Claim | Refused | None:
     rule = wallet.rule
     name = wallet_of(rule, exchange.intent.dimensions)
@@ -287,7 +305,8 @@ def _wallet_claim(
             return _unknown_credits(name, leg.reach.endless)
         bounds += leg.reach.bounds
     try:
-        return Claim(f"wallet {name}", credits_bound(bounds, wallet.weights), name)
+        most = credits_bound(bounds, wallet.weights, billed_attempts=billed_attempts)
+        return Claim(f"wallet {name}", most, name)
     except AmountTooLarge as error:
         too_dear = Unbounded(error.what, remedy="Lower max_tokens or n.", code="request_too_dear")
         return _unknown_credits(name, too_dear)

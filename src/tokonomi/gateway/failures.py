@@ -54,10 +54,11 @@ class Failure:
 
 
 class AttemptFailed(Exception):
-    """An attempt failed before anything of its answer went to the client."""
+    """An attempt failed; `sent` when some of its answer went to the client."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, *, sent: bool = False) -> None:
         self.failure = failure
+        self.sent = sent
         super().__init__(failure.answer.message)
 
 

@@ -8,7 +8,7 @@ from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.errand import Errand
-from tokonomi.gateway.outgoing import outgoing, spoken_to
+from tokonomi.gateway.outgoing import form_of, outgoing, spoken_to
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
 from tokonomi.routing.breaker import Gate, breaker_name
@@ -33,6 +33,9 @@ class Targets:
         for place, target in enumerate(errand.destination.targets):
             if _refusal(errand, target) is not None:
                 facts[place] = replace(facts[place], carries=False)
+            elif errand.destination.terms.resume:
+                continues = form_of(target, errand.endpoint) != "none"
+                facts[place] = replace(facts[place], continues=continues)
         return tuple(facts), self.gates(errand.destination)
 
     def gates(self, destination: Destination) -> tuple[Gate, ...]:
@@ -55,7 +58,6 @@ class Targets:
             facts = Facts(
                 timeouts=target.provider.timeouts,
                 context_window=terms.context_window or window,
-                continues=(terms.prefix or target.provider.prefix) != "none",
             )
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
