@@ -25,7 +25,7 @@ from tokonomi.gateway.provider_answer import ending_of, noted
 from tokonomi.gateway.refusals import refused_by_rule
 from tokonomi.gateway.resuming import Resuming
 from tokonomi.gateway.settle import Exchange
-from tokonomi.gateway.targets import Targets, name_of
+from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.routing.chain import Stop, Try, Why, begin
@@ -125,7 +125,7 @@ class _Journey:
     async def _try(self, exchange: Exchange, out: Outgoing) -> None:
         """Makes an attempt, and tells the breaker of its target how that went."""
         breakers = self._by.targets.breakers
-        visit, health = breakers.enter(name_of(exchange.target)), Health.SILENT
+        visit, health = breakers.enter(exchange.target.breaker), Health.SILENT
         try:
             broken = await self._by.attempts.make(
                 self._errand.endpoint,

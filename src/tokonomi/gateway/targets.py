@@ -11,7 +11,7 @@ from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.outgoing import form_of, outgoing, spoken_to
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
-from tokonomi.routing.breaker import Gate, breaker_name
+from tokonomi.routing.breaker import Gate
 from tokonomi.routing.chain import Facts
 
 _HAVE_EMBEDDINGS: Final = frozenset({"openai", "azure"})
@@ -41,7 +41,7 @@ class Targets:
     def gates(self, destination: Destination) -> tuple[Gate, ...]:
         """Whether each target may be called now."""
         now = datetime.now(UTC)
-        return tuple([self.breakers.gate(name_of(each), now) for each in destination.targets])
+        return tuple([self.breakers.gate(each.breaker, now) for each in destination.targets])
 
     def cannot_carry(self, errand: Errand) -> WireError:
         """The answer to a request that the dialect of none of its targets can express."""
@@ -62,11 +62,6 @@ class Targets:
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts
-
-
-def name_of(target: Target) -> str:
-    """What the circuit breaker of a target is called."""
-    return breaker_name(target.label, target.terms)
 
 
 def _refusal(errand: Errand, target: Target) -> Untranslatable | None:
