@@ -197,6 +197,16 @@ def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM
     )
 
 
+def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
+    """An error as the first thing that a stream says: like one with an error's status."""
+    ending = Ending(
+        Status.FAILED,
+        f"the provider answered HTTP {exchange.http_status} with an error ({why}) and reported no"
+        " usage",
+    )
+    return replace(cut(exchange, why), failed=failed, ending=ending)
+
+
 def stalled(exchange: Exchange, reason: Reason) -> Failure:
     """A stream that had begun when its time was over, or when its client left."""
     limits = exchange.patience

@@ -303,10 +303,10 @@ class Metrics(Collector):
             "How the circuit breaker of each target stands: 1 for its state, 0 for the others.",
             labels=("target", "state"),
         )
-        found = {} if self.breakers is None else self.breakers.phases(datetime.now(UTC))
-        for target, phase in sorted(found.items()):
-            for state in Phase:
-                family.add_metric((target, state), int(state is phase))
+        if self.breakers is not None:
+            for target, phase in sorted(self.breakers.phases(datetime.now(UTC)).items()):
+                for state in Phase:
+                    family.add_metric((target, state), int(state is phase))
         return family
 
     def _cost_family(self) -> Metric:

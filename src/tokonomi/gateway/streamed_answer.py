@@ -88,6 +88,8 @@ class StreamedAnswer(ProviderAnswer):
             given_up = isinstance(error, TooLarge)
             return replace(failures.cut(self.exchange, str(error)), given_up=given_up)
         stream = relayed.stream
+        if stream.failed is not None and not self.delivery.committed:
+            return failures.error_event(self.exchange, stream.failed, stream.error)
         if not stream.complete:
             return failures.cut(self.exchange, stream.cut_off)
         if self.joined is not None and (untold := self.joined.failure) is not None:
