@@ -27,6 +27,7 @@ from fake_provider import (
     whole,
 )
 from gateway_process import GatewayProcess, until
+from spoken_answers import Says
 
 from tokonomi.budgets.table import budget_from_table
 from tokonomi.providers.token_estimate import estimated_tokens
@@ -131,6 +132,13 @@ class Setting:
             model=model, messages=HELLO, stream=True, **more
         )
         return "".join(each.choices[0].delta.content or "" for each in stream if each.choices)
+
+    def budget(self, stated: dict[str, object]) -> None:
+        """A hard budget that lasts for ever."""
+        table = {"window": "lifetime", "currency": "USD", **stated}
+        with closing(open_store(self.gateway.store)) as database:
+            budget = budget_from_table(table, zones=available_timezones())
+            budget_store.create(database, budget, now=datetime.now(UTC))
 
     def rows(self) -> list[dict[str, Any]]:
         """The attempts of the request that was asked last, settled, with nothing held."""
@@ -378,15 +386,13 @@ def test_each_attempt_costs_what_it_used_and_its_hold_was_made_before_the_first(
     setting: Setting,
 ) -> None:
     """Two targets may be billed, so twice the worst case is held, and no more is ever spent."""
-    with closing(open_store(setting.gateway.store)) as database:
-        stated = {"id": "team", "window": "lifetime", "currency": "USD", "amount": "10"}
-        budget = budget_from_table(stated, zones=available_timezones())
-        budget_store.create(database, budget, now=datetime.now(UTC))
+    setting.budget({"id": "team", "amount": "10"})
     setting.script(saying(*HALF, then="cut"), saying(*REST))
 
     def of_the_budget() -> list[dict[str, Any]]:
         assert setting.ask("flagged", max_tokens=50) == WHOLE
-        return [row for row in setting.rows() if row["held"]]
+        rows = setting.rows()
+        return rows if all(row["held"] for row in rows) else []
 
     first, second = until(of_the_budget)
     worst = first["amount"] + first["exposure"]
@@ -397,9 +403,44 @@ def test_each_attempt_costs_what_it_used_and_its_hold_was_made_before_the_first(
     assert (second["amount"], second["exposure"]) == (REPORTED, None)
 
 
+def test_a_budget_that_refuses_the_next_part_is_named_in_the_stream(setting: Setting) -> None:
+    """The beginning that the next target reads besides was not in the hold; no cap is passed."""
+    setting.script(saying(*HALF, then="cut"), saying(*REST))
+    assert setting.ask("flagged", max_tokens=50, user="poor") == WHOLE
+    held = held_by(setting.rows()[0])
+    setting.budget({"id": "poor", "scope": {"user": "poor"}, "amount": f"0.{held:012d}"})
+
+    def in_force() -> bool:
+        setting.script(saying(*REST))
+        try:
+            setting.ask("off", max_tokens=16_000, user="poor")
+        except openai.APIStatusError:
+            return True
+        return False
+
+    until(in_force)
+    setting.script(saying(*HALF, then="cut"), saying(*REST))
+    with pytest.raises(openai.APIError, match="It was not resumed: budget poor"):
+        setting.ask("flagged", max_tokens=50, user="poor")
+    assert setting.two.received == []
+    [row] = setting.rows()
+    assert row["status"] == "cut"
+
+
 def held_by(row: dict[str, Any]) -> int:
     """What an attempt had held, in pico-dollars."""
     return sum(amount for _, _, parts in json.loads(bytes(row["held"])) for _, amount in parts)
+
+
+def test_a_client_that_leaves_the_second_part_ends_both_attempts(setting: Setting) -> None:
+    setting.script(saying(*HALF, then="cut"), saying(REST[0], then="stall"))
+    stream = setting.client.chat.completions.create(model="flagged", messages=HELLO, stream=True)
+    text = ""
+    while not text.endswith(REST[0]):
+        text += next(stream).choices[0].delta.content or ""
+    stream.close()
+    until(lambda: setting.gateway.in_flight() == 0)
+    assert [row["status"] for row in setting.rows()] == ["cut", "disconnected"]
 
 
 def test_anthropics_client_reads_a_joined_stream(setting: Setting) -> None:
@@ -417,27 +458,8 @@ def test_anthropics_client_reads_a_joined_stream(setting: Setting) -> None:
     assert [row["status"] for row in setting.rows()] == ["cut", "ok"]
 
 
-def claude_event(kind: str, **fields: object) -> bytes:
-    data = json.dumps({"type": kind, **fields}).encode()
-    return chunked(b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n")
-
-
-async def claude(_request: Received) -> Answer:
-    usage = {"input_tokens": 12, "output_tokens": 1}
-    message: dict[str, object] = {"id": "msg_1", "type": "message", "content": []}
-    yield STREAM_HEAD
-    yield claude_event(
-        "message_start", message={**message, "model": "claude-haiku-4-5", "usage": usage}
-    )
-    yield claude_event("content_block_start", index=0, content_block={"type": "text", "text": ""})
-    for piece in HALF:
-        delta = {"type": "text_delta", "text": piece}
-        yield claude_event("content_block_delta", index=0, delta=delta)
-    raise Hangup
-
-
 def test_a_stream_of_one_dialect_is_continued_in_another(setting: Setting) -> None:
-    setting.script(claude, saying(*REST))
+    setting.script(Says(HALF, then="cut"), saying(*REST))
     with (
         anthropic.Anthropic(base_url=setting.gateway.url, api_key=setting.key) as client,
         client.messages.stream(model="claude", max_tokens=50, messages=HELLO) as stream,
@@ -447,24 +469,9 @@ def test_a_stream_of_one_dialect_is_continued_in_another(setting: Setting) -> No
     assert (first["provider"], second["provider"]) == ("anthropic", "openai")
 
 
-async def responses_cut(_request: Received) -> Answer:
-    yield STREAM_HEAD
-    head = {"id": "resp_1", "object": "response", "created_at": 1, "model": MODEL}
-    yield claude_event("response.created", response={**head, "status": "in_progress", "output": []})
-    item: dict[str, object] = {"type": "message", "id": "msg_1", "content": []}
-    yield claude_event("response.output_item.added", output_index=0, item=item)
-    part: dict[str, object] = {"type": "output_text", "text": "", "annotations": []}
-    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    yield claude_event("response.content_part.added", **where, part=part)
-    for piece in HALF:
-        yield claude_event("response.output_text.delta", **where, delta=piece)
-    raise Hangup
-
-
 @pytest.mark.parametrize("model", ["continued", "native"])
 def test_a_stream_of_responses_is_joined(setting: Setting, model: str) -> None:
-    first = responses_cut if model == "native" else saying(*HALF, then="cut")
-    setting.script(first, saying(*REST))
+    setting.script(Says(HALF, then="cut"), saying(*REST))
     with setting.client.responses.stream(model=model, input="hello") as stream:
         final = stream.get_final_response()
     assert final.output_text == WHOLE
