@@ -69,11 +69,20 @@ class Attempts:
 
     async def _ask(self, exchange: Exchange, watch: Watch, out: Outgoing) -> Reply:
         limits = exchange.patience
-        watch.limit(limits.first_byte, Reason.FIRST_BYTE)
+        # A provider that is still being connected to has got nothing, and bills nothing.
+        watch.limit(limits.connect + limits.first_byte, Reason.FIRST_BYTE)
+
+        def leaving() -> None:
+            watch.limit(limits.first_byte, Reason.FIRST_BYTE)
+
         try:
             with watch:
                 reply = await self.upstreams[exchange.target.name].post(
-                    out.path, out.body, connect_seconds=limits.connect, fields=exchange.sent_along
+                    out.path,
+                    out.body,
+                    connect_seconds=limits.connect,
+                    fields=exchange.sent_along,
+                    leaving=leaving,
                 )
         except Ended as end:
             raise AttemptFailed(failures.ended(exchange, end.reason)) from None
