@@ -10,8 +10,8 @@ from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, utc_
 from tokonomi.errors import WrongUsage
 from tokonomi.reports.amounts import instant_text
 from tokonomi.reports.breakers import breakers_table
-from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage.breaker_store import close_breaker, every_breaker, open_breaker
+from tokonomi.storage.config_store import in_force
 
 app = App(name="breakers", help="Show the circuit breakers of targets; open or close one by hand.")
 
@@ -20,7 +20,7 @@ _WITHIN: Final = "Running gateways know it within a second."
 
 @app.command(name="list")
 def list_breakers(*, place: Place = DEFAULT_STORE, answer: Answer = PLAIN) -> None:
-    """List how the breaker of each target stands, with the calls of the last minute.
+    """List how the breaker of each target stands, with the calls of its window.
 
     Args:
         place: which store.
@@ -28,7 +28,8 @@ def list_breakers(*, place: Place = DEFAULT_STORE, answer: Answer = PLAIN) -> No
     """
     now = utc_now()
     with place.opened() as database:
-        found = every_breaker(database, BreakerRules(), now=now)
+        rules = in_force(database).document.breaker
+        found = every_breaker(database, rules, now=now)
     answer.print(breakers_table(found, now))
 
 

@@ -10,7 +10,12 @@ import msgspec
 from tokonomi.budgets.rate_table import decimal_text, rate_from_text
 from tokonomi.budgets.table import budget_from_table, budget_to_table
 from tokonomi.configuration.alerts import Alerts
-from tokonomi.configuration.checks import check_alerts, check_alias, check_provider
+from tokonomi.configuration.checks import (
+    check_alerts,
+    check_alias,
+    check_breaker,
+    check_provider,
+)
 from tokonomi.configuration.document import Item, Kind, Table, chained
 from tokonomi.configuration.mistakes import WrongAt, converted
 from tokonomi.credits.package import CreditTable, PackageTable, offer_of
@@ -20,6 +25,7 @@ from tokonomi.money import ExchangeRate
 from tokonomi.pricing.contract import compile_contract
 from tokonomi.pricing.price_file import ContractFile, instant
 from tokonomi.routing.alias import Alias
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider
 
 _SHORT_FORM: Final = frozenset({"provider", "model"})
@@ -121,6 +127,12 @@ def _alerts(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
     return "", stated(alerts)
 
 
+def _breaker(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
+    rules = converted(table, BreakerRules)
+    check_breaker(rules)
+    return "", stated(rules)
+
+
 def _provider(name: str, table: Table, _: Collection[str]) -> tuple[str, Table]:
     provider = converted(table, Provider)
     check_provider(provider)
@@ -188,6 +200,7 @@ def _package(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
 _Canonical = Callable[[str, Table, Collection[str]], tuple[str, Table]]
 _CANONICAL: Final[Mapping[Kind, _Canonical]] = {
     Kind.ALERTS: _alerts,
+    Kind.BREAKER: _breaker,
     Kind.PROVIDER: _provider,
     Kind.MODEL: _model,
     Kind.PRICES: _prices,

@@ -12,6 +12,7 @@ from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.routing.address import address_of
 from tokonomi.routing.alias import Alias, Target
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider, Timeouts
 from tokonomi.toml_places import Place
 
@@ -41,6 +42,24 @@ def check_alerts(alerts: Alerts) -> None:
             "names more than one secret" if named else "names no secret",
             "Set one of secret_env, secret_file and secret_stored, so that the receiver can tell"
             " who sent it.",
+        )
+
+
+def check_breaker(rules: BreakerRules) -> None:
+    """Nothing: breakers can open and close by these rules.
+
+    Raises:
+        WrongAt: a figure is not above 0, the share is above 1, or the longest time is the shorter.
+    """
+    for name, value in msgspec.structs.asdict(rules).items():
+        positive((name,), value)
+    if rules.failure_share > 1:
+        raise WrongAt(("failure_share",), f"{rules.failure_share:g} is more than 1")
+    if rules.longest_open_seconds < rules.open_seconds:
+        raise WrongAt(
+            ("longest_open_seconds",),
+            f"{rules.longest_open_seconds:g} is less than open_seconds, {rules.open_seconds:g}",
+            "Make it as long, or longer.",
         )
 
 
@@ -82,12 +101,6 @@ def check_alias(name: str, alias: Alias) -> None:
         raise WrongAt(("targets",), "is empty", "Name a provider, or a list of targets.")
     positive(("attempts",), alias.attempts)
     positive(("deadline_seconds",), alias.deadline_seconds)
-    if alias.resume:
-        raise WrongAt(
-            ("resume",),
-            "answers that break off are not resumed yet",
-            "Leave it out.",
-        )
     if alias.choose == "weighted" and not any(target.weight > 0 for target in alias.targets):
         raise WrongAt(("targets",), "no target has a weight above 0", "Give one a weight.")
     for number, target in enumerate(alias.targets):

@@ -12,6 +12,7 @@ from tokonomi.credits.package import CreditTable, Offer, PackageTable, offer_of
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, compile_contract
 from tokonomi.pricing.price_file import contract_from_table
 from tokonomi.routing.alias import Alias
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider
 
 Table = Mapping[str, object]
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     """What an item of the document is."""
 
     ALERTS = "alerts"
+    BREAKER = "breaker"
     PROVIDER = "provider"
     MODEL = "model"
     PRICES = "prices"
@@ -37,7 +39,7 @@ class Kind(StrEnum):
         return f"{self}s" if self in NAMED else str(self)
 
 
-SINGLE: Final = frozenset({Kind.ALERTS, Kind.PRICES, Kind.CREDIT})
+SINGLE: Final = frozenset({Kind.ALERTS, Kind.BREAKER, Kind.PRICES, Kind.CREDIT})
 """Kinds of one table, `[alerts]`."""
 NAMED: Final = frozenset({Kind.PROVIDER, Kind.MODEL})
 """Kinds whose tables have names, `[providers.openai]`."""
@@ -99,6 +101,11 @@ class Document:
     def alerts(self) -> Alerts:
         """Who is told of events."""
         return msgspec.convert(self.tables.get(Item(Kind.ALERTS), {}), Alerts)
+
+    @property
+    def breaker(self) -> BreakerRules:
+        """When circuit breakers open, and for how long."""
+        return msgspec.convert(self.tables.get(Item(Kind.BREAKER), {}), BreakerRules)
 
     @property
     def contract(self) -> Contract:

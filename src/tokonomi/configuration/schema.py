@@ -8,6 +8,7 @@ from tokonomi.configuration.canonical import RateForm
 from tokonomi.credits.package import CreditTable, PackageTable
 from tokonomi.credits.rule_table import RuleForm
 from tokonomi.routing.alias import Choose, Target
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider, Section
 
 
@@ -27,6 +28,7 @@ class DocumentForm(Section, frozen=True):
     """The configuration of Tokonomi's gateways, as `tokonomi apply` reads it."""
 
     alerts: Alerts = Alerts()
+    breaker: BreakerRules = BreakerRules()
     providers: dict[str, Provider] = msgspec.field(default_factory=dict[str, Provider])
     models: dict[str, ModelForm] = msgspec.field(default_factory=dict[str, ModelForm])
     prices: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])

@@ -10,6 +10,7 @@ from msgspec import structs
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.routing.alias import Alias
 from tokonomi.routing.alias import Target as TargetTerms
+from tokonomi.routing.breaker import breaker_name
 from tokonomi.routing.provider import Provider
 
 _PLAIN: Final = TargetTerms(provider="")
@@ -41,6 +42,11 @@ class Target:
     def price_as(self) -> str:
         """The provider's name in the price book."""
         return self.provider.price_as or self.name
+
+    @property
+    def breaker(self) -> str:
+        """What its circuit breaker is called."""
+        return breaker_name(self.label, self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,12 @@ class Aliases:
     def exact(self) -> Mapping[str, Destination]:
         """The names without a star, in the order of the configuration."""
         return self._exact
+
+    @property
+    def breakers(self) -> frozenset[str]:
+        """The names of the circuit breakers of all targets."""
+        chains = (*self._exact.values(), *(chain for _, chain in self._starred))
+        return frozenset(each.breaker for chain in chains for each in chain.targets)
 
     def resolve(self, alias: str) -> Destination:
         """Where a name leads.

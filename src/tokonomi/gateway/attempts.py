@@ -9,6 +9,7 @@ from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import AttemptFailed
+from tokonomi.gateway.joined_answer import JoinedAnswer
 from tokonomi.gateway.outgoing import Outgoing
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.streamed_answer import StreamedAnswer
@@ -37,13 +38,15 @@ class Attempts:
         delivery: Delivery,
         *,
         out: Outgoing,
+        joined: JoinedAnswer | None = None,
     ) -> Failed | None:
         """Answers the client from this target; when it returns, the attempt has its row.
 
         What is returned is what broke the answer off after some of it had gone to the client.
+        With `joined` another target may take the answer up, so that is raised.
 
         Raises:
-            AttemptFailed: it did not answer, and nothing has gone to the client. No row yet.
+            AttemptFailed: it did not answer, or not to the end. No row yet.
             WireError: its answer could not be recorded, so it is withheld.
         """
         reply = await self._ask(exchange, watch, out)
@@ -56,6 +59,7 @@ class Attempts:
             delivery=delivery,
             dialect=out.dialect,
             books=self.books,
+            joined=joined,
             most_bytes=self.reply_bytes,
         )
         try:
@@ -65,11 +69,20 @@ class Attempts:
 
     async def _ask(self, exchange: Exchange, watch: Watch, out: Outgoing) -> Reply:
         limits = exchange.patience
-        watch.limit(limits.first_byte, Reason.FIRST_BYTE)
+        # A provider that is still being connected to has got nothing, and bills nothing.
+        watch.limit(limits.connect + limits.first_byte, Reason.FIRST_BYTE)
+
+        def leaving() -> None:
+            watch.limit(limits.first_byte, Reason.FIRST_BYTE)
+
         try:
             with watch:
                 reply = await self.upstreams[exchange.target.name].post(
-                    out.path, out.body, connect_seconds=limits.connect, fields=exchange.sent_along
+                    out.path,
+                    out.body,
+                    connect_seconds=limits.connect,
+                    fields=exchange.sent_along,
+                    leaving=leaving,
                 )
         except Ended as end:
             raise AttemptFailed(failures.ended(exchange, end.reason)) from None

@@ -6,7 +6,7 @@ stand.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -55,8 +55,9 @@ class Visit(NamedTuple):
 class Breakers:
     """What is known of all breakers; the event loop asks, and another thread exchanges."""
 
-    def __init__(self, rules: BreakerRules) -> None:
-        self._rules = rules
+    def __init__(self) -> None:
+        self._rules = BreakerRules()
+        self._targets: Collection[str] = ()
         self._open: Mapping[str, Breaker] = {}
         self._lock = threading.Lock()
         self._seen: dict[str, Outcomes] = {}
@@ -64,9 +65,14 @@ class Breakers:
         self._permits: dict[str, datetime] = {}
         self._quiet_until: datetime | None = None
 
+    def follow(self, rules: BreakerRules, targets: Collection[str]) -> None:
+        """The rules from now on, and the targets that requests can reach."""
+        self._rules, self._targets = rules, targets
+
     def phases(self, now: datetime) -> dict[str, Phase]:
-        """How every breaker stands that is not closed, by target."""
-        return {target: breaker.phase(now) for target, breaker in self._open.items()}
+        """How every breaker stands, by target: those that are not closed, and those in use."""
+        found = dict.fromkeys(self._targets, Phase.CLOSED)
+        return found | {target: breaker.phase(now) for target, breaker in self._open.items()}
 
     @property
     def all_closed(self) -> bool:

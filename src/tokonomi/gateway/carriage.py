@@ -9,6 +9,7 @@ from tokonomi.dialects.answer import Failure, Head
 from tokonomi.dialects.destination import EgressName, IngressName
 from tokonomi.dialects.translate import StreamTranslator
 from tokonomi.gateway.endpoints import Endpoint
+from tokonomi.gateway.joined_answer import JoinedAnswer
 from tokonomi.gateway.settle import Exchange
 from tokonomi.gateway.stream import StreamRelay
 from tokonomi.gateway.wire_errors import WireError
@@ -45,10 +46,12 @@ class Carriage(Struct, frozen=True):
         _, translated = translate.error(self.crossing.ingress, self.crossing.egress, status, body)
         return translated
 
-    def relay(self, exchange: Exchange) -> "Relayed":
-        """What carries a streamed answer."""
-        translator = None
-        if self.crossing is not None:
+    def relay(self, exchange: Exchange, joined: JoinedAnswer | None = None) -> "Relayed":
+        """What carries a streamed answer; `joined` where it may be one of several parts."""
+        translator: StreamTranslator | JoinedAnswer | None = joined
+        if joined is not None:
+            joined.begin(_egress(self.dialect), _head(exchange))
+        elif self.crossing is not None:
             ways = self.crossing.ingress, self.crossing.egress
             translator = StreamTranslator(*ways, _head(exchange))
         relay = StreamRelay(
@@ -74,7 +77,7 @@ class Relayed(Struct, frozen=True):
 
     carriage: Carriage
     stream: StreamRelay
-    translator: StreamTranslator | None
+    translator: StreamTranslator | JoinedAnswer | None
 
     def end(self, exchange: Exchange, comment: bytes) -> bytes:
         """The end of an answer that is whole."""
@@ -87,10 +90,14 @@ class Relayed(Struct, frozen=True):
     def broken_off(self, error: WireError, comment: bytes) -> bytes:
         """The end of an answer that is not; the provider's own word for it has gone out before."""
         if self.translator is not None:
-            failed = Failure(error.status, "server", error.message, error.code)
-            return self.translator.fail(failed) + comment
+            return self.translator.fail(untold(error)) + comment
         said = b"" if self.stream.error else error.event(self.carriage.ingress)
         return self.stream.ending(said + comment)
+
+
+def untold(error: WireError) -> Failure:
+    """An error of ours in the neutral form."""
+    return Failure(error.status, "server", error.message, error.code)
 
 
 def usage_of(exchange: Exchange) -> Usage | None:

@@ -102,12 +102,18 @@ class Rules:
 
 
 def allowance(
-    rules: Rules, exchange: Exchange, book: PriceBook, *, reachable: Sequence[Target] = ()
+    rules: Rules,
+    exchange: Exchange,
+    book: PriceBook,
+    *,
+    reachable: Sequence[Target] = (),
+    billed_attempts: int = 1,
 ) -> Allowance | Refused:
     """What an attempt claims of every budget and wallet that binds it, or why it may not go.
 
     `reachable` are the targets that its request may still go to, the attempt's own first: what is
-    claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile.
+    claimed covers the dearest of them, so a fallback cannot find the budget spent meanwhile. Where
+    an answer that breaks off is resumed, up to `billed_attempts` are billed in part or whole.
     """
     pace = pace_of(exchange, book, output_cap=rules.output_cap)
     if isinstance(pace, Refused):
@@ -120,12 +126,12 @@ def allowance(
         for target in dict.fromkeys(reachable or (exchange.target,))
     ]
     claims: list[tuple[Claim, Measure]] = []
-    sizes = _Sizes(rules, legs)
+    sizes = _Sizes(rules, legs, billed_attempts)
     for found in _budget_claims(rules, exchange, sizes):
         if isinstance(found, Refused):
             return found
         claims.append(found)
-    for found in _wallet_claims(rules, exchange, legs):
+    for found in _wallet_claims(rules, exchange, legs, billed_attempts):
         if isinstance(found, Refused):
             return found
         claims.append(found)
@@ -188,40 +194,61 @@ def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
 
 
 class _Sizes:
-    """How much a request must hold, each size found once: budgets of a currency share it."""
+    """How much a request must hold, each size found once: budgets of a currency share it.
 
-    __slots__ = ("_found", "_rules", "legs")
+    `most` is how many of its attempts may be billed.
+    """
 
-    def __init__(self, rules: Rules, legs: Sequence[_Leg]) -> None:
+    __slots__ = ("_found", "_most", "_rules", "legs")
+
+    def __init__(self, rules: Rules, legs: Sequence[_Leg], most: int = 1) -> None:
         self.legs = legs
         self._rules = rules
-        self._found: dict[tuple[str, tuple[int, ...]], HoldSize | Unpriced] = {}
+        self._most = most
+        self._found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
 
     @property
     def worst_case(self) -> Money | None:
-        """The most that the first leg can cost, in its own currency; None if nobody knows."""
+        """The most that one attempt at the first leg can cost, in its own currency.
+
+        None if nobody knows.
+        """
         rows = self.legs[0].rows
         if not rows:
             return None
-        size = self.of(rows[0].currency, (0,))
+        size = self._size(rows[0].currency, (0,), 1)
         return None if isinstance(size, Unpriced) else size.money
 
     def of(self, currency: str, places: tuple[int, ...]) -> HoldSize | Unpriced:
-        """The size in a currency of the dearest of the legs at these places."""
-        at = currency, places
+        """The size in a currency of all that may be billed at the legs at these places."""
+        most = self._most
+        if most > 1:
+            most = _billed([self.legs[place] for place in places], most)
+        return self._size(currency, places, most)
+
+    def _size(self, currency: str, places: tuple[int, ...], billed: int) -> HoldSize | Unpriced:
+        at = currency, places, billed
         found = self._found.get(at)
         if found is None:
-            found = self._found[at] = self._size(currency, places)
+            found = self._found[at] = self._found_anew(currency, places, billed)
         return found
 
-    def _size(self, currency: str, places: tuple[int, ...]) -> HoldSize | Unpriced:
+    def _found_anew(
+        self, currency: str, places: tuple[int, ...], billed: int
+    ) -> HoldSize | Unpriced:
         targets: list[PricedTarget] = []
         for place in places:
             reach = self.legs[place].reach
             if isinstance(reach, Unpriced):
                 return reach
             targets += reach.targets
-        return hold_size(targets, currency=currency, rates=self._rules.rates)
+        rates = self._rules.rates
+        return hold_size(targets, currency=currency, rates=rates, billed_attempts=billed)
+
+
+def _billed(legs: Sequence[_Leg], most: int) -> int:
+    """How many of a request's attempts may be billed that some of its targets get."""
+    return most if most == 1 else min(most, sum(leg.target.terms.attempts for leg in legs))
 
 
 def _budget_claims(
@@ -246,10 +273,10 @@ def _budget_claims(
 
 
 def _wallet_claims(
-    rules: Rules, exchange: Exchange, legs: Sequence[_Leg]
+    rules: Rules, exchange: Exchange, legs: Sequence[_Leg], most: int
 ) -> Iterator[tuple[Claim, Measure] | Refused]:
     for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, legs)
+        claim = _wallet_claim(wallet, exchange, legs, _billed(legs, most))
         if isinstance(claim, Refused):
             yield claim
             return
@@ -310,7 +337,7 @@ def organisation_of(project: str) -> str:
 
 
 def _wallet_claim(
-    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg]
+    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg], billed_attempts: int
 ) -> Claim | Refused | None:
     rule = wallet.rule
     name = wallet_of(rule, exchange.intent.dimensions)
@@ -324,7 +351,8 @@ def _wallet_claim(
             return _unknown_credits(name, leg.reach.endless)
         bounds += leg.reach.bounds
     try:
-        return Claim(f"wallet {name}", credits_bound(bounds, wallet.weights), name)
+        most = credits_bound(bounds, wallet.weights, billed_attempts=billed_attempts)
+        return Claim(f"wallet {name}", most, name)
     except AmountTooLarge as error:
         too_dear = Unbounded(error.what, remedy="Lower max_tokens or n.", code="request_too_dear")
         return _unknown_credits(name, too_dear)

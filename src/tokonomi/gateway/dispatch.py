@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
-from tokonomi.gateway.answer import Receive, Send, cost_headers
+from tokonomi.gateway.answer import Receive, Send, cost_comment, cost_headers
 from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper, HandedOver
+from tokonomi.gateway.carriage import untold
 from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.disconnect import policy_of
@@ -20,10 +21,11 @@ from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
 from tokonomi.gateway.fallback_log import tell_switch
 from tokonomi.gateway.outgoing import Outgoing, outgoing
-from tokonomi.gateway.provider_answer import ending_of
+from tokonomi.gateway.provider_answer import ending_of, noted
 from tokonomi.gateway.refusals import refused_by_rule
+from tokonomi.gateway.resuming import Resuming
 from tokonomi.gateway.settle import Exchange
-from tokonomi.gateway.targets import Targets, name_of
+from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.routing.chain import Stop, Try, Why, begin
@@ -33,11 +35,12 @@ _LEEWAY_SECONDS: Final = 1.0
 
 
 class _Fallen(NamedTuple):
-    """An attempt that failed, and its row."""
+    """An attempt that failed, its row, and whether some of its answer went to the client."""
 
     target: Target
     failure: Failure
     ended: HandedOver
+    sent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,19 @@ class _Journey:
         self._fallen: list[_Fallen] = []
         self._exchange: Exchange | None = None
         self._failure: Failure | None = None
+        self._sent = False
+        self._resuming = Resuming.of(errand)
 
     async def run(self, receive: Receive) -> None:
         """Goes from target to target until one answers, or none is left."""
+        try:
+            await self._travel(receive)
+        except WireError as error:
+            if self._resuming is None or not self._delivery.committed:
+                raise
+            await self._break_off(self._resuming, f" It was not resumed: {error.message}")
+
+    async def _travel(self, receive: Receive) -> None:
         step = self._step()
         while isinstance(step, Try):
             exchange, out = await self._leave(step)
@@ -91,8 +104,10 @@ class _Journey:
             try:
                 await self._try(exchange, out)
             except AttemptFailed as failed:
-                self._failure = failed.failure
-                self._chain = self._chain.after(step, failed.failure.failed, sent=False)
+                self._failure, self._sent = failed.failure, failed.sent
+                if self._resuming is not None:
+                    self._resuming.breaks_off(step, sent=failed.sent)
+                self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)
                 step = await self._next()
             else:
                 return
@@ -110,10 +125,15 @@ class _Journey:
     async def _try(self, exchange: Exchange, out: Outgoing) -> None:
         """Makes an attempt, and tells the breaker of its target how that went."""
         breakers = self._by.targets.breakers
-        visit, health = breakers.enter(name_of(exchange.target)), Health.SILENT
+        visit, health = breakers.enter(exchange.target.breaker), Health.SILENT
         try:
             broken = await self._by.attempts.make(
-                self._errand.endpoint, exchange, self._watch, self._delivery, out=out
+                self._errand.endpoint,
+                exchange,
+                self._watch,
+                self._delivery,
+                out=out,
+                joined=self._resuming and self._resuming.joined,
             )
             health = Health.ALIVE if broken is None else broken.rule.health
         except AttemptFailed as failed:
@@ -134,6 +154,8 @@ class _Journey:
             return gone
         self._watch.begin_anew()
         step = self._step()
+        if isinstance(step, Try) and self._delivery.committed and not self._takes_up(step):
+            return Stop(Why.COMMITTED, self._failure.failed)
         if isinstance(step, Stop) or (wait := step.not_before - self._watch.now) <= 0:
             return step
         self._watch.limit_total(wait + _LEEWAY_SECONDS)
@@ -145,6 +167,10 @@ class _Journey:
             return gone
         return step
 
+    def _takes_up(self, step: Try) -> bool:
+        assert self._resuming is not None, "else an answer that has begun is the only one"
+        return self._resuming.takes_up(step)
+
     async def _leave(self, step: Try) -> tuple[Exchange, Outgoing]:
         """The next attempt and what leaves for it, when it is durable and may leave.
 
@@ -152,9 +178,11 @@ class _Journey:
         cannot be taken by others in between.
         """
         route = self._chain.route(step.target)
-        exchange = self._errand.attempt(step.attempt, step.target, route=route)
+        request = None if self._resuming is None else self._resuming.request()
+        exchange = self._errand.attempt(step.attempt, step.target, route=route, request=request)
         allowed = self._allowed(exchange)
-        ended = self._fall() if self._failure is not None else None
+        then = None if isinstance(allowed, Refused) else step
+        ended = self._fall(then) if self._failure is not None else None
         if isinstance(allowed, Refused):
             if ended is not None:
                 await self._kept(ended)
@@ -167,6 +195,8 @@ class _Journey:
             await self._kept(ended)
         await self._books.begun(exchange, allowed, beginning)
         self._exchange = exchange
+        if ended is not None and self._delivery.committed:
+            await self._delivery.write(cost_comment(ended.call), content=False)
         if self._failure is not None and exchange.target is not self._fallen[-1].target:
             tell_switch(exchange, self._failure.failed, out.search)
         exchange.patience = step.limits
@@ -181,25 +211,35 @@ class _Journey:
             max_tokens=allowed.send_max_tokens,
         )
         assert isinstance(out, Outgoing), "the chain goes only where the request can be carried"
-        return out
+        return out if self._resuming is None else self._resuming.addressed(out)
 
     def _allowed(self, exchange: Exchange) -> Allowance | Refused:
         tried = {each.target for each in self._chain.tried}
         targets = self._errand.destination.targets
         left = [target for place, target in enumerate(targets) if place not in tried]
         reachable = [exchange.target, *left]
-        return allowance(self._books.rules.now, exchange, self._books.book, reachable=reachable)
+        most = self._errand.destination.terms.attempts - len(self._chain.tried)
+        return allowance(
+            self._books.rules.now,
+            exchange,
+            self._books.book,
+            reachable=reachable,
+            billed_attempts=1 if self._resuming is None else most,
+        )
 
     @property
     def _alone(self) -> bool:
         return self._books.metrics.in_flight == 1
 
-    def _fall(self, *, last: bool = False) -> HandedOver:
+    def _fall(self, then: Try | None = None) -> HandedOver:
+        """The row of the attempt that failed, on its way to the store; `then` comes after it."""
         assert self._exchange is not None, "an attempt was made"
         assert self._failure is not None, "and failed"
         ending = ending_of(self._failure, self._watch)
-        ended = self._books.hand_over(self._exchange, ending, alone=last and self._alone)
-        self._fallen.append(_Fallen(self._exchange.target, self._failure, ended))
+        if self._resuming is not None:
+            ending = noted(ending, self._resuming.note(then))
+        ended = self._books.hand_over(self._exchange, ending, alone=then is None and self._alone)
+        self._fallen.append(_Fallen(self._exchange.target, self._failure, ended, self._sent))
         return ended
 
     async def _kept(self, ended: HandedOver) -> None:
@@ -208,13 +248,24 @@ class _Journey:
 
     async def _give_up(self, told: Failed | None) -> None:
         """Records the last attempt, and gives the client the most useful of all failures."""
-        await self._kept(self._fall(last=True))
+        await self._kept(self._fall())
+        if self._resuming is not None and self._delivery.committed:
+            comment = cost_comment(self._fallen[-1].ended.call)
+            await self._break_off(self._resuming, comment=comment)
+            return
         fallen = self._told(told)
         passable = fallen.failure.passable
         if passable is None:
             raise fallen.failure.answer
         headers = cost_headers(fallen.ended.call) + passable.headers
         await self._delivery.whole(passable.status, headers, passable.body)
+
+    async def _break_off(self, resuming: Resuming, why: str = "", *, comment: bytes = b"") -> None:
+        """Ends an answer of which the client has a part, whatever its resumption met."""
+        broken = next(each for each in self._fallen if each.sent)
+        told = untold(broken.failure.answer)
+        told = replace(told, message=told.message + why)
+        await self._delivery.end(resuming.joined.fail(told) + comment)
 
     def _told(self, told: Failed | None) -> _Fallen:
         same = (it for it in self._fallen if told and it.failure.failed.kind is told.kind)

@@ -39,23 +39,30 @@ class Errand(Struct, frozen=True):
     input_bound: int
     rate_limits: RateLimits = UNLIMITED
 
-    def attempt(self, number: int, place: int, *, route: str) -> Exchange:
-        """The attempt of this number, at the target of this place in the chain."""
+    def attempt(
+        self, number: int, place: int, *, route: str, request: ParsedRequest | None = None
+    ) -> Exchange:
+        """The attempt of this number, at the target of this place in the chain.
+
+        `request` is what is asked there, where that is more than the client's own.
+        """
         target = self.destination.targets[place]
         provider = target.price_as
+        asked = self.request if request is None else request
         intent = Intent(
             id=f"{self.asked.id}.{number}",
             at=self.at,
             dimensions=replace(self.dimensions, provider=provider, route=route),
             model=target.model,
-            input_bound=self.input_bound,
+            # What was added is text with JSON around it, which bounds its tokens like all text.
+            input_bound=self.input_bound + len(asked.body) - len(self.request.body),
         )
         dialect = spoken_to(target, self.endpoint)
         reading = adapter_for(dialect, provider).stream()
         return Exchange(
             intent,
             target,
-            self.request,
+            asked,
             reading,
             answers=self.endpoint.answers,
             rate_limits=self.rate_limits,

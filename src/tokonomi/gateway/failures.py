@@ -54,10 +54,11 @@ class Failure:
 
 
 class AttemptFailed(Exception):
-    """An attempt failed before anything of its answer went to the client."""
+    """An attempt failed; `sent` when some of its answer went to the client."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, *, sent: bool = False) -> None:
         self.failure = failure
+        self.sent = sent
         super().__init__(failure.answer.message)
 
 
@@ -194,6 +195,16 @@ def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM
             kind=PROVIDER,
         ),
     )
+
+
+def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
+    """An error as the first thing that a stream says: like one with an error's status."""
+    ending = Ending(
+        Status.FAILED,
+        f"the provider answered HTTP {exchange.http_status} with an error ({why}) and reported no"
+        " usage",
+    )
+    return replace(cut(exchange, why), failed=failed, ending=ending)
 
 
 def stalled(exchange: Exchange, reason: Reason) -> Failure:

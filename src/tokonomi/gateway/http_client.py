@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from tokonomi.dialects.destination import Destination
 from tokonomi.errors import BadConfig
 from tokonomi.gateway.connect import Endpoint, refuse_private
 from tokonomi.gateway.spoken import all_spoken, first_spoken
-from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted
+from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted, at_ease
 from tokonomi.routing.provider import Provider, TlsVersion
 
 _HEAD_BYTES: Final = 64 * 1024
@@ -251,7 +251,13 @@ class HttpUpstream:
         return len(self._idle)
 
     async def post(
-        self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
+        self,
+        path: str,
+        body: bytes,
+        *,
+        connect_seconds: float,
+        fields: bytes = b"",
+        leaving: Callable[[], None] = at_ease,
     ) -> _Reply:
         """The answer, as soon as its head is there; see `Upstream.post`."""
         head = self._heads.get(path)
@@ -266,6 +272,7 @@ class HttpUpstream:
         except BaseException:
             self.busy -= 1
             raise
+        leaving()
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
         except BaseException:

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Captured, Held
 from tokonomi.money import currency_of
 from tokonomi.pricing.charge import Charge
+from tokonomi.routing.breaker import Phase
 from tokonomi.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Quarantined, Source
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -74,6 +76,14 @@ class UpstreamConnections(Protocol):
         ...
 
 
+class BreakerPhases(Protocol):
+    """The circuit breakers."""
+
+    def phases(self, now: datetime, /) -> Mapping[str, Phase]:
+        """How each one stands, by target."""
+        ...
+
+
 class Metrics(Collector):
     """The counts of one gateway process."""
 
@@ -96,6 +106,7 @@ class Metrics(Collector):
         self._requests: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._estimated: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.upstreams: Mapping[str, UpstreamConnections] = {}
+        self.breakers: BreakerPhases | None = None
         self.unknown_usage_keys: defaultdict[tuple[str], int] = defaultdict(int)
         self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
@@ -165,6 +176,7 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield self._holds_family()
         yield self._upstreams_family()
+        yield self._breakers_family()
         yield _counter(
             "tokonomi_calls", "Settled calls.", ("model", "provider", "status"), self._calls
         )
@@ -283,6 +295,18 @@ class Metrics(Collector):
         for name, upstream in self.upstreams.items():
             family.add_metric((name, "busy"), upstream.busy)
             family.add_metric((name, "idle"), upstream.idle)
+        return family
+
+    def _breakers_family(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tokonomi_breaker_state",
+            "How the circuit breaker of each target stands: 1 for its state, 0 for the others.",
+            labels=("target", "state"),
+        )
+        if self.breakers is not None:
+            for target, phase in sorted(self.breakers.phases(datetime.now(UTC)).items()):
+                for state in Phase:
+                    family.add_metric((target, state), int(state is phase))
         return family
 
     def _cost_family(self) -> Metric:

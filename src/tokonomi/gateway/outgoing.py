@@ -15,6 +15,7 @@ from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.spoken import all_spoken, first_spoken
 from tokonomi.providers.adapter import Dialect
+from tokonomi.routing.provider import PrefixForm
 
 _LEAST_LIMIT: Final = 4_096
 """The limit of output that is sent where a dialect demands one and neither the client nor a budget
@@ -44,6 +45,16 @@ def spoken_to(target: Target, endpoint: Endpoint) -> Dialect:
     if endpoint.ingress is None or endpoint.ingress in all_spoken(provider):
         return native
     return Dialect(first_spoken(provider))
+
+
+def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
+    """How a target takes the beginning of an answer to a request of this endpoint.
+
+    In OpenAI's responses no provider is known to take one.
+    """
+    if spoken_to(target, endpoint) is Dialect.OPENAI_RESPONSES:
+        return "none"
+    return target.terms.prefix or target.provider.prefix
 
 
 def outgoing(

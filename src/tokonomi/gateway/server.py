@@ -36,7 +36,6 @@ from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.watching import Watching
-from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
@@ -151,7 +150,7 @@ async def open_gateway(
     store, around = store_of(config, environ), surroundings_of(config, environ)
     database, first = await asyncio.to_thread(_opened, store, around)
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
-    breakers = Breakers(BreakerRules())
+    metrics.breakers = breakers = Breakers()
     watching = Watching(config.observe, metrics, environ)
     # Draws spread retries and weights; nobody gains by guessing them.
     draw = random.Random().random  # noqa: S311
@@ -161,6 +160,7 @@ async def open_gateway(
     def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
         books = Bookkeeper(recorder, snapshot.book, rules, metrics, watching.observer)
         metrics.upstreams = {name: each.upstream for name, each in snapshot.clients.items()}
+        breakers.follow(snapshot.breaker, snapshot.aliases.breakers)
         attempts = Attempts(books, snapshot.upstreams, config.limits.reply_bytes)
         return Dispatcher(attempts, Targets(snapshot.book, breakers), draw)
 
@@ -169,8 +169,7 @@ async def open_gateway(
     upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers)
     await asyncio.to_thread(upkeep.run_once)
     messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(each) for each in (upkeep.run(), messenger.run())]
+    tasks = [asyncio.create_task(each) for each in (upkeep.run(), messenger.run())]
     _warn_of_strangers(config)
 
     async def close() -> None:

@@ -13,11 +13,12 @@ from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.upstream import Upstream
 from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider
 from tokonomi.storage.master_keys import Sealed
 from tokonomi.storage.price_files import load_book
 
-_USED: Final = frozenset({Kind.ALERTS, Kind.PROVIDER, Kind.MODEL, Kind.PRICES})
+_USED: Final = frozenset({Kind.ALERTS, Kind.BREAKER, Kind.PROVIDER, Kind.MODEL, Kind.PRICES})
 """Kinds that a snapshot is made of. Budgets, wallet rules and rates have their own way here."""
 
 
@@ -57,6 +58,7 @@ class Snapshot:
         clients: the connections to each provider.
         book: every price.
         webhook: who is told of events, if anybody is.
+        breaker: when circuit breakers open, and for how long.
         ingredients: what it was made of.
     """
 
@@ -64,6 +66,7 @@ class Snapshot:
     clients: Mapping[str, Client]
     book: PriceBook
     webhook: Webhook | None
+    breaker: BreakerRules
     ingredients: Ingredients
 
     @property
@@ -102,7 +105,8 @@ def snapshot_of(
         book = previous.book
     else:
         book = load_book(document.contract)
-    return Snapshot(Aliases(document.models, providers), clients, book, webhook, ingredients)
+    aliases = Aliases(document.models, providers)
+    return Snapshot(aliases, clients, book, webhook, document.breaker, ingredients)
 
 
 def _client(

@@ -8,6 +8,8 @@ from tokonomi.gateway.stream_forms import FORMS, Place
 from tokonomi.providers.adapter import Dialect, Reading
 from tokonomi.providers.server_sent_events import DONE, EventSplitter, data_of
 from tokonomi.providers.whole_reply import error_kind
+from tokonomi.routing.error_reply import failure_of
+from tokonomi.routing.failure import Failed
 
 _decode: Final = msgspec.json.Decoder().decode
 _DONE_EVENT: Final = b"data: " + DONE + b"\n\n"
@@ -32,6 +34,7 @@ class StreamRelay:
 
     __slots__ = (
         "_form",
+        "_has_no_end",
         "_plain",
         "_reading",
         "_says_done",
@@ -40,6 +43,7 @@ class StreamRelay:
         "_wants_usage",
         "done",
         "error",
+        "failed",
         "held",
         "usage_seen",
     )
@@ -60,6 +64,7 @@ class StreamRelay:
         self._reading = reading
         self._form = FORMS[dialect]
         self._says_done = dialect is Dialect.OPENAI_CHAT
+        self._has_no_end = dialect is Dialect.GEMINI
         self._plain = plain and self._says_done
         self._splitter = EventSplitter()
         self._translator = translator
@@ -71,6 +76,8 @@ class StreamRelay:
         self.usage_seen = False
         self.error = ""
         """What the provider said went wrong in the middle."""
+        self.failed: Failed | None = None
+        """The same, as the table of failures knows it."""
 
     @property
     def unfinished_bytes(self) -> int:
@@ -80,7 +87,8 @@ class StreamRelay:
     @property
     def complete(self) -> bool:
         """Whether all of the answer has come, also from a provider that never says its end."""
-        finished = self.usage_seen and self._reading.seen.finish_reason != ""
+        seen_all = self.usage_seen or self._has_no_end
+        finished = seen_all and self._reading.seen.finish_reason != ""
         return not self.error and (self.done or finished)
 
     @property
@@ -140,6 +148,7 @@ class StreamRelay:
         place = self._form(event)
         if place is Place.ERROR:
             self.error = error_kind(event.get("error") or event.get("response") or event)
+            self.failed = failure_of(event)
         self.usage_seen = self.usage_seen or bool(event.get("usage") or event.get("usageMetadata"))
         if place is Place.STOP:
             self.done = True

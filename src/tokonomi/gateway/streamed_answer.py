@@ -7,7 +7,8 @@ from tokonomi.gateway import failures
 from tokonomi.gateway.answer import cost_comment, passed, request_headers
 from tokonomi.gateway.carriage import Relayed
 from tokonomi.gateway.failures import AttemptFailed, Failure, Passable
-from tokonomi.gateway.provider_answer import ProviderAnswer, TooLarge, ending_of
+from tokonomi.gateway.joined_answer import JoinedAnswer
+from tokonomi.gateway.provider_answer import ProviderAnswer, TooLarge, ending_of, noted
 from tokonomi.gateway.upstream import Broken
 from tokonomi.gateway.watch import Ended, Reason
 from tokonomi.gateway.whole_answer import FILTERED
@@ -27,16 +28,41 @@ class StreamedAnswer(ProviderAnswer):
         """See `ProviderAnswer.pass_on`."""
         intent = self.exchange.intent
         headers = request_headers(intent.request_id, intent.model) + passed(self.reply.headers)
-        relayed = self.carriage.relay(self.exchange)
+        relayed = self.carriage.relay(self.exchange, self.joined)
         self.delivery.begin(self.reply.status, headers)
         failure = await self._relay(relayed)
-        if not self.delivery.committed and not self.watch.unattended:
-            raise AttemptFailed(failure or self._without_content(relayed))
+        if not self.watch.unattended:
+            self._let_others(failure, relayed)
         await self._end(relayed, failure)
         return None if failure is None else failure.failed
 
+    def _let_others(self, failure: Failure | None, relayed: Relayed) -> None:
+        """Nothing, when the client has the whole answer, or a part that nobody takes up.
+
+        Raises:
+            AttemptFailed: another target may answer in place of this one, or go on.
+        """
+        if not self.delivery.committed:
+            raise AttemptFailed(failure or self._without_content(relayed))
+        if self.joined is None:
+            return
+        if failure is None and self._is_beside_the_point(self.joined):
+            failure = self._unusable(self._empty_kind, b"")
+        if failure is not None:
+            raise AttemptFailed(failure, sent=self.joined.passed)
+
+    def _is_beside_the_point(self, joined: JoinedAnswer) -> bool:
+        """Whether an answer that should have begun anew said nothing; a continuation need not."""
+        resumed = joined.resumes
+        silent = not self.exchange.reading.seen.relayed.pieces
+        return silent and resumed is not None and resumed.prefix is None
+
     async def _end(self, relayed: Relayed, failure: Failure | None) -> None:
-        ended = self.hand_over(ending_of(failure, self.watch))
+        held, mark = b"", ""
+        if self.joined is not None:
+            held = self.joined.flush() if failure is None else b""
+            mark = self.joined.mark
+        ended = self.hand_over(noted(ending_of(failure, self.watch), mark))
         if relayed.stream.done:
             await self._read_tail()
         comment = cost_comment(ended.call)
@@ -46,7 +72,7 @@ class StreamedAnswer(ProviderAnswer):
             last = error.event(self.endpoint.ingress)
         else:
             if failure is None:
-                last = relayed.end(self.exchange, comment)
+                last = held + relayed.end(self.exchange, comment)
             else:
                 last = relayed.broken_off(failure.answer, comment)
         await self.delivery.end(last)
@@ -62,9 +88,13 @@ class StreamedAnswer(ProviderAnswer):
             given_up = isinstance(error, TooLarge)
             return replace(failures.cut(self.exchange, str(error)), given_up=given_up)
         stream = relayed.stream
-        if stream.complete:
-            return None
-        return failures.cut(self.exchange, stream.cut_off)
+        if stream.failed is not None and not self.delivery.committed:
+            return failures.error_event(self.exchange, stream.failed, stream.error)
+        if not stream.complete:
+            return failures.cut(self.exchange, stream.cut_off)
+        if self.joined is not None and (untold := self.joined.failure) is not None:
+            return failures.cut(self.exchange, untold.code or untold.kind)
+        return None
 
     async def _pass_events(self, relayed: Relayed) -> None:
         patience, stream = self.exchange.patience, relayed.stream
@@ -105,10 +135,16 @@ class StreamedAnswer(ProviderAnswer):
 
     def _without_content(self, relayed: Relayed) -> Failure:
         """A stream that came to its end without any content."""
+        body = self.delivery.kept_back + relayed.end(self.exchange, b"")
+        return self._unusable(self._empty_kind, body)
+
+    @property
+    def _empty_kind(self) -> FailureKind:
+        filtered = self.exchange.reading.seen.finish_reason == FILTERED
+        return FailureKind.CONTENT_FILTER if filtered else FailureKind.EMPTY_ANSWER
+
+    def _unusable(self, kind: FailureKind, body: bytes) -> Failure:
         exchange = self.exchange
-        filtered = exchange.reading.seen.finish_reason == FILTERED
-        kind = FailureKind.CONTENT_FILTER if filtered else FailureKind.EMPTY_ANSWER
-        body = self.delivery.kept_back + relayed.end(exchange, b"")
         passable = Passable(exchange.http_status, passed(self.reply.headers), body)
         failed = Failed(kind, status=exchange.http_status)
         return failures.unusable(exchange, failed, FINE, passable)

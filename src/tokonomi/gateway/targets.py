@@ -10,10 +10,10 @@ from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.errand import Errand
-from tokonomi.gateway.outgoing import outgoing, spoken_to
+from tokonomi.gateway.outgoing import form_of, outgoing, spoken_to
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
-from tokonomi.routing.breaker import OPEN_TO_ALL, Gate, breaker_name
+from tokonomi.routing.breaker import OPEN_TO_ALL, Gate
 from tokonomi.routing.chain import Facts
 
 _HAVE_EMBEDDINGS: Final = frozenset({"openai", "azure"})
@@ -35,6 +35,9 @@ class Targets:
         for place, target in enumerate(errand.destination.targets):
             if _refusal(errand, target) is not None:
                 facts[place] = replace(facts[place], carries=False)
+            elif errand.destination.terms.resume:
+                continues = form_of(target, errand.endpoint) != "none"
+                facts[place] = replace(facts[place], continues=continues)
         return tuple(facts), self.gates(errand.destination)
 
     def gates(self, destination: Destination) -> tuple[Gate, ...]:
@@ -42,7 +45,7 @@ class Targets:
         if self.breakers.all_closed:
             return (OPEN_TO_ALL,) * len(destination.targets)
         now = datetime.now(UTC)
-        return tuple([self.breakers.gate(name_of(each), now) for each in destination.targets])
+        return tuple([self.breakers.gate(each.breaker, now) for each in destination.targets])
 
     def cannot_carry(self, errand: Errand) -> WireError:
         """The answer to a request that the dialect of none of its targets can express."""
@@ -59,16 +62,10 @@ class Targets:
             facts = Facts(
                 timeouts=target.provider.timeouts,
                 context_window=terms.context_window or window,
-                continues=(terms.prefix or target.provider.prefix) != "none",
             )
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts
-
-
-def name_of(target: Target) -> str:
-    """What the circuit breaker of a target is called."""
-    return breaker_name(target.label, target.terms)
 
 
 def _refusal(errand: Errand, target: Target) -> Untranslatable | None:

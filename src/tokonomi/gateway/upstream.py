@@ -1,9 +1,13 @@
 """The port to providers: what the gateway asks of a client, and how a call can fail."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+def at_ease() -> None:
+    """Nobody waits for the moment at which a request leaves."""
 
 
 class Unreachable(Exception):
@@ -48,12 +52,19 @@ class Upstream(Protocol):
     """One provider, called over connections that are kept."""
 
     async def post(
-        self, path: str, body: bytes, *, connect_seconds: float, fields: bytes = b""
+        self,
+        path: str,
+        body: bytes,
+        *,
+        connect_seconds: float,
+        fields: bytes = b"",
+        leaving: Callable[[], None] = at_ease,
     ) -> Reply:
         """The answer, as soon as its head is there.
 
         `connect_seconds` limits the making of a new connection, TLS included; `fields` are further
-        header lines, each with its line end.
+        header lines, each with its line end. `leaving` is called when there is a connection, and
+        the request leaves.
 
         Raises:
             Unreachable: no connection came about.

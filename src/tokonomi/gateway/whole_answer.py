@@ -35,6 +35,9 @@ class WholeAnswer(ProviderAnswer):
             why = f"unexpected HTTP {status}"
             failure = failures.broken(self.exchange, why, FailureKind.MALFORMED_BODY)
             raise AttemptFailed(failure)
+        if self.delivery.committed:
+            failure = failures.broken(self.exchange, "it is no stream", FailureKind.MALFORMED_BODY)
+            raise AttemptFailed(failure)
         bulk = self.endpoint.bulk
         ending = observe_whole(self.exchange.reading, body, http_status=status, bulk=bulk)
         passable = self._judged(body, ending)

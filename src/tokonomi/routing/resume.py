@@ -17,14 +17,12 @@ class Sent:
 
     Attributes:
         text: its text.
-        choices: how many answers the request asked for.
-        tool_call: whether a part of a tool call is among it.
+        beyond_text: whether anything but text and reasoning is among it, such as half a tool call.
         structured: whether the answer must be of a form, such as a JSON schema.
     """
 
     text: str
-    choices: int = 1
-    tool_call: bool = False
+    beyond_text: bool = False
     structured: bool = False
 
 
@@ -63,8 +61,8 @@ class Resumption:
 def resumption(sent: Sent, how: How, form: PrefixForm) -> Resumption | None:
     """How a target resumes an answer; None when the client would not get one whole answer.
 
-    Half of a tool call has no text to continue from. Several answers at a time cannot be told
-    apart. An answer of a fixed form can be continued, but a second beginning would break its form.
+    Half of a tool call has no text to continue from. An answer of a fixed form can be continued,
+    but a second beginning would break its form.
 
     Args:
         sent: what the client has.
@@ -76,7 +74,7 @@ def resumption(sent: Sent, how: How, form: PrefixForm) -> Resumption | None:
     >>> resumption(Sent('{"city": "Band', structured=True), How.RESTART, "none") is None
     True
     """
-    if sent.tool_call or sent.choices != 1:
+    if sent.beyond_text:
         return None
     prefix = _prefix(sent.text.rstrip(), form) if how is How.CONTINUE else None
     if prefix is None and sent.structured and sent.text:
@@ -141,6 +139,19 @@ class Joint:
         self._joined = True
         return passing
 
+    def finish(self) -> str:
+        """What goes on when the answer has ended, of what was held as a repetition.
+
+        An answer that ended before it had repeated all that was sent went another way.
+        """
+        if self._joined:
+            return ""
+        self._joined = True
+        if self.resumption.prefix is not None or not self._held:
+            return ""
+        self.parted = True
+        return BREAK + self._held
+
     def mark(self, attempt: int) -> str:
         """What the row of the new attempt says, once the answer has ended.
 
@@ -148,7 +159,11 @@ class Joint:
             attempt: the number of the attempt whose answer broke off.
         """
         characters = len(self.resumption.sent.text)
-        if self.resumption.prefix is not None:
+        continues = self.resumption.prefix is not None
+        if not self._joined:
+            what = "continue" if continues else "begin anew"
+            return f"it was to {what} behind {characters} characters of attempt {attempt}"
+        if continues:
             return f"it continues attempt {attempt} behind {characters} characters"
         if self.parted:
             return f"it begins anew behind {characters} characters of attempt {attempt}"
@@ -186,8 +201,8 @@ class Joint:
 
 
 def resumed_by(attempt: int) -> str:
-    """What the row of an attempt whose answer broke off says, when another one resumes it."""
-    return f"attempt {attempt} resumes its answer"
+    """What the row of an attempt whose answer broke off says, when another one takes it up."""
+    return f"attempt {attempt} is to resume its answer"
 
 
 def _common(one: str, other: str) -> int:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import openai
 import pytest
 from fake_provider import FakeProvider
 from gateway_process import ALIASES, GatewayProcess, configuration, until
@@ -150,3 +152,38 @@ def test_a_stored_secret_reaches_the_provider_and_nothing_else(
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for file in gateway.folder.iterdir():
         assert not file.is_file() or SECRET.encode() not in file.read_bytes(), file
+
+
+def breakers_open(process: GatewayProcess) -> list[str]:
+    """The targets whose breaker is open by the metrics."""
+    address = urlsplit(process.url)
+    assert address.hostname
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return re.findall(
+        r'^tokonomi_breaker_state{state="open",target="(.*)"} 1\.0$', text, re.MULTILINE
+    )
+
+
+def test_rules_of_breakers_are_changed_while_the_gateway_runs(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    gateway = GatewayProcess(tmp_path, configuration(provider.base_url))
+    gateway.start()
+    key, _ = gateway.make_key()
+    with gateway.client(key) as client:
+
+        def fails() -> bool:
+            with pytest.raises(openai.APIError):
+                client.chat.completions.create(model="fake/refuses-500", messages=HELLO)
+            return breakers_open(gateway) == ["openai/*"]
+
+        assert not fails()
+        version = gateway.apply("[breaker]\nminimum_calls = 1\nopen_seconds = 600\n")
+        until(lambda: health(gateway)["configuration"] == {"version": version})
+        until(fails)
+        listed = json.loads(typed(gateway, "breakers", "list", "--format", "json"))["rows"]
+        assert [(row["target"], row["state"]) for row in listed] == [("openai/*", "open")]
+    assert gateway.stop() == 0

@@ -10,6 +10,7 @@ from tokonomi.configuration.reading import read_document, read_texts
 from tokonomi.configuration.toml_text import to_toml
 from tokonomi.errors import BadConfig
 from tokonomi.routing.alias import Alias, Target
+from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider, Timeouts
 
 READING = Reading({"UTC", "Asia/Jakarta"})
@@ -89,7 +90,11 @@ def test_several_texts_state_one_document_and_an_item_once() -> None:
     )
 
 
-WHOLE = """[alerts]
+WHOLE = """[breaker]
+minimum_calls = 3
+open_seconds = 2.5
+
+[alerts]
 webhook = "https://hooks.example.com/a"
 secret_stored = true
 
@@ -149,6 +154,7 @@ def test_a_document_of_every_kind_is_written_as_it_was_read() -> None:
     [price] = document.contract.listings["a", "big"].rows
     assert price.valid_to == datetime(2026, 2, 1, 7, tzinfo=UTC)
     assert document.alerts.secret_stored
+    assert document.breaker == BreakerRules(minimum_calls=3, open_seconds=2.5)
 
 
 def test_alerts_without_a_webhook_need_no_secret() -> None:
@@ -272,9 +278,14 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
             "[models.x]\ntargets = []",
             "t.toml:2: models.x.targets: is empty. Name a provider, or a list of targets.",
         ),
+        ("[breaker]\nfailure_share = 1.5", "t.toml:2: breaker.failure_share: 1.5 is more than 1."),
+        ("[breaker]\nminimum_calls = 0", "t.toml:2: breaker.minimum_calls: 0 is not more than 0."),
         (
-            f"{A}[models.x]\nprovider = 'a'\nresume = true",
-            "t.toml:5: models.x.resume: answers that break off are not resumed yet. Leave it out.",
+            "[breaker]\nlongest_open_seconds = 5",
+            (
+                "t.toml:2: breaker.longest_open_seconds: 5 is less than open_seconds, 15."
+                " Make it as long, or longer."
+            ),
         ),
         (
             "[models.x]\nchoose = 'weighted'\ntargets = [{provider = 'a', weight = 0}]",

@@ -30,7 +30,7 @@ def database(new_store: Callable[[], Path | str]) -> Iterator[Database]:
 
 @pytest.fixture
 def breakers() -> Breakers:
-    return Breakers(BreakerRules())
+    return Breakers()
 
 
 def call(breakers: Breakers, health: Health, times: int = 1) -> None:
@@ -47,7 +47,7 @@ def opened(database: Database, *processes: Breakers) -> None:
 def test_what_one_gateway_saw_closes_the_gates_of_all(
     database: Database, breakers: Breakers
 ) -> None:
-    other = Breakers(BreakerRules())
+    other = Breakers()
     call(breakers, Health.FAILING, 5)
     call(breakers, Health.ALIVE, 5)
     assert breakers.gate(TARGET, NOON) == OPEN_TO_ALL
@@ -63,7 +63,7 @@ def test_what_one_gateway_saw_closes_the_gates_of_all(
 def test_of_two_gateways_that_want_to_probe_one_may_and_with_one_call(
     database: Database, breakers: Breakers
 ) -> None:
-    other = Breakers(BreakerRules())
+    other = Breakers()
     opened(database, breakers, other)
     for each in (breakers, other):
         assert not each.gate(TARGET, HALF_OPEN).lets
@@ -151,3 +151,13 @@ def test_a_breaker_that_a_person_holds_open_is_known_by_every_gateway(
     open_breaker(database, TARGET, now=NOON)
     breakers.exchange(database, NOON)
     assert breakers.gate(TARGET, NOON).held
+
+
+def test_targets_in_use_are_shown_closed_and_rules_are_replaced_while_it_runs(
+    database: Database, breakers: Breakers
+) -> None:
+    breakers.follow(BreakerRules(minimum_calls=1), {TARGET, "other/m"})
+    assert set(breakers.phases(NOON).values()) == {Phase.CLOSED}
+    call(breakers, Health.FAILING)
+    breakers.exchange(database, NOON)
+    assert breakers.phases(NOON) == {TARGET: Phase.OPEN, "other/m": Phase.CLOSED}

@@ -20,7 +20,6 @@ from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
-from tokonomi.routing.breaker import BreakerRules
 from tokonomi.storage import workers
 from tokonomi.storage.config_files import apply_text
 from tokonomi.storage.database import Database
@@ -55,7 +54,7 @@ def with_configuration(
             def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
                 observer = UnknownKeys(metrics)
                 books = Bookkeeper(recorder, snapshot.book, RulesInForce(), metrics, observer)
-                targets = Targets(snapshot.book, Breakers(BreakerRules()))
+                targets = Targets(snapshot.book, Breakers())
                 return Dispatcher(Attempts(books, snapshot.upstreams, 9), targets, lambda: 0.0)
 
             first = read_configuration(database, around)

@@ -45,10 +45,9 @@ def test_a_restart_gives_no_beginning_and_neither_does_a_text_of_space_alone():
     assert resumed(Sent(" \n")).prefix is None
 
 
-def test_half_a_tool_call_and_several_answers_are_not_resumed():
+def test_half_a_tool_call_is_not_resumed():
     for how in (How.CONTINUE, How.RESTART):
-        assert resumption(Sent(TEXT, tool_call=True), how, "trailing") is None
-        assert resumption(Sent(TEXT, choices=2), how, "trailing") is None
+        assert resumption(Sent(TEXT, beyond_text=True), how, "trailing") is None
 
 
 def test_an_answer_of_a_fixed_form_is_continued_and_never_begun_a_second_time():
@@ -109,9 +108,21 @@ def test_an_answer_that_goes_another_way_follows_whole_after_a_blank_line():
     assert joint.mark(1) == "it begins anew behind 15 characters of attempt 1"
 
 
-def test_an_answer_that_ends_within_what_was_sent_adds_nothing():
+def test_an_answer_that_ends_within_what_was_sent_went_another_way():
     joint = resumed(Sent(TEXT), How.RESTART).joint()
     assert joined(joint, "Jakarta", " is") == ""
+    assert joint.mark(1) == "it was to begin anew behind 15 characters of attempt 1"
+    assert joint.finish() == f"{BREAK}Jakarta is"
+    assert joint.mark(1) == "it begins anew behind 15 characters of attempt 1"
+
+
+@pytest.mark.parametrize("form", ["trailing", "echoed"])
+def test_a_continuation_that_adds_nothing_ends_where_the_other_broke_off(form: PrefixForm):
+    joint = resumed(Sent(TEXT), form=form).joint()
+    assert joint.mark(1) == "it was to continue behind 15 characters of attempt 1"
+    assert joined(joint, "J" if form == "echoed" else "") == ""
+    assert joint.finish() == joint.finish() == ""
+    assert joint.mark(1) == "it continues attempt 1 behind 15 characters"
 
 
 def test_where_only_thinking_was_sent_the_new_answer_goes_on_as_it_is():
@@ -120,7 +131,7 @@ def test_where_only_thinking_was_sent_the_new_answer_goes_on_as_it_is():
 
 
 def test_the_row_of_the_answer_that_broke_off_names_the_one_that_resumes_it():
-    assert resumed_by(3) == "attempt 3 resumes its answer"
+    assert resumed_by(3) == "attempt 3 is to resume its answer"
 
 
 @given(whole=st.text(max_size=40), cut=st.integers(0, 40), sizes=st.lists(st.integers(1, 9)))
