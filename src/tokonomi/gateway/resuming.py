@@ -1,6 +1,6 @@
 """Answers that broke off, taken up by the next target: whether, and what that target is asked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -90,7 +90,9 @@ class Resuming:
             return out
         fields = _decode_fields(out.body)
         turns: list[object] = [*_decode_list(fields["messages"])[:-1], prefix.message]
-        return replace(out, body=_encode({**fields, **prefix.fields, "messages": turns}))
+        return msgspec.structs.replace(
+            out, body=_encode({**fields, **prefix.fields, "messages": turns})
+        )
 
     @property
     def _prefix(self) -> Prefix | None:
