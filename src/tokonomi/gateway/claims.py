@@ -170,6 +170,7 @@ def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) ->
         input_bound=exchange.intent.input_bound,
         output_cap=rules.output_cap,
         answers=exchange.answers,
+        batch=exchange.batch,
     )
     return reach_of(exchange.request, attempt, book)
 

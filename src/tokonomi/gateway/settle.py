@@ -53,6 +53,7 @@ class Exchange:
         rate_limits: how fast the key may go that it is made with.
         asked: the client's request that it belongs to.
         sent_along: header lines of observers for the provider.
+        batch: whether it is a line of a batch.
     """
 
     intent: Intent
@@ -70,6 +71,7 @@ class Exchange:
     rate_limits: RateLimits = UNLIMITED
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
+    batch: bool = False
 
     @property
     def elapsed_ms(self) -> int:
@@ -112,6 +114,7 @@ def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
         first_token_ms=exchange.first_token_ms,
         duration_ms=exchange.elapsed_ms,
         longest_answer=longest_answer,
+        batch=exchange.batch,
     )
 
 
