@@ -12,6 +12,8 @@ import msgspec
 _OK: Final = range(200, 300)
 _LONGEST_NUMBER: Final = 9
 _encode: Final = msgspec.json.Encoder().encode
+_NULL: Final = msgspec.Raw(b"null")
+_decode_any: Final = msgspec.json.Decoder().decode
 _decode_body: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -74,10 +76,14 @@ class Answer(msgspec.Struct, frozen=True):
         return b"null" if response is None else bytes(response.body)
 
     @property
-    def request_id(self) -> str:
-        """The provider's id of the call; empty when it names none."""
-        response = self.line.response
-        return (response.request_id or "") if response is not None else ""
+    def error(self) -> object:
+        """The error that it names, as it stands on the wire; None where it names none."""
+        if self.line.error is not None:
+            return _decode_any(self.line.error)
+        try:
+            return _decode_any(_decode_body(self.body).get("error", _NULL))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
 
 
 _decode: Final = msgspec.json.Decoder(OutputLine).decode

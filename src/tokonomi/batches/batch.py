@@ -171,9 +171,7 @@ class RemoteBatch(msgspec.Struct, frozen=True):
 
 def void(progress: Progress, outcome: Outcome, *errors: BatchError) -> Progress:
     """It will not leave, and ends like this."""
-    return replace(
-        progress, stage=Stage.VOIDING, outcome=outcome, errors=errors, failures=0, failure=""
-    )
+    return replace(progress, stage=Stage.VOIDING, outcome=outcome, errors=errors)
 
 
 def running(progress: Progress, remote: RemoteBatch, *, now_us: int) -> Progress:
@@ -184,8 +182,6 @@ def running(progress: Progress, remote: RemoteBatch, *, now_us: int) -> Progress
         remote_batch=remote.id,
         sent_us=None,
         started_us=now_us,
-        failures=0,
-        failure="",
     )
 
 
@@ -198,8 +194,6 @@ def seen(progress: Progress, batch: Batch, remote: RemoteBatch, *, now_us: int) 
         progress,
         completed=min(max(remote.completed, 0), batch.total),
         failed=min(max(remote.failed, 0), batch.total),
-        failures=0,
-        failure="",
     )
     if remote.status not in _OUTCOMES:
         return told
@@ -228,7 +222,7 @@ def given_up(progress: Progress, *, now_us: int, why: str) -> Progress:
 
 def ended(progress: Progress, *, now_us: int) -> Progress:
     """Nothing is left to do."""
-    return replace(progress, stage=Stage.ENDED, ended_us=now_us, failures=0, failure="")
+    return replace(progress, stage=Stage.ENDED, ended_us=now_us)
 
 
 def failed_again(progress: Progress, why: str) -> Progress:

@@ -4,7 +4,7 @@ A process claims a batch before it does anything for it, and everything that it 
 batch asks whether the claim still stands. A claim ends with the step, or with its process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,11 +12,11 @@ import msgspec
 from tokonomi.batches.batch import Batch, Progress, Stage
 from tokonomi.errors import StoreError
 from tokonomi.storage.database import Database, Row, only_row
-from tokonomi.storage.file_store import Page, page_of
+from tokonomi.storage.file_store import Page, StoredFile, finish_file, page_of
 
 _COLUMNS: Final = "made, progress, cancelling_us"
 _FREE: Final = (
-    "(worker IS NULL OR EXISTS"
+    "(worker IS NULL OR worker = ? OR EXISTS"
     " (SELECT 1 FROM worker WHERE worker.id = batch.worker AND worker.ended_us IS NOT NULL))"
 )
 _MOST_AT_ONCE: Final = 100
@@ -103,15 +103,20 @@ def cancel_batch(
     return found._replace(cancelling_us=now_us)
 
 
-def claim_batch(database: Database, worker: int, *, now_us: int) -> StoredBatch | None:
+def claim_batch(
+    database: Database, worker: int, *, now_us: int, busy: Collection[str] = ()
+) -> StoredBatch | None:
     """A batch with something to do that is this worker's from now on; None if there is none.
 
-    What a worker that has ended had claimed is free again.
+    What a worker that has ended had claimed is free again. `busy` are those that this worker is at:
+    one that it has claimed and is not at is one whose end it could not write.
     """
-    due = f"due_us <= ? AND {_FREE}"
+    marks = ", ".join("?" * len(busy)) or "''"
+    due = f"due_us <= ? AND {_FREE} AND id NOT IN ({marks})"
+    values = (now_us, worker, *busy)
     found = database.execute(
         f"SELECT 1 FROM batch WHERE {due} LIMIT 1",  # noqa: S608 - ours
-        (now_us,),
+        values,
     )
     if found.fetchone() is None:
         return None
@@ -119,7 +124,7 @@ def claim_batch(database: Database, worker: int, *, now_us: int) -> StoredBatch 
     with database.transaction():
         row = database.execute(
             f"SELECT {_COLUMNS}, id FROM batch WHERE {due} ORDER BY due_us LIMIT 1{skip}",  # noqa: S608 - ours
-            (now_us,),
+            values,
         ).fetchone()
         if row is None:
             return None
@@ -177,16 +182,42 @@ def let_go(
         )
 
 
-def forget_ended(database: Database, *, before_us: int) -> int:
-    """How many batches were removed that had ended before an instant, with their lines."""
-    old = database.execute(
-        "SELECT id FROM batch WHERE ended_us <= ? LIMIT ?", (before_us, _MOST_AT_ONCE)
+def end_batch(
+    database: Database,
+    batch_id: str,
+    progress: Progress,
+    results: Sequence[StoredFile],
+    *,
+    worker: int,
+) -> None:
+    """The batch has ended, and its results are there: both at once, or neither.
+
+    Raises:
+        ClaimLost: as `save_progress` does.
+    """
+    with database.transaction():
+        save_progress(database, batch_id, progress, worker=worker)
+        for file in results:
+            finish_file(database, file)
+        database.execute(
+            "UPDATE batch SET worker = NULL, due_us = NULL, ended_us = ? WHERE id = ?",
+            (progress.ended_us, batch_id),
+        )
+
+
+def ended_before(database: Database, at_us: int) -> list[str]:
+    """Some of the batches that had ended before an instant."""
+    rows = database.execute(
+        "SELECT id FROM batch WHERE ended_us <= ? LIMIT ?", (at_us, _MOST_AT_ONCE)
     ).fetchall()
-    for (batch_id,) in old:
-        with database.transaction():
-            database.execute("DELETE FROM batch_line WHERE batch = ?", (batch_id,))
-            database.execute("DELETE FROM batch WHERE id = ?", (batch_id,))
-    return len(old)
+    return [row[0] for row in rows]
+
+
+def forget_batch(database: Database, batch_id: str) -> None:
+    """Removes a batch that has ended, with its lines; the calls that they were stay."""
+    with database.transaction():
+        database.execute("DELETE FROM batch_line WHERE batch = ?", (batch_id,))
+        database.execute("DELETE FROM batch WHERE id = ?", (batch_id,))
 
 
 def _stored(row: Row) -> StoredBatch:
