@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 _OK: Final = range(200, 300)
+_NULL: Final = msgspec.Raw(b"null")
 _LONGEST_NUMBER: Final = 9
 _encode: Final = msgspec.json.Encoder().encode
-_NULL: Final = msgspec.Raw(b"null")
 _decode_any: Final = msgspec.json.Decoder().decode
 _decode_body: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -35,7 +35,7 @@ class Response(msgspec.Struct, frozen=True):
 
     status_code: int = 0
     request_id: str | None = None
-    body: msgspec.Raw = msgspec.Raw(b"null")
+    body: msgspec.Raw = _NULL
 
 
 class OutputLine(msgspec.Struct, frozen=True):
@@ -44,7 +44,12 @@ class OutputLine(msgspec.Struct, frozen=True):
     custom_id: str
     id: str = ""
     response: Response | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NULL
+
+    @property
+    def has_error(self) -> bool:
+        """Whether it names an error of its own."""
+        return bytes(self.error) != bytes(_NULL)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -67,18 +72,18 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def succeeded(self) -> bool:
         """Whether it is what was asked for, and no error."""
-        return self.line.error is None and self.status in _OK
+        return not self.line.has_error and self.status in _OK
 
     @property
     def body(self) -> bytes:
         """The answer's body."""
         response = self.line.response
-        return b"null" if response is None else bytes(response.body)
+        return bytes(_NULL if response is None else response.body)
 
     @property
     def error(self) -> object:
         """The error that it names, as it stands on the wire; None where it names none."""
-        if self.line.error is not None:
+        if self.line.has_error:
             return _decode_any(self.line.error)
         try:
             return _decode_any(_decode_body(self.body).get("error", _NULL))

@@ -194,6 +194,8 @@ def seen(progress: Progress, batch: Batch, remote: RemoteBatch, *, now_us: int) 
         progress,
         completed=min(max(remote.completed, 0), batch.total),
         failed=min(max(remote.failed, 0), batch.total),
+        failures=0,
+        failure="",
     )
     if remote.status not in _OUTCOMES:
         return told

@@ -151,7 +151,8 @@ def test_a_provider_that_lies_settles_each_line_once(setting: Setting) -> None:
             completion(lines[2], usage=odd),
             {"raw": b"\n"},
         ]
-        return answers, [failure(lines[0]), failure(lines[3])]
+        lost = failure(lines[3]) | {"response": None, "error": {"code": "batch_expired"}}
+        return answers, [failure(lines[0]), lost]
 
     setting.fake.outputs = lies
     client = setting.client
