@@ -1,5 +1,7 @@
 """Batches through the official client, and what a provider may do to them."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -309,6 +311,24 @@ def test_a_file_with_a_wrong_line_is_refused_by_its_number_and_not_kept(
     assert refused.value.status_code in {400, 404}
     assert says in refused.value.message
     assert [each.id for each in setting.client.files.list()] == before
+
+
+def test_the_command_line_shows_batches_and_why_one_failed(setting: Setting) -> None:
+    setting.fake.troubles["POST /v1/batches"] = [400]
+    batch = made(setting.client, [line("a")])
+    ended(setting.client, batch.id)
+    options = ["--store", str(setting.location), "--format", "json"]
+    listed = run_tokonomi(["batches", "list", *options])
+    assert batch.id in listed
+    shown = run_tokonomi(["batches", "show", batch.id, *options])
+    assert "trouble" in shown
+    assert "failed" in shown
+
+
+def run_tokonomi(arguments: list[str]) -> str:
+    """What a command prints."""
+    command = [sys.executable, "-m", "tokonomi", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def test_files_of_other_purposes_are_refused_by_name(setting: Setting) -> None:
