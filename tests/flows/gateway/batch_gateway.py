@@ -109,7 +109,9 @@ def ended(client: openai.OpenAI, batch_id: str) -> Batch:
         over = batch.status in {"completed", "failed", "expired", "cancelled"}
         return batch if over else None
 
-    return until(found)
+    over = until(found)
+    assert over is not None
+    return over
 
 
 def content(client: openai.OpenAI, file_id: str | None) -> list[dict[str, Any]]:
