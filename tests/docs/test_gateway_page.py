@@ -9,7 +9,7 @@ from tokonomi.gateway.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "gateway.md").read_text("utf-8")
-SOURCES = [path.read_text("utf-8") for path in (ROOT / "src/tokonomi/gateway").glob("*.py")]
+SOURCES = [path.read_text("utf-8") for path in (ROOT / "src/tokonomi/gateway").rglob("*.py")]
 
 
 def wire_error_codes() -> Iterator[str]:

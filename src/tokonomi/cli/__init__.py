@@ -29,6 +29,7 @@ COMMANDS: Final = [
     ("config", "tokonomi.cli.config:app", "Show, compare and take back versions of it."),
     ("secrets", "tokonomi.cli.secrets:app", "Set, list and remove secrets of providers."),
     ("keys", "tokonomi.cli.keys:app", "Make, list and revoke the virtual keys of clients."),
+    ("batches", "tokonomi.cli.batches:app", "Show batches, and how far each has come."),
     ("breakers", "tokonomi.cli.breakers:app", "Show, open and close the circuit breakers."),
     ("budget", "tokonomi.cli.budget:app", "Make, show and change budgets and exchange rates."),
     ("credits", "tokonomi.cli.credits:app", "Sell, grant, pay back and explain prepaid credits."),

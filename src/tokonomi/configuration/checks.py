@@ -86,7 +86,19 @@ def check_provider(provider: Provider) -> None:
     named = [name for name, value in sources.items() if value]
     if len(named) > 1:
         raise WrongAt((), f"names both {named[0]} and {named[1]}", "Keep one of them.")
+    _check_batches(provider)
     _check_timeouts(provider.timeouts, ("timeouts",))
+
+
+def _check_batches(provider: Provider) -> None:
+    if provider.batch == "none":
+        return
+    if provider.dialect not in ("openai", "azure") or provider.azure_api_version:
+        raise WrongAt(
+            ("batch",),
+            "batches go only to providers with OpenAI's interface of files and batches",
+            "Leave it out; on Azure, call its v1 addresses, without azure_api_version.",
+        )
 
 
 def check_alias(name: str, alias: Alias) -> None:

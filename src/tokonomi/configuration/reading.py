@@ -21,7 +21,7 @@ from tokonomi.errors import BadConfig
 from tokonomi.toml_places import Place, places_of
 
 _LONGEST_NAME: Final = 200
-BOOT_SECTIONS: Final = ("store", "secrets", "listen", "limits", "observe")
+BOOT_SECTIONS: Final = ("store", "secrets", "listen", "limits", "batches", "observe")
 """What stands in `tokonomi.toml`, and nowhere else."""
 
 

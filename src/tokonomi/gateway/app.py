@@ -16,6 +16,10 @@ from tokonomi.gateway.aliases import Aliases
 from tokonomi.gateway.answer import JSON, Answer, Receive, Send, send_body, send_error
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.authenticate import admit, allow_model, authenticate
+from tokonomi.gateway.batches.desk import Desk, Visit
+from tokonomi.gateway.batches.routes import ROUTES as BATCH_ROUTES
+from tokonomi.gateway.batches.routes import Page, route_of
+from tokonomi.gateway.batches.routes import answer as answer_visit
 from tokonomi.gateway.config import Limits
 from tokonomi.gateway.dimensions import dimensions_of
 from tokonomi.gateway.endpoints import ENDPOINTS, Endpoint
@@ -58,6 +62,7 @@ class Gateway:
         in_use: ConfigurationInUse,
         keys: KeyRing,
         limits: Limits,
+        desk: Desk,
         trusted: Sequence[Network] = (),
         metrics_token: str = "",
         close: Callable[[], Awaitable[None]],
@@ -66,6 +71,7 @@ class Gateway:
         self._in_use = in_use
         self._keys = keys
         self._limits = limits
+        self._desk = desk
         self._trusted = trusted
         self._metrics_token = metrics_token.encode()
         self._metrics: Metrics = in_use.now.dispatcher.books.metrics
@@ -81,6 +87,7 @@ class Gateway:
             ("GET", "/metrics"): self._scrape,
             ("GET", "/v1/models"): self._models,
             **{("POST", f"/v1{each.path}"): self._calls(each) for each in ENDPOINTS},
+            **{route: self._visits(page) for route, page in BATCH_ROUTES.items()},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +98,7 @@ class Gateway:
         try:
             handler = self.routes.get((scope["method"], scope["path"]))
             if handler is None:
-                handler = self._application_at(scope["path"])
+                handler = self._named_at(scope) or self._application_at(scope["path"])
             if handler is None:
                 raise _no_route(scope)
             await handler(scope, receive, send)
@@ -107,6 +114,37 @@ class Gateway:
     def _application_at(self, path: str) -> Application | None:
         """The application beside the data plane that answers a path. It reaches no provider."""
         return self._beside.get(f"/{path[1:].partition('/')[0]}")
+
+    def _named_at(self, scope: Scope) -> _Handler | None:
+        """The route of a file or a batch that the path names."""
+        path, name = route_of(scope["path"])
+        return self.routes.get((scope["method"], path)) if name else None
+
+    def _visits(self, page: Page) -> _Handler:
+        """A route of files and batches: for keys that may be used, and as one of the requests."""
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            if self._metrics.upkeep_silence() > KEYS_TRUSTED_SECONDS:
+                raise _keys_unknown(self._metrics.upkeep_silence())
+            if self._metrics.in_flight >= self._limits.concurrent:
+                raise _too_many(self._limits.concurrent)
+            visit = Visit(
+                key=self._admitted(scope, headers),
+                headers=headers,
+                named=route_of(scope["path"])[1],
+                query=scope["query_string"],
+                aliases=self._in_use.now.snapshot.aliases,
+                receive=receive,
+                send=send,
+            )
+            self._metrics.in_flight += 1
+            try:
+                await answer_visit(page, self._desk, visit)
+            finally:
+                self._metrics.in_flight -= 1
+
+        return handle
 
     def _calls(self, endpoint: Endpoint) -> _Handler:
         route = f"POST /v1{endpoint.path}"
@@ -306,7 +344,8 @@ def _no_route(scope: Scope) -> WireError:
         404,
         "unknown_route",
         f"There is no {scope['method']} {path} here. There are POST /v1/chat/completions,"
-        " /v1/responses, /v1/messages and /v1/embeddings, and GET /v1/models.",
+        " /v1/responses, /v1/messages and /v1/embeddings, GET /v1/models, and /v1/files and"
+        " /v1/batches.",
     )
 
 

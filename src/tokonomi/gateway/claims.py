@@ -190,6 +190,7 @@ def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
         input_bound=exchange.intent.input_bound,
         output_cap=rules.output_cap,
         answers=exchange.answers,
+        batch=exchange.batch,
     )
 
 

@@ -104,6 +104,33 @@ class Limits(Section, frozen=True):
     output_tokens: int | None = None
 
 
+class Batches(Section, frozen=True):
+    """`[batches]`: what files and batches may take, and how they are looked after.
+
+    Attributes:
+        file_bytes: largest file of requests.
+        file_lines: most requests in one file.
+        project_bytes: what the files of one project may take together.
+        project_open: batches of one project that have not ended.
+        output_bytes: what is read and kept of the results of one batch.
+        upload_seconds: how long a client may take to send a file.
+        keep_days: how long files are kept, and how long a batch is shown after its end.
+        poll_seconds: how often a provider is asked how far a batch is.
+        doubt_seconds: how long a batch is looked for at the provider before it is sent again, when
+            nobody knows whether it was begun.
+    """
+
+    file_bytes: int = 200 * 1024 * 1024
+    file_lines: int = 50_000
+    project_bytes: int = 1024 * 1024 * 1024
+    project_open: int = 100
+    output_bytes: int = 1024 * 1024 * 1024
+    upload_seconds: float = 600.0
+    keep_days: int = 30
+    poll_seconds: float = 30.0
+    doubt_seconds: float = 60.0
+
+
 class Observe(Section, frozen=True):
     """`[observe]`: what the gateway writes of its requests, besides metrics and the store.
 
@@ -132,6 +159,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Secrets = Secrets()
     listen: Listen = Listen()
     limits: Limits = Limits()
+    batches: Batches = Batches()
     observe: Observe = Observe()
     folder: Path = Path()
 
@@ -209,6 +237,7 @@ def _config(tables: Mapping[str, object], folder: Path) -> Config:
         secrets=_section(tables, "secrets", Secrets),
         listen=_section(tables, "listen", Listen),
         limits=_section(tables, "limits", Limits),
+        batches=_section(tables, "batches", Batches),
         observe=_section(tables, "observe", Observe),
         folder=folder,
     )
@@ -230,9 +259,10 @@ def _check(config: Config) -> None:
         networks_from(config.listen.trusted_proxies)
     except BadInput as error:
         raise WrongAt(("listen", "trusted_proxies"), error.what, error.remedy) from None
-    for name, value in msgspec.structs.asdict(config.limits).items():
-        if value is not None:
-            positive(("limits", name), value)
+    for section, table in (("limits", config.limits), ("batches", config.batches)):
+        for name, value in msgspec.structs.asdict(table).items():
+            if value is not None:
+                positive((section, name), value)
     if config.secrets.key_env and config.secrets.key_file:
         raise WrongAt(("secrets",), "names both key_env and key_file", "Keep one of them.")
     _check_observe(config.observe)

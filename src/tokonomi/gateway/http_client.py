@@ -2,16 +2,16 @@
 
 It parses with `httptools`, as the server side does, and runs on the gateway's own event loop. That
 is why it is here: client libraries cost more than everything else that the gateway does to a call
-(docs/benchmarks.md has the figures). It speaks what providers of this API need: POST, a length
-known beforehand, answers of any framing. It follows no redirects and sends nothing twice.
+(docs/benchmarks.md has the figures). It speaks what providers of this API need: a length known
+beforehand, answers of any framing. It follows no redirects and sends nothing twice.
 """
 
 import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -51,7 +51,9 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         self._head_bytes = 0
         self._paused = False
+        self._writable: asyncio.Future[None] | None = None
         self._busy = False
+        self._once = False
         self._until_close = False
         self._keep = False
         self._surplus = False
@@ -76,6 +78,28 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None, "it is connected"
         self._busy, self._done, self._head_done = True, False, False
         self._transport.writelines((head, body))
+        await self._head()
+
+    async def send(self, head: bytes, pieces: AsyncIterator[bytes]) -> None:
+        """The same for a body that comes in pieces, no faster than they are taken.
+
+        Raises:
+            Broken: the connection failed before the head of the answer.
+        """
+        assert self._transport is not None, "it is connected"
+        self._busy, self._done, self._head_done = True, False, False
+        # The other side may answer before it has heard all, so it takes no further exchange.
+        self._once = True
+        self._transport.write(head)
+        async for piece in pieces:
+            if not self.usable or self._head_done:
+                break
+            self._transport.write(piece)
+            if self._writable is not None:
+                await self._writable
+        await self._head()
+
+    async def _head(self) -> None:
         while not self._head_done:
             await self._more()
         if self._error is not None:
@@ -98,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Whether the exchange is over and the connection can take another one; else it is cut."""
-        keep = self._done and self._keep and self.usable and not self._surplus
+        keep = self._done and self._keep and self.usable and not (self._surplus or self._once)
         self._pieces.clear()
         self._busy = False
         if not keep:
@@ -125,6 +149,16 @@ class Connection(asyncio.Protocol):
 
     # What the event loop calls.
 
+    def pause_writing(self) -> None:
+        """More waits to be sent than should."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The other side has taken it."""
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)
@@ -148,6 +182,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._transport = None
+        self.resume_writing()
         if self._done or self._error is not None:
             return
         if self._head_done and self._until_close and exc is None:
@@ -239,7 +274,9 @@ class HttpUpstream:
         )
         self._idle: deque[Connection] = deque()
         self._path = address.path.rstrip("/")
-        self._fields = _fields(address.netloc, _key_fields(provider, secret))
+        self._host = address.netloc
+        self._key_fields = _key_fields(provider, secret)
+        self._fields = _fields(self._host, self._key_fields)
         self._heads: dict[str, bytes] = {}
         self._closed = False
         self.busy = 0
@@ -275,6 +312,33 @@ class HttpUpstream:
         leaving()
         try:
             await connection.exchange(b"%b%d\r\n%b\r\n" % (head, len(body), fields), body)
+        except BaseException:
+            self.busy -= 1
+            connection.abort()
+            raise
+        return _Reply(connection, self)
+
+    async def transfer(self, errand: "Transfer", *, connect_seconds: float) -> _Reply:
+        """The answer to what is no call, as soon as its head is there: files, batches, lists.
+
+        It has a connection of its own, since a kept one may be closing, and a file is not sent
+        twice.
+
+        Raises:
+            Unreachable: no connection came about.
+            Broken: it failed before the head of the answer.
+        """
+        line = f"{errand.method} {self._path}{errand.path} HTTP/1.1\r\n".encode("ascii")
+        fields = _fields(self._host, self._key_fields, content_type=errand.content_type)
+        self.busy += 1
+        try:
+            connection = await self._connect(connect_seconds)
+        except BaseException:
+            self.busy -= 1
+            raise
+        try:
+            head = b"%b%b%d\r\n\r\n" % (line, fields, errand.length)
+            await connection.send(head, errand.pieces)
         except BaseException:
             self.busy -= 1
             connection.abort()
@@ -324,6 +388,30 @@ class HttpUpstream:
             raise Unreachable(str(error) or type(error).__name__) from None
 
 
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What is asked of a provider besides calls.
+
+    Attributes:
+        method: of HTTP.
+        path: below the base address, with its query.
+        pieces: the body.
+        length: of the body, in bytes.
+        content_type: of the body.
+    """
+
+    method: str
+    path: str
+    pieces: AsyncIterator[bytes] = field(default_factory=_nothing)
+    length: int = 0
+    content_type: str = "application/json"
+
+
 def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
     """The provider, ready to be called.
 
@@ -369,7 +457,9 @@ def _tls_of(name: str, provider: Provider) -> ssl.SSLContext:
     return tls
 
 
-def _fields(host: str, key_fields: Mapping[str, str]) -> bytes:
+def _fields(
+    host: str, key_fields: Mapping[str, str], *, content_type: str = "application/json"
+) -> bytes:
     """The header fields of every request, up to where the length goes."""
     fields = {
         "host": host,
@@ -377,7 +467,7 @@ def _fields(host: str, key_fields: Mapping[str, str]) -> bytes:
         "accept": "application/json, text/event-stream",
         # What is compressed could not be read for its usage.
         "accept-encoding": "identity",
-        "content-type": "application/json",
+        "content-type": content_type,
         **key_fields,
         "content-length": "",
     }

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from tokonomi.errors import StoreError
+from tokonomi.gateway.store_turns import StoreTurns
 from tokonomi.gateway.webhook import Webhook
 from tokonomi.storage.database import Database
-from tokonomi.storage.engine import open_store
 from tokonomi.storage.event_store import StoredEvent, claim_event, delivered, not_delivered
 
-T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0
 _log: Final = logging.getLogger("tokonomi.gateway")
 
@@ -23,10 +21,8 @@ class Messenger:
 
     def __init__(self, store: str, webhook: Callable[[], Webhook | None]) -> None:
         """`webhook` says whom to tell now, if anybody; the configuration may change."""
-        self._database = open_store(store)
+        self._store = StoreTurns(store)
         self._webhook = webhook
-        self._turn = threading.Lock()
-        self._closed = False
 
     async def run(self) -> None:
         """Keeps telling until it is cancelled; what it was telling then is told again later."""
@@ -39,9 +35,9 @@ class Messenger:
 
     async def tell_all(self) -> None:
         """Tells every event that is due, one after the other."""
-        while (webhook := self._webhook()) and (event := await self._stored(_claim)):
+        while (webhook := self._webhook()) and (event := await self._store.run(_claim)):
             why = await webhook.post(event)
-            await self._stored(_note(event, why))
+            await self._store.run(_note(event, why))
             if why:
                 _log.warning(
                     "event %s (%s) was not taken by the webhook, attempt %d: %s",
@@ -53,16 +49,7 @@ class Messenger:
 
     def close(self) -> None:
         """Lets go of the store, once nothing of it is in use."""
-        with self._turn:
-            self._closed = True
-            self._database.close()
-
-    async def _stored(self, work: Callable[[Database], T]) -> T | None:
-        return await asyncio.to_thread(self._in_turn, work)
-
-    def _in_turn(self, work: Callable[[Database], T]) -> T | None:
-        with self._turn:
-            return None if self._closed else work(self._database)
+        self._store.close()
 
 
 def _claim(database: Database) -> StoredEvent | None:

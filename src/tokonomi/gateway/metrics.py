@@ -28,7 +28,7 @@ from tokonomi.ledger.hold import Captured, Held
 from tokonomi.money import currency_of
 from tokonomi.pricing.charge import Charge
 from tokonomi.routing.breaker import Phase
-from tokonomi.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Quarantined, Source
+from tokonomi.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Quarantined, Source, Usage
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
@@ -107,6 +107,9 @@ class Metrics(Collector):
         self._estimated: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.upstreams: Mapping[str, UpstreamConnections] = {}
         self.breakers: BreakerPhases | None = None
+        self.batches: defaultdict[tuple[str], int] = defaultdict(int)
+        self.batch_failures: defaultdict[tuple[str], int] = defaultdict(int)
+        self.batch_lies: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.unknown_usage_keys: defaultdict[tuple[str], int] = defaultdict(int)
         self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
@@ -143,7 +146,9 @@ class Metrics(Collector):
         provider = call.intent.dimensions.provider
         where = label, provider
         self._calls[label, provider, call.status] += 1
-        self._durations[where].add(call.duration_ms)
+        if not (isinstance(call.usage, Usage) and call.usage.batch):
+            # A line of a batch takes hours: it says nothing of how fast a model answers.
+            self._durations[where].add(call.duration_ms)
         if call.first_token_ms is not None:
             self._first_token[where].add(call.first_token_ms)
         usage = call.usage
@@ -189,6 +194,7 @@ class Metrics(Collector):
         )
         yield self._cost_family()
         yield from self._doubtful()
+        yield from self._of_batches()
         yield _histogram(
             "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations
         )
@@ -274,6 +280,27 @@ class Metrics(Collector):
             "Keys of reported usage that are not known and not charged, once a call.",
             ("provider",),
             self.unknown_usage_keys,
+        )
+
+    def _of_batches(self) -> Iterator[Metric]:
+        """What became of batches; their lines are calls, and counted as such."""
+        yield _counter(
+            "tokonomi_batches",
+            "Batches that this gateway brought to their end.",
+            ("status",),
+            self.batches,
+        )
+        yield _counter(
+            "tokonomi_batch_failures",
+            "Steps of the work on batches that failed, and are tried again.",
+            ("provider",),
+            self.batch_failures,
+        )
+        yield _counter(
+            "tokonomi_batch_lies",
+            "Lines of a provider's output that count as none, and answers that it owes.",
+            ("provider", "kind"),
+            self.batch_lies,
         )
 
     def _holds_family(self) -> Metric:

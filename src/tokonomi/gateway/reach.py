@@ -33,6 +33,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         input_bound: a bound of the tokens of the body's text.
         output_cap: the most output tokens of a request that names no limit.
         answers: whether the endpoint produces output at all.
+        batch: whether it goes through a batch interface, which has prices of its own.
     """
 
     target: str
@@ -42,6 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     input_bound: int
     output_cap: int | None = None
     answers: bool = True
+    batch: bool = False
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,18 +155,18 @@ def _rows(
     book: PriceBook,
 ) -> tuple[PriceRow, ...] | Unpriced:
     """Every row that may price the reply; the tier that serves is the reply's to say."""
-    provider, at = attempt.provider, attempt.at
+    provider, at, batch = attempt.provider, attempt.at, attempt.batch
     if "service_tier" not in request.fields:
-        row = book.row_at(provider, model, at)
+        row = book.row_at(provider, model, at, batch=batch)
         return row if isinstance(row, Unpriced) else _under_cap((row,), asked)
-    tiers = {each.row.tier for each in entry.rows if not each.row.batch}
+    tiers = {each.row.tier for each in entry.rows if each.row.batch is batch}
     if asked.tier not in tiers | {STANDARD_TIER, UNKNOWN_TIER}:
         return Unbounded(
             f"{word(model)} has no price for the service tier {word(asked.tier)}",
             remedy='Leave out `service_tier`, or send "default".',
             param="service_tier",
         )
-    found = (book.row_at(provider, model, at, tier) for tier in sorted(tiers))
+    found = (book.row_at(provider, model, at, tier, batch=batch) for tier in sorted(tiers))
     return _under_cap(tuple(row for row in found if not isinstance(row, Unpriced)), asked)
 
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,8 @@ import uvicorn
 from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.app import Application, Gateway
 from tokonomi.gateway.attempts import Attempts
+from tokonomi.gateway.batches.desk import Desk
+from tokonomi.gateway.batches.keeper import Keeper
 from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.config import Config, store_of
@@ -31,8 +34,10 @@ from tokonomi.gateway.keys_of_providers import Surroundings, secret_in
 from tokonomi.gateway.listener import Connections
 from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.observe import Observer
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
+from tokonomi.gateway.store_turns import StoreTurns
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.watching import Watching
@@ -151,25 +156,20 @@ async def open_gateway(
     database, first = await asyncio.to_thread(_opened, store, around)
     metrics, rules = Metrics(), RulesInForce(output_cap=config.limits.output_tokens)
     metrics.breakers = breakers = Breakers()
+    desk = _desk(store, config, around)
     watching = Watching(config.observe, metrics, environ)
-    # Draws spread retries and weights; nobody gains by guessing them.
-    draw = random.Random().random  # noqa: S311
-    worker_id = workers.register(database, now=datetime.now(UTC))
-    recorder = Recorder(store, worker_id)
+    worker = Worker(database, workers.register(database, now=datetime.now(UTC)))
+    recorder = Recorder(store, worker.id)
 
-    def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
-        books = Bookkeeper(recorder, snapshot.book, rules, metrics, watching.observer)
-        metrics.upstreams = {name: each.upstream for name, each in snapshot.clients.items()}
-        breakers.follow(snapshot.breaker, snapshot.aliases.breakers)
-        attempts = Attempts(books, snapshot.upstreams, config.limits.reply_bytes)
-        return Dispatcher(attempts, Targets(snapshot.book, breakers), draw)
-
-    in_use = ConfigurationInUse(first, around, dispatcher_of)
-    worker = Worker(database, worker_id)
+    dispatchers = _Dispatchers(
+        recorder, rules, metrics, watching.observer, breakers, config.limits.reply_bytes
+    )
+    in_use = ConfigurationInUse(first, around, dispatchers.of)
     upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers)
     await asyncio.to_thread(upkeep.run_once)
     messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
-    tasks = [asyncio.create_task(each) for each in (upkeep.run(), messenger.run())]
+    keeper = Keeper(store, desk, in_use, limits=config.limits, worker=worker.id, rules=rules)
+    tasks = [asyncio.create_task(each.run()) for each in (upkeep, messenger, keeper)]
     _warn_of_strangers(config)
 
     async def close() -> None:
@@ -177,11 +177,11 @@ async def open_gateway(
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await asyncio.to_thread(upkeep.stop)
-        await asyncio.to_thread(messenger.close)
+        for end in (upkeep.stop, messenger.close, keeper.close):
+            await asyncio.to_thread(end)
         await recorder.close()
         await asyncio.to_thread(watching.close)
-        workers.retire(database, worker_id, now=datetime.now(UTC))
+        workers.retire(database, worker.id, now=datetime.now(UTC))
         database.close()
         upkeep.close()
         in_use.close()
@@ -190,10 +190,45 @@ async def open_gateway(
         in_use=in_use,
         keys=upkeep.keys,
         limits=config.limits,
+        desk=desk,
         metrics_token=secret_in("listen", config.listen.metrics_token_env, "", environ),
         trusted=networks_from(config.listen.trusted_proxies),
         close=close,
         beside=beside,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Dispatchers:
+    """What the dispatchers of all versions of the configuration share."""
+
+    recorder: Recorder
+    rules: RulesInForce
+    metrics: Metrics
+    observer: Observer
+    breakers: Breakers
+    reply_bytes: int
+
+    def of(self, snapshot: Snapshot) -> Dispatcher:
+        """The dispatcher of a version; the metrics and breakers follow it."""
+        clients = snapshot.clients.items()
+        self.metrics.upstreams = {name: each.upstream for name, each in clients}
+        self.breakers.follow(snapshot.breaker, snapshot.aliases.breakers)
+        books = Bookkeeper(self.recorder, snapshot.book, self.rules, self.metrics, self.observer)
+        attempts = Attempts(books, snapshot.upstreams, self.reply_bytes)
+        # Draws spread retries and weights; nobody gains by guessing them.
+        draw = random.Random().random  # noqa: S311
+        return Dispatcher(attempts, Targets(snapshot.book, self.breakers), draw)
+
+
+def _desk(store: str, config: Config, around: Surroundings) -> Desk:
+    """Where requests for files and batches are answered."""
+    return Desk(
+        StoreTurns(store),
+        config.batches,
+        body_bytes=config.limits.body_bytes,
+        body_seconds=config.limits.body_seconds,
+        around=around,
     )
 
 

@@ -54,6 +54,7 @@ class Exchange:
         rate_limits: how fast the key may go that it is made with.
         asked: the client's request that it belongs to.
         sent_along: header lines of observers for the provider.
+        batch: whether it is a line of a batch.
     """
 
     intent: Intent
@@ -71,6 +72,7 @@ class Exchange:
     rate_limits: RateLimits = UNLIMITED
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
+    batch: bool = False
 
     def most_billed(self) -> Money | None:
         """The most that its provider can bill, None where nobody knows."""
@@ -118,6 +120,7 @@ def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
         duration_ms=exchange.elapsed_ms,
         longest_answer=longest_answer,
         most_billed=exchange.most_billed,
+        batch=exchange.batch,
     )
 
 

@@ -58,7 +58,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         duration_ms: milliseconds from the dispatch to the end.
         longest_answer: output tokens of the longest answer that the request allows, where a
             provider is taken to have written it (`Counts.WHOLE`).
-        most_billed: finds the most that the provider can bill, None where nobody knows.
+        most_billed: finds the most that the provider can bill where the intent does not say it;
+            None where nobody knows.
+        batch: whether it went through a batch interface, which has prices of its own.
     """
 
     intent: Intent
@@ -70,6 +72,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
     longest_answer: int = 0
     most_billed: Callable[[], Money | None] = _nobody_knows
+    batch: bool = False
 
 
 class Counts(Enum):
@@ -112,7 +115,7 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
     is charged for an estimate, marked as such; one that had not is not charged on a guess.
     """
     intent = attempt.intent
-    usage = attempt.reading.usage(intent.at)
+    usage = attempt.reading.usage(intent.at, batch=attempt.batch)
     note = ending.note
     counted = attempt.http_status in _ANSWERED or ending.counts is not Counts.BEGUN
     if usage is None and counted and not ending.unknown:
@@ -122,7 +125,7 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
         note = joined(note, "the provider reported no usage; this is an estimate")
     cost: Charge | Unpriced
     if usage is None:
-        usage = Usage(at=intent.at, requests=0, source=Source.ABSENT)
+        usage = _nothing(attempt)
         cost = Unpriced(ending.unknown or "the provider reported no usage")
     elif isinstance(usage, Quarantined):
         cost = Unpriced(f"the reported usage cannot be true: {usage.reason}")
@@ -134,7 +137,7 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
 
 def unknowable(attempt: Attempt, ending: Ending, defect: str) -> Call:
     """The row of an attempt whose cost could not be worked out, by a defect of ours."""
-    usage = Usage(at=attempt.intent.at, requests=0, source=Source.ABSENT)
+    usage = _nothing(attempt)
     cost = Unpriced(f"its cost could not be worked out, by a defect of Tokonomi ({defect})")
     return _row(attempt, ending, usage=usage, cost=cost, note=ending.note)
 
@@ -142,7 +145,10 @@ def unknowable(attempt: Attempt, ending: Ending, defect: str) -> Call:
 def estimate(attempt: Attempt) -> Usage:
     """The input of a request, and what was relayed of its answer."""
     return estimated_usage(
-        attempt.reading.seen, input_tokens=_input_estimate(attempt), at=attempt.intent.at
+        attempt.reading.seen,
+        input_tokens=_input_estimate(attempt),
+        at=attempt.intent.at,
+        batch=attempt.batch,
     )
 
 
@@ -154,6 +160,11 @@ def is_estimated(call: Call) -> bool:
 def joined(*sentences: str) -> str:
     """What several sentences of a note say together; an empty one says nothing."""
     return "; ".join(sentence for sentence in sentences if sentence)
+
+
+def _nothing(attempt: Attempt) -> Usage:
+    """The usage of a call of which nothing is known."""
+    return Usage(at=attempt.intent.at, requests=0, batch=attempt.batch, source=Source.ABSENT)
 
 
 def _row(
@@ -178,9 +189,14 @@ def _row(
         first_token_ms=attempt.first_token_ms,
         duration_ms=attempt.duration_ms,
         provider_request_id=_name(attempt.reading.seen.request_id),
-        exposure=_beyond(cost, attempt.most_billed()) if exposed else None,
+        exposure=_beyond(cost, _worst_case(attempt)) if exposed else None,
         note=note,
     )
+
+
+def _worst_case(attempt: Attempt) -> Money | None:
+    stated = attempt.intent.worst_case
+    return attempt.most_billed() if stated is None else stated
 
 
 def _beyond(cost: Charge | Unpriced, worst: Money | None) -> Money | None:

@@ -16,6 +16,9 @@ TlsVersion = Literal["1.2", "1.3"]
 OnDisconnect = Literal["cancel", "drain", "estimate"]
 """What becomes of a call whose client has left; see `gateway.disconnect`."""
 
+BatchForm = Literal["native", "none"]
+"""Whether a provider takes batches: `native` as OpenAI does, with files of lines; `none` not."""
+
 PrefixForm = Literal["none", "trailing", "flagged", "echoed", "vllm"]
 """How a provider is given the beginning of an answer that it is to continue. `trailing`: as the
 last message, from the assistant, as Anthropic (older models) and llama.cpp take it. `flagged`: the
@@ -65,6 +68,7 @@ class Provider(Section, frozen=True):
         on_disconnect: what becomes of a call whose client has left; when left out, a stream is
             cancelled, and a whole answer is read to its end.
         prefix: how it is given the beginning of an answer that broke off elsewhere.
+        batch: whether it takes batches.
         timeouts: how long it may take.
     """
 
@@ -84,4 +88,5 @@ class Provider(Section, frozen=True):
     server_name: str = ""
     on_disconnect: OnDisconnect | None = None
     prefix: PrefixForm = "none"
+    batch: BatchForm = "none"
     timeouts: Timeouts = Timeouts()

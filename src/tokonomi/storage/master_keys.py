@@ -60,9 +60,13 @@ class MasterKeys:
 
     def seal(self, name: str, text: str) -> Sealed:
         """The secret `text`, sealed under its name."""
+        return self.seal_bytes(name, text.encode())
+
+    def seal_bytes(self, name: str, content: bytes) -> Sealed:
+        """The content, sealed under its name."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         key = self.current
-        sealed = AESGCM(key.secret).encrypt(nonce, text.encode(), _bound_to(name, key.id))
+        sealed = AESGCM(key.secret).encrypt(nonce, content, _bound_to(name, key.id))
         return Sealed(key.id, nonce, sealed)
 
     def open(self, name: str, sealed: Sealed) -> str:
@@ -70,6 +74,14 @@ class MasterKeys:
 
         Raises:
             BadConfig: its master key is not among these, or somebody has changed what is stored.
+        """
+        return self.open_bytes(name, sealed).decode()
+
+    def open_bytes(self, name: str, sealed: Sealed) -> bytes:
+        """The content of a name.
+
+        Raises:
+            BadConfig: as `open` does.
         """
         key = next((key for key in self.keys if key.id == sealed.key_id), None)
         if key is None:
@@ -79,7 +91,7 @@ class MasterKeys:
                 remedy="Give the gateway that key too, or set the secret again.",
             )
         try:
-            opened = AESGCM(key.secret).decrypt(
+            return AESGCM(key.secret).decrypt(
                 sealed.nonce, sealed.text, _bound_to(name, sealed.key_id)
             )
         except InvalidTag:
@@ -87,7 +99,6 @@ class MasterKeys:
                 f"the secret {name} in the store was changed by somebody who has no master key",
                 remedy=f"Find out who, and set it again: tokonomi secrets set {name}",
             ) from None
-        return opened.decode()
 
 
 def read_master_keys(place: MasterKeyPlace, environ: Mapping[str, str] = os.environ) -> MasterKeys:
@@ -96,20 +107,36 @@ def read_master_keys(place: MasterKeyPlace, environ: Mapping[str, str] = os.envi
     Raises:
         BadConfig: there are none, or one is not 32 bytes in base64.
     """
-    if place.variable:
-        where = f"the environment variable {place.variable}"
-        text = environ.get(place.variable, "")
-        remedy = "Set it to a key that `tokonomi secrets new-key --print-key` makes."
-    else:
-        where = str(place.file)
+    found = find_master_keys(place, environ)
+    if found is None:
         remedy = (
-            "Make one with `tokonomi secrets new-key`, or say where it is: [secrets] key_file or"
-            " key_env in tokonomi.toml."
+            "Set it to a key that `tokonomi secrets new-key --print-key` makes."
+            if place.variable
+            else "Make one with `tokonomi secrets new-key`, or say where it is: [secrets] key_file"
+            " or key_env in tokonomi.toml."
         )
-        text = _text_of(place.file)
+        raise BadConfig(
+            f"there is no master key for the store's secrets in {_where(place)}", remedy=remedy
+        )
+    return found
+
+
+def find_master_keys(
+    place: MasterKeyPlace, environ: Mapping[str, str] = os.environ
+) -> MasterKeys | None:
+    """The same keys, or None where there are none.
+
+    Raises:
+        BadConfig: one is not 32 bytes in base64, or the file cannot be read.
+    """
+    text = environ.get(place.variable, "") if place.variable else _text_of(place.file)
     if not text.strip():
-        raise BadConfig(f"there is no master key for the store's secrets in {where}", remedy=remedy)
-    return MasterKeys(tuple(_key(line, where) for line in text.split()))
+        return None
+    return MasterKeys(tuple(_key(line, _where(place)) for line in text.split()))
+
+
+def _where(place: MasterKeyPlace) -> str:
+    return f"the environment variable {place.variable}" if place.variable else str(place.file)
 
 
 def _text_of(file: Path) -> str:

@@ -77,10 +77,11 @@ def end(database: Database, worker_id: int, *, now: datetime) -> None:
 def dead_workers(database: Database) -> list[int]:
     """Ids of workers that are not marked as ended and whose process is gone.
 
+    The lines of batches belong to no process (`batch_holds.BATCHES`), and so never to a dead one.
     Call it inside a transaction that serialises `workers`, so that none is between its row and its
     sign of life.
     """
-    rows = database.execute("SELECT id FROM worker WHERE ended_us IS NULL").fetchall()
+    rows = database.execute("SELECT id FROM worker WHERE ended_us IS NULL AND id > 0").fetchall()
     return [row[0] for row in rows if not database.is_alive(row[0])]
 
 

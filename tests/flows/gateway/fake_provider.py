@@ -27,6 +27,7 @@ class Received:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -117,7 +118,8 @@ async def _read_request(reader: asyncio.StreamReader) -> Received:
     pairs = [line.split(": ", 1) for line in head[1:] if line]
     headers = {name.lower(): value for name, value in pairs}
     body = await reader.readexactly(int(headers["content-length"]))
-    return Received(head[0].split(" ")[1], headers, body)
+    method, path, _ = head[0].split(" ")
+    return Received(path, headers, body, method)
 
 
 def whole(status: int, body: bytes, kind: str = "application/json", more: str = "") -> bytes:

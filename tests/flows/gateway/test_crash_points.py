@@ -4,11 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,8 +13,9 @@ from zoneinfo import available_timezones
 
 import pytest
 from crashing_gateway import POINTS
+from crashing_process import CrashingGateway
 from fake_provider import FakeProvider
-from gateway_process import DEADLINE_SECONDS, GatewayProcess, configuration, until
+from gateway_process import GatewayProcess, configuration, until
 
 from tokonomi.budgets.table import budget_from_table
 from tokonomi.credits.grant import Grant
@@ -46,36 +44,6 @@ rates = { input = "0.15", cache_read = "0.075", output = "0.60" }
 """
 
 NewStore = Callable[[], Path | str]
-
-
-@dataclass
-class CrashingGateway(GatewayProcess):
-    """A gateway that kills itself at a point when it is reached for the nth time."""
-
-    point: str = "C1"
-    nth: int = 1
-
-    def start(self) -> None:
-        script = Path(__file__).with_name("crashing_gateway.py")
-        command = [sys.executable, str(script), self.point, str(self.nth)]
-        with (self.folder / "gateway.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=os.environ | self.environ,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        self.started.append(self.process)
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
-        assert self.url.startswith("http"), self.log
-
-    def died(self) -> None:
-        self.process.wait(DEADLINE_SECONDS)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 async def call_until_dead(url: str, key: str) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.app import Gateway, new_request_id
+from tokonomi.gateway.batches.routes import ROUTES as BATCH_ROUTES
 from tokonomi.gateway.config import Config, parse
 from tokonomi.gateway.server import open_gateway, run
 from tokonomi.storage.config_files import apply_text
@@ -55,12 +56,27 @@ def test_these_are_all_routes_and_only_the_metered_ones_reach_a_provider(tmp_pat
             ("POST", "/v1/messages"),
             ("POST", "/v1/embeddings"),
             ("GET", "/v1/models"),
+            ("POST", "/v1/files"),
+            ("GET", "/v1/files"),
+            ("GET", "/v1/files/{id}"),
+            ("DELETE", "/v1/files/{id}"),
+            ("GET", "/v1/files/{id}/content"),
+            ("POST", "/v1/batches"),
+            ("GET", "/v1/batches"),
+            ("GET", "/v1/batches/{id}"),
+            ("POST", "/v1/batches/{id}/cancel"),
             ("GET", "/healthz"),
             ("GET", "/metrics"),
         }
-        posts = {handler for (method, _), handler in gateway.routes.items() if method == "POST"}
-        names = {getattr(handler, "__qualname__", "") for handler in posts}
-        assert names == {"Gateway._calls.<locals>.handle"}
+        names = {
+            route: getattr(handler, "__qualname__", "")
+            for route, handler in gateway.routes.items()
+            if route[0] != "GET"
+        }
+        kept = {route for route, name in names.items() if name == "Gateway._visits.<locals>.handle"}
+        assert kept == {route for route in BATCH_ROUTES if route[0] != "GET"}
+        metered = {name for route, name in names.items() if route not in kept}
+        assert metered == {"Gateway._calls.<locals>.handle"}
 
     with_gateway(configured(tmp_path), test)
 

@@ -1,0 +1,1 @@
+"""Files and batches: what clients see of them, and the work on them beside requests."""
