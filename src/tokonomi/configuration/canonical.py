@@ -12,6 +12,7 @@ from tokonomi.budgets.table import budget_from_table, budget_to_table
 from tokonomi.configuration.alerts import Alerts
 from tokonomi.configuration.checks import check_alerts, check_alias, check_provider
 from tokonomi.configuration.document import Item, Kind, Table, chained
+from tokonomi.configuration.fallback_watch import FallbackWatch, check_fallback_watch
 from tokonomi.configuration.mistakes import WrongAt, converted
 from tokonomi.credits.package import CreditTable, PackageTable, offer_of
 from tokonomi.credits.rule_table import rule_from_table, rule_to_table
@@ -121,6 +122,12 @@ def _alerts(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
     return "", stated(alerts)
 
 
+def _fallback_watch(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
+    watch = converted(table, FallbackWatch)
+    check_fallback_watch(watch)
+    return "", stated(watch)
+
+
 def _provider(name: str, table: Table, _: Collection[str]) -> tuple[str, Table]:
     provider = converted(table, Provider)
     check_provider(provider)
@@ -188,6 +195,7 @@ def _package(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
 _Canonical = Callable[[str, Table, Collection[str]], tuple[str, Table]]
 _CANONICAL: Final[Mapping[Kind, _Canonical]] = {
     Kind.ALERTS: _alerts,
+    Kind.FALLBACK_WATCH: _fallback_watch,
     Kind.PROVIDER: _provider,
     Kind.MODEL: _model,
     Kind.PRICES: _prices,

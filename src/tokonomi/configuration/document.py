@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tokonomi.configuration.alerts import Alerts
+from tokonomi.configuration.fallback_watch import FallbackWatch
 from tokonomi.credits.package import CreditTable, Offer, PackageTable, offer_of
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, compile_contract
 from tokonomi.pricing.price_file import contract_from_table
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     """What an item of the document is."""
 
     ALERTS = "alerts"
+    FALLBACK_WATCH = "fallback_watch"
     PROVIDER = "provider"
     MODEL = "model"
     PRICES = "prices"
@@ -37,7 +39,7 @@ class Kind(StrEnum):
         return f"{self}s" if self in NAMED else str(self)
 
 
-SINGLE: Final = frozenset({Kind.ALERTS, Kind.PRICES, Kind.CREDIT})
+SINGLE: Final = frozenset({Kind.ALERTS, Kind.FALLBACK_WATCH, Kind.PRICES, Kind.CREDIT})
 """Kinds of one table, `[alerts]`."""
 NAMED: Final = frozenset({Kind.PROVIDER, Kind.MODEL})
 """Kinds whose tables have names, `[providers.openai]`."""
@@ -99,6 +101,12 @@ class Document:
     def alerts(self) -> Alerts:
         """Who is told of events."""
         return msgspec.convert(self.tables.get(Item(Kind.ALERTS), {}), Alerts)
+
+    @property
+    def fallback_watch(self) -> FallbackWatch | None:
+        """When fallback is too much, where the document says so."""
+        table = self.tables.get(Item(Kind.FALLBACK_WATCH))
+        return None if table is None else msgspec.convert(table, FallbackWatch)
 
     @property
     def contract(self) -> Contract:

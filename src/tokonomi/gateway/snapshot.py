@@ -14,10 +14,12 @@ from tokonomi.gateway.upstream import Upstream
 from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
 from tokonomi.routing.provider import Provider
+from tokonomi.routing.watch import WatchRules
 from tokonomi.storage.master_keys import Sealed
 from tokonomi.storage.price_files import load_book
+from tokonomi.storage.watch_files import load_watch_rules
 
-_USED: Final = frozenset({Kind.ALERTS, Kind.PROVIDER, Kind.MODEL, Kind.PRICES})
+_USED: Final = frozenset({Kind.ALERTS, Kind.FALLBACK_WATCH, Kind.PROVIDER, Kind.MODEL, Kind.PRICES})
 """Kinds that a snapshot is made of. Budgets, wallet rules and rates have their own way here."""
 
 
@@ -50,13 +52,14 @@ class Ingredients:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of one version of the configuration that a request needs.
+    """Everything of one version of the configuration that a gateway needs.
 
     Attributes:
         aliases: what the model names of clients lead to.
         clients: the connections to each provider.
         book: every price.
         webhook: who is told of events, if anybody is.
+        watch_rules: when fallback is too much.
         ingredients: what it was made of.
     """
 
@@ -64,6 +67,7 @@ class Snapshot:
     clients: Mapping[str, Client]
     book: PriceBook
     webhook: Webhook | None
+    watch_rules: WatchRules
     ingredients: Ingredients
 
     @property
@@ -87,6 +91,7 @@ def snapshot_of(
     Raises:
         BadConfig: a provider's key, its certificates or the webhook's secret cannot be found here.
         BadPrices: the contract is wrong.
+        BadInput: the rules of the fallback watch are wrong.
     """
     document = Document(ingredients.tables)
     providers, sealed, alerts = document.providers, ingredients.sealed, document.alerts
@@ -102,7 +107,14 @@ def snapshot_of(
         book = previous.book
     else:
         book = load_book(document.contract)
-    return Snapshot(Aliases(document.models, providers), clients, book, webhook, ingredients)
+    return Snapshot(
+        Aliases(document.models, providers),
+        clients,
+        book,
+        webhook,
+        load_watch_rules(document.fallback_watch),
+        ingredients,
+    )
 
 
 def _client(
