@@ -48,6 +48,19 @@ def spoken_to(target: Target, endpoint: Endpoint) -> Dialect:
     return Dialect(first_spoken(provider))
 
 
+def sold_as(request: ParsedRequest, target: Target) -> str:
+    """The name that a target's model is sold under, with OpenRouter's suffix where it searches."""
+    search = _search(request, target)
+    if search is None:
+        return target.model
+    native = request.dialect in all_spoken(target.provider)
+    spoken = request.dialect if native else Dialect(first_spoken(target.provider))
+    if spoken is not Dialect.OPENAI_CHAT:
+        return target.model
+    name, _ = web_search.openrouter_model(target.model, search)
+    return name
+
+
 def outgoing(
     request: ParsedRequest, endpoint: Endpoint, target: Target, *, max_tokens: int | None = None
 ) -> Outgoing | Untranslatable:
