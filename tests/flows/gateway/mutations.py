@@ -17,6 +17,7 @@ PATHS: Final = {
     "anthropic_messages": "/v1/messages",
 }
 """The gateway's endpoint of each dialect of clients."""
+DONE: Final = b"[DONE]"
 EMBEDDING: Final = {"model": "text-embedding-3-small", "input": "hello"}
 DEEP: Final[Any] = json.loads("[" * 200 + "]" * 200)
 ODD: Final[list[Any]] = [None, True, "", "\ud800", "\x00", "user", "9" * 500, -1, 0, 10**30, 1e308]
@@ -137,9 +138,8 @@ def bodies(draw: st.DrawFn, models: list[str]) -> Sent:
 def events_of(dialect: str, data: list[bytes]) -> bytes:
     """A stream of events in the form of its dialect."""
     if dialect in {"openai_chat", "gemini"}:
-        done = b"data: [DONE]\n\n" if dialect == "openai_chat" else b""
-        return b"".join(b"data: " + each + b"\n\n" for each in data) + done
-    names = [str(json.loads(each).get("type", "")).encode() for each in data]
+        return b"".join(b"data: " + each + b"\n\n" for each in data)
+    names = [str(json.loads(each).get("type", "")).encode(errors="replace") for each in data]
     pairs = zip(names, data, strict=True)
     return b"".join(b"event: " + name + b"\ndata: " + each + b"\n\n" for name, each in pairs)
 
@@ -164,7 +164,7 @@ class Upstream:
             yield whole(200, broken(body, self.raw))
             return
         data = [*STREAMS[dialect]]
-        place = self.event % len(data)
+        place = self.event % (len(data) - (data[-1] == DONE))
         data[place] = json.dumps(changed(json.loads(data[place]), self.values)).encode()
         text = broken(events_of(dialect, data), self.raw)
         yield STREAM_HEAD
