@@ -154,7 +154,7 @@ def test_a_tool_is_called_and_its_result_is_answered(chain: Chain, *, stream: bo
     assert chain.metered()["status"] == "ok"
 
 
-def test_embeddings_are_metered(chain: Chain) -> None:
+def test_embeddings_of_langchain_are_metered(chain: Chain) -> None:
     embeddings = OpenAIEmbeddings(
         base_url=f"{chain.gateway.url}/v1",
         api_key=SecretStr(chain.key),
