@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"<!-- example -->\n+```(\w+)\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"^\$ (.+(?:\\\n.+)*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 EXAMPLES = [
     pytest.param(page, id=page.relative_to(ROOT).as_posix())
     for page in PAGES
@@ -67,3 +67,7 @@ def test_an_example_matches_only_what_it_shows() -> None:
     assert matches("...\nc", "c")
     assert not matches("a\nc", "a\nb\nc")
     assert not matches("a (1)", "a 1")
+
+
+def test_a_command_goes_on_after_a_backslash() -> None:
+    assert COMMAND.findall("$ a \\\n  b\nsaid\n$ c\n") == [("a \\\n  b", "said\n"), ("c", "")]

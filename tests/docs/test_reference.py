@@ -56,7 +56,7 @@ def is_table(kind: object) -> TypeGuard[type[msgspec.Struct]]:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-HERE = ("alerts", "breaker", "providers", "models")
+HERE = ("alerts", "breaker", "fallback_watch", "providers", "models")
 """Sections of the document that this page describes; the others have pages of their own."""
 
 

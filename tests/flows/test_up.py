@@ -5,13 +5,8 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -19,88 +14,25 @@ from typing import Any
 
 import openai
 import pytest
+from running_demo import SECONDS, TOKONOMI, Demo, running_demo, tokonomi
 
 from tokonomi.cli.demo import DemoFolder, free_port
 from tokonomi.money import Money
 from tokonomi.providers import local_model
-from tokonomi.storage.config_store import in_force
-from tokonomi.storage.engine import open_store
 
 pytestmark = pytest.mark.skipif(
     not local_model.is_installed(), reason="the demo's local model is not installed; use make test"
 )
 
-TOKONOMI = str(Path(sys.executable).with_name("tokonomi"))
 CHAT = local_model.CHAT_MODEL
 EMBEDDING = local_model.EMBEDDING_MODEL
-SECONDS = 120
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
-
-
-def tokonomi(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [TOKONOMI, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-
-
-@dataclass(frozen=True)
-class Demo:
-    folder: DemoFolder
-    port: int
-    printed: str
-    client: openai.OpenAI
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The settled calls, in the order of their commits."""
-        with closing(sqlite3.connect(self.folder.store)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute("SELECT * FROM call ORDER BY seq")]
-
-    def row_of(self, request_id: str) -> dict[str, Any]:
-        [row] = [row for row in self.rows() if row["request_id"] == request_id]
-        return row
-
-    def ask_model(self, path: str, body: Mapping[str, object] | None = None) -> str:
-        """What the local model itself answers, past the gateway."""
-        with closing(open_store(self.folder.store)) as database:
-            local = in_force(database).document.providers["local"]
-        base = local.base_url.removesuffix("/v1")
-        key = self.folder.model_key_file.read_text().strip()
-        request = urllib.request.Request(
-            base + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=SECONDS) as reply:
-            return reply.read().decode()
-
-    def config(self) -> str:
-        return self.folder.config.read_text()
-
-    def counters(self) -> dict[str, int]:
-        """The model's own counters of tokens."""
-        found = re.findall(
-            r"^llamacpp:(\w*tokens\w*_total) (\d+)", self.ask_model("/metrics"), re.MULTILINE
-        )
-        return {name: int(value) for name, value in found}
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = DemoFolder(tmp_path_factory.mktemp("demo") / "var")
-    port = free_port()
-    started = tokonomi("up", "--detach", "--port", str(port), "--data", str(folder.path))
-    try:
-        assert (started.returncode, started.stderr) == (0, "")
-        key = folder.key_file.read_text().strip()
-        client = openai.OpenAI(
-            base_url=f"http://127.0.0.1:{port}/v1", api_key=key, max_retries=0, timeout=SECONDS
-        )
-        yield Demo(folder, port, started.stdout, client)
-    finally:
-        stopped = tokonomi("down", "--data", str(folder.path))
-    assert (stopped.returncode, stopped.stderr) == (0, "")
-    assert folder.running() is None
+    with running_demo(tmp_path_factory.mktemp("demo") / "var") as running:
+        yield running
 
 
 def test_up_prints_a_real_answer_and_its_exact_cost(demo: Demo) -> None:

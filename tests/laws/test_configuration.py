@@ -47,6 +47,15 @@ RULES = st.fixed_dictionaries(
     {"per": st.sampled_from(["user", "project", "tag:document"])},
     optional={"required": st.booleans(), "weights": st.just({"output": "1/3"})},
 )
+LIMITS = st.just({"warning": "5%", "critical": "1/3"})
+WATCHES = st.fixed_dictionaries(
+    {"source": WORDS},
+    optional={
+        "minimum_calls": st.integers(1, 500),
+        "rate": LIMITS,
+        "action": st.just([{"cause": "limit", "en": "Call.", "id": "Hubungi."}]),
+    },
+)
 DISCOUNTS = st.fixed_dictionaries(
     {"provider": NAMES, "model": st.just("*"), "off": st.just("12.5%"), "source": WORDS},
     optional={"from": st.dates().map(str), "meters": st.just(["input", "output"])},
@@ -60,7 +69,7 @@ def targets(providers: list[str]) -> st.SearchStrategy[dict[str, object]]:
             "model": NAMES,
             "weight": st.integers(1, 9),
             "first_token_seconds": SECONDS,
-            "web_search": st.just({"engine": "exa"}),
+            "web_search": st.sampled_from([{}, {"engine": "exa"}]),
         },
     )
 
@@ -77,6 +86,7 @@ def documents(draw: st.DrawFn) -> Document:
     tables["wallet_rule"] = draw(
         st.lists(RULES, max_size=3, unique_by=lambda each: str(each["per"]))
     )
+    tables |= draw(st.fixed_dictionaries({}, optional={"fallback_watch": WATCHES}))
     tables["prices"] = {"discount": draw(st.lists(DISCOUNTS, max_size=2))}
     return read_tables(tables, READING, NOWHERE).document
 

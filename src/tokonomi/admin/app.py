@@ -67,29 +67,35 @@ def may_ask(
         )
 
 
+_OPERATORS: Final = (
+    *budget_routes.ROUTES,
+    *credit_routes.ROUTES,
+    *ledger_routes.ROUTES,
+    *event_routes.ROUTES,
+    *key_routes.ROUTES,
+)
+_CONFIGURATION: Final = config_routes.ROUTES
+_ADMINS: Final = (*secret_routes.ROUTES, *token_routes.ROUTES)
+
+
 def routes(stores: Stores) -> Litestar:
     """The routes under `/admin`, without the guard that `admin_app` puts before them."""
+    for handler in (*_OPERATORS, *_CONFIGURATION, *_ADMINS):
+        handler.responses = failures.DESCRIBED
     return Litestar(
         path=PATH,
         route_handlers=[
             Router(
                 "/",
                 opt={NEEDS: Role.OPERATOR},
-                route_handlers=[
-                    *budget_routes.ROUTES,
-                    *credit_routes.ROUTES,
-                    *ledger_routes.ROUTES,
-                    *event_routes.ROUTES,
-                    *key_routes.ROUTES,
-                ],
+                route_handlers=_OPERATORS,
             ),
             Router(
                 "/",
-                route_handlers=config_routes.ROUTES,
+                route_handlers=_CONFIGURATION,
                 after_request=config_routes.with_etag,
             ),
-            *secret_routes.ROUTES,
-            *token_routes.ROUTES,
+            *_ADMINS,
         ],
         guards=[may_ask],
         state=stored_in(stores),

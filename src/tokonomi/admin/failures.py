@@ -2,11 +2,13 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 
 from tokonomi.admin.key_routes import KeyLimits, NewKey
 from tokonomi.admin.ledger_shapes import ReleaseRequest
@@ -27,6 +29,7 @@ from tokonomi.storage.database import StoreRefused
 from tokonomi.storage.ledger import Conflict
 
 _BAD_REQUEST: Final = 400
+_UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -51,8 +54,36 @@ BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.+?)`")
 _FIELDS: Final = sorted({name for body in BODIES for name in body.__struct_fields__})
 
+
+class ErrorTold(msgspec.Struct, frozen=True):
+    """What happened, with a stable code, and what to do next."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+class ErrorView(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: ErrorTold
+
+
+DESCRIBED: Final[Mapping[int, ResponseSpec]] = {
+    status: ResponseSpec(ErrorView, generate_examples=False, description=what)
+    for status, what in (
+        (_BAD_REQUEST, "What was sent is wrong."),
+        (_UNAUTHORISED, "There is no working token."),
+        (_FORBIDDEN, "The token's role may not do this."),
+        (_NOT_FOUND, "There is no such thing."),
+        (_CONFLICT, "Something else is there already, or was changed meanwhile."),
+        (_UNAVAILABLE, "The store cannot be read or written now."),
+    )
+}
+"""What the description says of errors, for every operation."""
+
 AnyRequest = Request[Any, Any, Any]
-Failure = Response[dict[str, dict[str, str]]]
+Failure = Response[ErrorView]
 
 
 _STATUSES: Final[tuple[tuple[type[TokonomiError], int], ...]] = (
@@ -96,5 +127,5 @@ def told_as_defect(_: AnyRequest, error: Exception) -> Failure:
 
 def failure(status: int, code: str, message: str, remedy: str) -> Failure:
     """The answer that tells an error."""
-    content = {"error": {"code": code, "message": message, "remedy": remedy}}
+    content = ErrorView(ErrorTold(code, message, remedy))
     return Response(content, status_code=status, media_type=MediaType.JSON)

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, print_events
 from tokonomi.reports.fallback import FallbackView, Stretch, fallback_rows, fallback_table
 from tokonomi.reports.period import reaching_back
+from tokonomi.storage.config_store import in_force
 from tokonomi.storage.price_files import book_in_force, load_book
 from tokonomi.storage.rate_store import every_rate
 from tokonomi.storage.watch_files import load_watch_rules
@@ -23,7 +24,7 @@ class Judged:
     """What the calls are judged by.
 
     Attributes:
-        rules: a file of thresholds and actions, in place of the bundled one.
+        rules: a file of thresholds and actions, in place of those in the store.
         contract: a file of your own prices, in place of those in the store.
     """
 
@@ -52,10 +53,11 @@ def report_fallback(
         place: which store.
         answer: how the answer is written.
     """
-    rules = load_watch_rules(judged.rules)
     period = reaching_back(last, now=datetime.now(UTC))
     with place.opened() as database:
         rates = every_rate(database)
+        stated = in_force(database).document.fallback_watch
+    rules = load_watch_rules(stated if judged.rules is None else judged.rules)
     own = judged.contract
     book = book_in_force(place.location) if own is None else load_book(own)
     rows = fallback_rows(place.location, book, by=by, period=period)

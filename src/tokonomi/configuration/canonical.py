@@ -17,6 +17,7 @@ from tokonomi.configuration.checks import (
     check_provider,
 )
 from tokonomi.configuration.document import Item, Kind, Table, chained
+from tokonomi.configuration.fallback_watch import FallbackWatch, check_fallback_watch
 from tokonomi.configuration.mistakes import WrongAt, converted
 from tokonomi.credits.package import CreditTable, PackageTable, offer_of
 from tokonomi.credits.rule_table import rule_from_table, rule_to_table
@@ -133,6 +134,12 @@ def _breaker(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
     return "", stated(rules)
 
 
+def _fallback_watch(_: str, table: Table, __: Collection[str]) -> tuple[str, Table]:
+    watch = converted(table, FallbackWatch)
+    check_fallback_watch(watch)
+    return "", stated(watch)
+
+
 def _provider(name: str, table: Table, _: Collection[str]) -> tuple[str, Table]:
     provider = converted(table, Provider)
     check_provider(provider)
@@ -201,6 +208,7 @@ _Canonical = Callable[[str, Table, Collection[str]], tuple[str, Table]]
 _CANONICAL: Final[Mapping[Kind, _Canonical]] = {
     Kind.ALERTS: _alerts,
     Kind.BREAKER: _breaker,
+    Kind.FALLBACK_WATCH: _fallback_watch,
     Kind.PROVIDER: _provider,
     Kind.MODEL: _model,
     Kind.PRICES: _prices,

@@ -74,7 +74,8 @@ def _differences(path: str, before: object, after: object) -> Iterator[FieldChan
     if before == after:
         return
     old, new = _parts(before), _parts(after)
-    if old is None or new is None:
+    # A table that says nothing may mean something by being there, as `web_search = {}` does.
+    if old is None or new is None or not (old or new):
         stated = [None if value is _NOTHING else value for value in (before, after)]
         yield FieldChange(path.removeprefix("."), *stated)
         return

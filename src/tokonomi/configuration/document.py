@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tokonomi.configuration.alerts import Alerts
+from tokonomi.configuration.fallback_watch import FallbackWatch
 from tokonomi.credits.package import CreditTable, Offer, PackageTable, offer_of
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, compile_contract
 from tokonomi.pricing.price_file import contract_from_table
@@ -24,6 +25,7 @@ class Kind(StrEnum):
 
     ALERTS = "alerts"
     BREAKER = "breaker"
+    FALLBACK_WATCH = "fallback_watch"
     PROVIDER = "provider"
     MODEL = "model"
     PRICES = "prices"
@@ -39,7 +41,9 @@ class Kind(StrEnum):
         return f"{self}s" if self in NAMED else str(self)
 
 
-SINGLE: Final = frozenset({Kind.ALERTS, Kind.BREAKER, Kind.PRICES, Kind.CREDIT})
+SINGLE: Final = frozenset(
+    {Kind.ALERTS, Kind.BREAKER, Kind.FALLBACK_WATCH, Kind.PRICES, Kind.CREDIT}
+)
 """Kinds of one table, `[alerts]`."""
 NAMED: Final = frozenset({Kind.PROVIDER, Kind.MODEL})
 """Kinds whose tables have names, `[providers.openai]`."""
@@ -106,6 +110,12 @@ class Document:
     def breaker(self) -> BreakerRules:
         """When circuit breakers open, and for how long."""
         return msgspec.convert(self.tables.get(Item(Kind.BREAKER), {}), BreakerRules)
+
+    @property
+    def fallback_watch(self) -> FallbackWatch | None:
+        """When fallback is too much, where the document says so."""
+        table = self.tables.get(Item(Kind.FALLBACK_WATCH))
+        return None if table is None else msgspec.convert(table, FallbackWatch)
 
     @property
     def contract(self) -> Contract:

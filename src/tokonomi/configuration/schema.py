@@ -5,6 +5,7 @@ import msgspec
 from tokonomi.budgets.table import BudgetForm
 from tokonomi.configuration.alerts import Alerts
 from tokonomi.configuration.canonical import RateForm
+from tokonomi.configuration.fallback_watch import FallbackWatch
 from tokonomi.credits.package import CreditTable, PackageTable
 from tokonomi.credits.rule_table import RuleForm
 from tokonomi.routing.alias import Choose, Target
@@ -29,6 +30,7 @@ class DocumentForm(Section, frozen=True):
 
     alerts: Alerts = Alerts()
     breaker: BreakerRules = BreakerRules()
+    fallback_watch: FallbackWatch | None = None
     providers: dict[str, Provider] = msgspec.field(default_factory=dict[str, Provider])
     models: dict[str, ModelForm] = msgspec.field(default_factory=dict[str, ModelForm])
     prices: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict[str, msgspec.Raw])

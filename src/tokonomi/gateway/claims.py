@@ -29,6 +29,7 @@ from tokonomi.gateway.allowance import (
     Measure,
     WalletMeasure,
 )
+from tokonomi.gateway.outgoing import sold_as
 from tokonomi.gateway.pace import pace_of
 from tokonomi.gateway.reach import Attempt, Reach, reach_of
 from tokonomi.gateway.request_asked import word
@@ -173,8 +174,9 @@ class _Leg(Struct, frozen=True):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that may serve it, the one that is asked for first."""
-        return (self.target.model,) if isinstance(self.reach, Unpriced) else self.reach.models
+        """The models that may serve it, by the names that budgets know; the target's own first."""
+        others = () if isinstance(self.reach, Unpriced) else self.reach.models[1:]
+        return (self.target.model, *others)
 
 
 def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> Reach | Unpriced:
@@ -185,7 +187,7 @@ def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
     return Attempt(
         target=target.name,
         provider=target.price_as,
-        model=target.model,
+        model=sold_as(exchange.request, target),
         at=exchange.intent.at,
         input_bound=exchange.intent.input_bound,
         output_cap=rules.output_cap,

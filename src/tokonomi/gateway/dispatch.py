@@ -30,6 +30,7 @@ from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.wire_errors import PROVIDER, WireError
 from tokonomi.routing.chain import Stop, Try, Why, begin
 from tokonomi.routing.failure import Failed, Health
+from tokonomi.routing.route import FALLBACK
 
 _LEEWAY_SECONDS: Final = 1.0
 
@@ -197,7 +198,10 @@ class _Journey:
         self._exchange = exchange
         if ended is not None and self._delivery.committed:
             await self._delivery.write(cost_comment(ended.call), content=False)
-        if self._failure is not None and exchange.target is not self._fallen[-1].target:
+        if self._failure is None:
+            if route == FALLBACK:
+                tell_switch(exchange, None, out.search)
+        elif exchange.target is not self._fallen[-1].target:
             tell_switch(exchange, self._failure.failed, out.search)
         exchange.patience = step.limits
         self._watch.limit_total(step.limits.total)

@@ -20,17 +20,21 @@ _PROPER_NAMES: Final = {
 """How people write the names of providers; any other stands as it is configured."""
 
 
-def tell_switch(exchange: Exchange, failed: Failed, search: SearchSettings | None) -> None:
-    """Writes that the target before has failed, where the request goes, and how it searches."""
+def tell_switch(exchange: Exchange, failed: Failed | None, search: SearchSettings | None) -> None:
+    """Writes that the target before has failed, where the request goes, and how it searches.
+
+    Without a failure the target before was not asked, since its circuit breaker is open.
+    """
     target = exchange.target
     _log.warning(
-        "[Fallback] Primary failed, switching to %s",
+        "[Fallback] Primary %s, switching to %s",
+        "is out of service" if failed is None else "failed",
         _proper_name(target),
         extra={
             "request_id": exchange.intent.request_id,
             "alias": target.label,
-            "failure": failed.kind.value,
-            "http_status": failed.status,
+            "failure": "breaker_open" if failed is None else failed.kind.value,
+            "http_status": 0 if failed is None else failed.status,
             "provider": target.name,
             "model": target.model,
         },

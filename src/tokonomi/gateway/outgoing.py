@@ -57,6 +57,19 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
     return target.terms.prefix or target.provider.prefix
 
 
+def sold_as(request: ParsedRequest, target: Target) -> str:
+    """The name that a target's model is sold under, with OpenRouter's suffix where it searches."""
+    search = _search(request, target)
+    if search is None:
+        return target.model
+    native = request.dialect in all_spoken(target.provider)
+    spoken = request.dialect if native else Dialect(first_spoken(target.provider))
+    if spoken is not Dialect.OPENAI_CHAT:
+        return target.model
+    name, _ = web_search.openrouter_model(target.model, search)
+    return name
+
+
 def outgoing(
     request: ParsedRequest, endpoint: Endpoint, target: Target, *, max_tokens: int | None = None
 ) -> Outgoing | Untranslatable:

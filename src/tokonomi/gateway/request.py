@@ -22,6 +22,8 @@ OUTPUT_LIMITS: Final[Mapping[Dialect, tuple[str, ...]]] = {
 }
 """The fields that limit an answer, by dialect. Every server that speaks it knows the last."""
 _TRUE: Final = msgspec.Raw(b"true")
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What a value raises that is of another type, or whose text is not UTF-8."""
 
 
 class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +97,7 @@ def parse(body: bytes, dialect: Dialect = Dialect.OPENAI_CHAT) -> ParsedRequest:
         raise _wrong("model", "is missing", "Name a model that GET /v1/models lists.")
     try:
         model = _decode_text(fields["model"])
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise _wrong("model", "is not a text", "Send a model's name.") from None
     stream = _flag(fields, "stream")
     options = fields.get("stream_options") if stream else None
@@ -116,14 +118,14 @@ def _flag(fields: dict[str, msgspec.Raw], name: str) -> bool:
         return False
     try:
         return bool(_decode_flag(raw))
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise _wrong(name, "is neither true nor false", "Send true or false.") from None
 
 
 def _options(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw] | None) or {}
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise _wrong("stream_options", "is not an object", "Send an object.") from None
 
 
@@ -139,7 +141,7 @@ def _user(raw: msgspec.Raw | None) -> str:
         return ""
     try:
         user = _decode_text(raw)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return ""
     return user if user.isprintable() else ""
 

@@ -15,10 +15,14 @@ from tokonomi.gateway.webhook import Webhook
 from tokonomi.pricing.book import PriceBook
 from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider
+from tokonomi.routing.watch import WatchRules
 from tokonomi.storage.master_keys import Sealed
 from tokonomi.storage.price_files import load_book
+from tokonomi.storage.watch_files import load_watch_rules
 
-_USED: Final = frozenset({Kind.ALERTS, Kind.BREAKER, Kind.PROVIDER, Kind.MODEL, Kind.PRICES})
+_USED: Final = frozenset(
+    {Kind.ALERTS, Kind.BREAKER, Kind.FALLBACK_WATCH, Kind.PROVIDER, Kind.MODEL, Kind.PRICES}
+)
 """Kinds that a snapshot is made of. Budgets, wallet rules and rates have their own way here."""
 
 
@@ -51,7 +55,7 @@ class Ingredients:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of one version of the configuration that a request needs.
+    """Everything of one version of the configuration that a gateway needs.
 
     Attributes:
         aliases: what the model names of clients lead to.
@@ -59,6 +63,7 @@ class Snapshot:
         book: every price.
         webhook: who is told of events, if anybody is.
         breaker: when circuit breakers open, and for how long.
+        watch_rules: when fallback is too much.
         ingredients: what it was made of.
     """
 
@@ -67,6 +72,7 @@ class Snapshot:
     book: PriceBook
     webhook: Webhook | None
     breaker: BreakerRules
+    watch_rules: WatchRules
     ingredients: Ingredients
 
     @property
@@ -90,6 +96,7 @@ def snapshot_of(
     Raises:
         BadConfig: a provider's key, its certificates or the webhook's secret cannot be found here.
         BadPrices: the contract is wrong.
+        BadInput: the rules of the fallback watch are wrong.
     """
     document = Document(ingredients.tables)
     providers, sealed, alerts = document.providers, ingredients.sealed, document.alerts
@@ -105,8 +112,15 @@ def snapshot_of(
         book = previous.book
     else:
         book = load_book(document.contract)
-    aliases = Aliases(document.models, providers)
-    return Snapshot(aliases, clients, book, webhook, document.breaker, ingredients)
+    return Snapshot(
+        aliases=Aliases(document.models, providers),
+        clients=clients,
+        book=book,
+        webhook=webhook,
+        breaker=document.breaker,
+        watch_rules=load_watch_rules(document.fallback_watch),
+        ingredients=ingredients,
+    )
 
 
 def _client(

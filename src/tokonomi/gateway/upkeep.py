@@ -20,7 +20,6 @@ from tokonomi.storage.fallback_watch import watch_fallbacks
 from tokonomi.storage.fired_events import fire_events
 from tokonomi.storage.keys import KeyRing
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.watch_files import load_watch_rules
 
 _log: Final = logging.getLogger("tokonomi.gateway")
 REFRESH_SECONDS: Final = 0.5
@@ -135,7 +134,7 @@ class Upkeep:
         now = datetime.now(UTC)
         end_grants(self._database, now=now)
         fired = fire_events(self._database, now, refused=self._rules.wallets_refused())
-        fired += watch_fallbacks(self._database, load_watch_rules(), now)
+        fired += watch_fallbacks(self._database, self._in_use.now.snapshot.watch_rules, now)
         for event in fired:
             _log.warning("%s: %s", event.name, event.text)
 

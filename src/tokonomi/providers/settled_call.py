@@ -16,6 +16,7 @@ from tokonomi.errors import TokonomiError
 from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Charge, Unpriced, charge
+from tokonomi.pricing.names import split_suffix
 from tokonomi.providers.adapter import Reading
 from tokonomi.providers.json_fields import is_array, is_object
 from tokonomi.providers.token_estimate import (
@@ -51,6 +52,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         intent: what was asked, by whom.
         price_as: the provider's name in the price book.
+        sold_as: the name that its model was sold under, where that is not the intent's.
         fields: the top level of the request's body.
         reading: what the reply has said.
         http_status: the provider's status, 0 when there was none.
@@ -65,6 +67,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     intent: Intent
     price_as: str
+    sold_as: str = ""
     fields: Mapping[str, msgspec.Raw]
     reading: Reading
     http_status: int = 0
@@ -219,8 +222,14 @@ def _name(text: str) -> str:
 
 def _priced(usage: Usage, attempt: Attempt, book: PriceBook) -> tuple[Charge | Unpriced, str]:
     """The cost at the price of the model that served, else of the one that was asked for."""
-    provider, asked = attempt.price_as, attempt.intent.model
+    provider, asked = attempt.price_as, attempt.sold_as or attempt.intent.model
     served = _served(attempt)
+    _, suffix = split_suffix(asked)
+    if suffix and not served.endswith(suffix):
+        # A suffix says how the model is sold, which its name in the reply need not repeat.
+        row = book.row_at(provider, served + suffix, usage.at, usage.tier, batch=usage.batch)
+        if not isinstance(row, Unpriced):
+            return charge(usage, row), ""
     row = book.row_at(provider, served, usage.at, usage.tier, batch=usage.batch)
     if not isinstance(row, Unpriced):
         return charge(usage, row), ""

@@ -92,8 +92,9 @@ def find_version(database: Database, number: int) -> Version:
     Raises:
         NotFound: there is none.
     """
-    row = database.execute(f"{_VERSIONS} WHERE version = ?", (number,)).fetchone()
-    if row is None:
+    known = 0 < number <= version_in_force(database)
+    row = known and database.execute(f"{_VERSIONS} WHERE version = ?", (number,)).fetchone()
+    if not row:
         raise NotFound(
             f"the configuration has no version {number}",
             remedy="`tokonomi config history` lists them.",

@@ -44,6 +44,7 @@ class FakeProvider:
 
     tls: ssl.SSLContext | None = None
     port: int = 0
+    """Where it listens; 0 before `start` takes a free one."""
     received: list[Received] = field(default_factory=list[Received])
     connections: int = 0
     hangups: int = 0
@@ -68,7 +69,7 @@ class FakeProvider:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self.tls)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -1,6 +1,8 @@
 """Seed 001 as it is written: Vercel's gateway first, GPT-5.1 at OpenRouter when that fails."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +108,7 @@ def provider() -> Iterator[FakeProvider]:
 def setting(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     vercel = FakeProvider()
     vercel.start()
-    text = chain(vercel.base_url, provider.base_url) + "".join(map(alias_of, FAULTS))
+    text = chain(vercel.base_url, provider.base_url) + "".join(map(alias_of, [*FAULTS, "held"]))
     gateway = GatewayProcess(tmp_path_factory.mktemp("fallback"), text)
     gateway.start()
     key, _ = gateway.make_key()
@@ -204,6 +206,23 @@ def test_the_log_says_it_in_the_words_of_the_seed_and_a_search_goes_online(
     log = setting.gateway.log
     assert "[Fallback] Primary failed, switching to OpenRouter" in log
     assert '[Fallback] Web search config: { engine: "auto", maxResults: 5 }' in log
+
+
+def test_the_log_says_it_too_where_the_primary_is_out_of_service(setting: Setting) -> None:
+    for state in ("open", "close"):
+        command = [sys.executable, "-m", "tokonomi", "breakers", state, "vercel/held"]
+        subprocess.run(command, cwd=setting.gateway.folder, check=True, capture_output=True)
+        if state == "open":
+            until(lambda: went_past_the_primary(setting))
+    assert "[Fallback] Primary is out of service, switching to OpenRouter" in setting.gateway.log
+
+
+def went_past_the_primary(setting: Setting) -> bool:
+    completions: Any = setting.client.chat.completions.with_raw_response
+    reply = completions.create(model="held", messages=HELLO)
+    request_id = reply.headers["x-tokonomi-request-id"]
+    until(lambda: setting.attempts(request_id) != [])
+    return setting.attempts(request_id) == [("openrouter", "fallback", "ok")]
 
 
 def test_a_healthy_primary_answers_alone(setting: Setting) -> None:

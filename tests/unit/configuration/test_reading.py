@@ -6,6 +6,7 @@ import pytest
 
 from tokonomi.configuration.canonical import Reading
 from tokonomi.configuration.document import Document, Item, Kind
+from tokonomi.configuration.fallback_watch import Limits
 from tokonomi.configuration.reading import read_document, read_texts
 from tokonomi.configuration.toml_text import to_toml
 from tokonomi.errors import BadConfig
@@ -54,6 +55,28 @@ def test_the_short_form_and_a_chain_of_one_are_the_same_document() -> None:
     chain = read(f"{A}[models.m]\nattempts = 2\n[[models.m.targets]]\nprovider = 'a'\nmodel = 'x'")
     assert short == chain
     assert short.tables[Item(Kind.MODEL, "m")] == {"provider": "a", "model": "x", "attempts": 2}
+
+
+def test_thresholds_of_fallback_are_read_and_only_what_is_stated_is_kept() -> None:
+    document = read("""
+        [fallback_watch]
+        source = "ours"
+        rate = { warning = "2%", critical = "1/3" }
+        [[fallback_watch.action]]
+        cause = "limit"
+        en = "Call us."
+        id = "Hubungi kami."
+    """)
+    watch = document.fallback_watch
+    assert watch is not None
+    assert (watch.rate, watch.minimum_calls) == (Limits(warning="2%", critical="1/3"), None)
+    assert document.tables[Item(Kind.FALLBACK_WATCH)] == {
+        "source": "ours",
+        "rate": {"warning": "2%", "critical": "1/3"},
+        "action": [{"cause": "limit", "en": "Call us.", "id": "Hubungi kami."}],
+    }
+    assert read(to_toml(document)) == document
+    assert read("").fallback_watch is None
 
 
 def test_own_packages_are_on_sale_the_smallest_first() -> None:
@@ -123,6 +146,11 @@ threshold = 100
 comparator = ">"
 rates = { input = "3" }
 
+[fallback_watch]
+source = "us"
+currency = "USD"
+day_cost = { warning = "6", critical = "31.25" }
+
 [prices.calendar.holidays]
 source = "us"
 days = ["2026-01-01"]
@@ -191,6 +219,13 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
         (
             "[alerts]\nwebhook = 'https://a/b'\nsecret_env = 'A'\nsecret_file = 'b'",
             f"t.toml:1: alerts: names more than one secret. {SECRETS}",
+        ),
+        (
+            "[fallback_watch]\nsource = 'a'\nrate = { warning = '9%', critical = '5%' }",
+            (
+                "t.toml:1: fallback_watch: rate is critical at 5%, before it warns at 9%."
+                " Make critical the higher one."
+            ),
         ),
         ("[alrts]\nx = 1", "t.toml:1: alrts: no such section. Did you mean alerts?"),
         (

@@ -261,3 +261,16 @@ def test_a_missing_rate_is_named_with_the_command_that_sets_it(book: PriceBook) 
     assert isinstance(refused, Refused)
     assert refused.code == "price_unknown"
     assert "`tokonomi budget rate USD IDR RATE --source WHERE`" in refused.what
+
+
+def test_a_search_at_a_fallback_is_held_by_its_fee_and_counts_for_the_models_own_budget(
+    book: PriceBook,
+) -> None:
+    searching = routing.Target(provider="openrouter", web_search=routing.WebSearch())
+    target = Target("openrouter", PROVIDER, "openai/gpt-5.1", "paper", terms=searching)
+    rule = budget(scope={"model": "openai/gpt-5.1"}, amount="1000")
+    asked = exchange("openai/gpt-5.1", max_tokens=10, web_search_options={})
+    [claim] = claimed(Rules([rule]), replace(asked, target=target), book).claims
+    # The results may fill the window of 400,000 tokens at 1.25 USD a million, read ten times;
+    # 100 output tokens at 10 USD a million, and 0.02 USD for the search.
+    assert claim.amount == Money.parse("5.021", "USD").sub_units

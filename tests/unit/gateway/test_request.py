@@ -138,3 +138,18 @@ def test_a_limit_of_output_is_sent_under_the_name_that_the_dialect_knows() -> No
     ):
         sent = json.loads(parse(b'{"model":"m"}', dialect).body_for("m", max_tokens=5))
         assert sent == {"model": "m", name: 5}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model":"\xff"}', "model"),
+        (b'{"model":"m","stream":"\xff"}', "stream"),
+        (b'{"model":"m","stream":true,"stream_options":{"\xff":1}}', "stream_options"),
+    ],
+)
+def test_text_that_is_not_utf_8_is_a_wrong_value_and_no_defect(body: bytes, param: str) -> None:
+    with pytest.raises(WireError) as refused:
+        parse(body)
+    assert (refused.value.status, refused.value.param) == (400, param)
+    assert parse(b'{"model":"m","user":"\xff"}').user == ""

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
-from tokonomi.pricing.charge import Unpriced
+from tokonomi.money import Money
+from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.settled_call import Attempt, Ending, estimate, settled
 from tokonomi.storage.price_files import load_book
@@ -61,3 +63,20 @@ def test_neither_of_two_names_has_a_price_and_the_one_that_served_is_named() -> 
     reply = {"model": "nor-this-one", "usage": usage}
     call = call_of(attempt({}, reply=reply), Ending(Status.OK))
     assert call.cost == Unpriced("no price source knows openai/nor-this-one")
+
+
+@pytest.mark.parametrize("served", ["openai/gpt-5.1", "openai/gpt-5.1:online"])
+def test_a_search_by_suffix_is_charged_for_whatever_name_the_reply_repeats(served: str) -> None:
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}
+    cited = {"type": "url_citation", "url_citation": {"url": "https://example.com"}}
+    choice = {"index": 0, "message": {"content": "Jakarta", "annotations": [cited]}}
+    reply = {"model": served, "choices": [choice], "usage": usage}
+    plain = attempt({}, reply=reply)
+    asked = msgspec.structs.replace(plain.intent, model="openai/gpt-5.1")
+    searched = msgspec.structs.replace(
+        plain, intent=asked, price_as="openrouter", sold_as="openai/gpt-5.1:online"
+    )
+    cost = call_of(searched, Ending(Status.OK)).cost
+    assert isinstance(cost, Charge)
+    # 1,000 tokens at 1.25, 100 at 10 USD a million, and 0.02 USD for the search.
+    assert cost.total == Money.parse("0.02225", "USD")

@@ -158,9 +158,10 @@ def test_going_back_is_a_new_version_and_what_was_spent_stays_spent(database: Da
     assert (standing.balance.limit, standing.balance.spent) == (10 * 10**12, 4 * 10**12)
 
 
-def test_a_version_that_is_not_there_is_told(database: Database) -> None:
-    with pytest.raises(NotFound, match="no version 7"):
-        config_store.document_of(database, 7)
+@pytest.mark.parametrize("number", [7, 0, -1, 2**70])
+def test_a_version_that_is_not_there_is_told(database: Database, number: int) -> None:
+    with pytest.raises(NotFound, match=f"no version {number}"):
+        config_store.document_of(database, number)
 
 
 def test_the_last_author_of_an_item_is_known_after_it_was_removed(database: Database) -> None:

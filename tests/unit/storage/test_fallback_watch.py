@@ -205,11 +205,7 @@ minimum_calls = 10
 currency = "USD"
 rate = { warning = "1/3", critical = "50%" }
 day_cost = { warning = "5", critical = "12.50" }
-action = [
-  { cause = "gateway", en = "a", id = "b" },
-  { cause = "limit", en = "a", id = "b" },
-  { cause = "primary", en = "a", id = "b" },
-]
+action = [{ cause = "limit", en = "Call us.", id = "Hubungi kami." }]
 """
 
 
@@ -219,6 +215,15 @@ def test_own_rules_are_read_from_a_file_in_any_currency(tmp_path: Path) -> None:
     rules = load_watch_rules(file)
     assert (rules.currency, rules.cost_critical) == ("USD", Money.parse("12.50", "USD"))
     assert rules.rate_warning == Fraction(1, 3)
+    assert rules.actions[Cause.LIMIT]["id"] == "Hubungi kami."
+    assert rules.actions[Cause.GATEWAY] == load_watch_rules().actions[Cause.GATEWAY]
+
+
+def test_what_own_rules_leave_out_is_as_the_package_says(tmp_path: Path) -> None:
+    file = tmp_path / "watch.toml"
+    file.write_text('source = "ours"\nminimum_calls = 3', "utf-8")
+    bundled = load_watch_rules()
+    assert load_watch_rules(file) == replace(bundled, source="ours", minimum_calls=3)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +231,11 @@ def test_own_rules_are_read_from_a_file_in_any_currency(tmp_path: Path) -> None:
     [
         ("minimum_calls", "minimal_calls", "unknown field"),
         ('"50%"', '"half"', "is not a share"),
-        ('"50%"', '"10%"', "critical before it warns"),
-        ('"12.50"', '"4"', "critical before it warns"),
-        ('  { cause = "limit", en = "a", id = "b" },\n', "", "no action for limit"),
+        ('"50%"', '"10%"', "rate is critical at 10%, before it warns at 1/3"),
+        ('"12.50"', '"4"', "day_cost is critical at 4, before it warns at 5"),
+        ('currency = "USD"\n', "", "State currency and day_cost together"),
+        ("= 10", "= 0", "minimum_calls is 0"),
+        ("action = [", 'action = [{ cause = "limit", en = "a", id = "b" }, ', "two actions"),
         ("source =", "source", "watch.toml"),
     ],
 )
