@@ -247,6 +247,7 @@ def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
     status, made = api.ask("POST", "/keys", {"name": "shop", "limits": bound})
     assert (status, made["secret"][:3], made["key"]["limits"]) == (201, "tk-", whole)
     path = f"/keys/{made['key']['id']}"
+    assert made["key"]["bound_to"] == {"user": "", "feature": "", "tags": {}}
     assert api.ask("GET", "/keys")[1] == [made["key"]]
     until = "2027-01-01T00:00:00Z"
     limits = api.ask("PUT", f"{path}/limits", {"concurrent": 3, "expires": until})[1]["limits"]
@@ -258,6 +259,21 @@ def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
     wrong = {"requests_per_minute": 0}
     assert api.error("PUT", f"{path}/limits", wrong) == (400, "bad_input")
     assert api.error("PUT", "/keys/key_x/limits", {}) == (404, "not_found")
+
+
+def test_what_a_key_is_bound_to_is_stated_anew_and_survives_its_limits(api: Api) -> None:
+    ani = {"user": "ani", "feature": "", "tags": {"plan": "pro"}}
+    made = api.ask("POST", "/keys", {"name": "shop", "bound_to": ani})[1]["key"]
+    path = f"/keys/{made['id']}"
+    assert made["bound_to"] == ani
+    assert api.ask("PUT", f"{path}/limits", {"concurrent": 3})[1]["bound_to"] == ani
+    growth = {"user": "", "feature": "growth", "tags": {}}
+    bound = api.ask("PUT", f"{path}/binding", {"feature": "growth"})[1]
+    assert (bound["bound_to"], bound["limits"]["concurrent"]) == (growth, 3)
+    assert api.ask("GET", "/keys")[1] == [bound]
+    assert api.error("PUT", f"{path}/binding", {"tags": {"a": ""}}) == (400, "bad_input")
+    assert api.error("PUT", f"{path}/binding", {"usr": "ani"}) == (400, "bad_input")
+    assert api.error("PUT", "/keys/key_x/binding", {}) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,21 @@ def test_a_key_is_bound_when_it_is_made_and_later_and_set_free(typed: Typed) -> 
     assert typed("keys", "limit", key["id"], "--concurrent", "0")[0] == 1
 
 
+def test_a_key_is_bound_to_a_user_a_feature_and_tags(typed: Typed) -> None:
+    typed("keys", "create", "--name", "a", "--user", "ani", "--tag", "plan=pro", "--tag", "b=1")
+    (key,) = rows(typed("keys", "list", "--format", "json"))
+    assert key["bound_to"] == "tag:b=1, tag:plan=pro, user=ani"
+    changed = typed("keys", "limit", key["id"], "--feature", "growth", "--rpm", "9")
+    bound = "feature=growth, tag:b=1, tag:plan=pro, user=ani"
+    assert changed[1].endswith(f": 9 requests a minute; bound to {bound}\n")
+    fewer = typed("keys", "limit", key["id"], "--tag", "plan=free", "--user", "none")
+    assert fewer[1].endswith("; bound to feature=growth, tag:plan=free\n")
+    free = typed("keys", "limit", key["id"], "--tag", "none", "--feature", "none", "--rpm", "none")
+    assert free[1].endswith(": no limits\n")
+    assert typed("keys", "limit", key["id"], "--tag", "plan")[0] == 2
+    assert typed("keys", "limit", key["id"], "--user", " ani")[0] == 1
+
+
 def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
     typed("credits", "purchase", "extension-s", "--wallet", "user=ani", "--payment", "p-1")
     typed("credits", "grant", "10", "--wallet", "user=ani", "--promotion", "hi", "--days", "30")
