@@ -53,7 +53,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A key to be made."""
 
     name: str
-    project: str = "default"
+    project: str = keys.DEFAULT_PROJECT
     limits: KeyLimits | None = None
     bound_to: KeyBinding | None = None
 

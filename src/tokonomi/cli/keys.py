@@ -15,6 +15,7 @@ from tokonomi.cli.store_options import DEFAULT_STORE, Place, in_utc, pairs
 from tokonomi.reports.tables import Heading, Table
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import (
+    DEFAULT_PROJECT,
     FREE,
     Key,
     Terms,
@@ -102,7 +103,7 @@ UNSAID: Final = KeyTerms()
 def create_key(
     *,
     name: str,
-    project: str = "default",
+    project: str = DEFAULT_PROJECT,
     terms: KeyTerms = UNSAID,
     place: Place = DEFAULT_STORE,
 ) -> None:

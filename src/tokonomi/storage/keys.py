@@ -25,6 +25,8 @@ from tokonomi.storage.database import Database, Row
 from tokonomi.storage.rate_limits import limits_of_keys, set_limits
 
 PREFIX: Final = "tk-"
+DEFAULT_PROJECT: Final = "default"
+"""Whose calls a key makes when nobody says whose."""
 _RANDOM_BYTES: Final = 32
 _HINT_LENGTH: Final = 4
 _ID_BYTES: Final = 6

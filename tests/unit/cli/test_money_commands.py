@@ -59,8 +59,29 @@ def test_the_packages_of_the_seed_are_sold_used_and_paid_back_exactly(typed: Typ
 def test_a_payment_for_another_wallet_is_told_in_one_line(typed: Typed) -> None:
     typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
     told = typed("credits", "purchase", "paper", "--wallet", "user=budi", "--payment", "p-1")
-    what = "conflict: payment/p-1 granted 300 credits to user:ani."
+    what = "conflict: payment/p-1 granted 300 credits to default:user:ani."
     assert told == (1, "", f"{what} Send that again unchanged, or use a new id.\n")
+
+
+def test_wallets_of_one_name_in_two_projects_are_two(typed: Typed) -> None:
+    for project in ("acme/shop", "chat"):
+        typed("keys", "create", "--name", "a", "--project", project)
+    buy = ("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    several = "bad_input: there are 2 projects: acme/shop, chat."
+    assert typed(*buy) == (1, "", f"{several} Say whose wallet is meant with the project.\n")
+    assert typed(*buy, "--project", "acme/shop")[0] == 0
+    gift = ("credits", "grant", "10", "--wallet", "user=ani", "--promotion", "hi")
+    assert typed(*gift, "--project", "chat")[0] == 0
+    listed = rows(typed("credits", "wallets", "--format", "json"))
+    assert [(each["wallet"], each["balance"]) for each in listed] == [
+        ("acme/shop:user:ani", "300"),
+        ("chat:user:ani", "10"),
+    ]
+    of_chat = rows(typed("credits", "wallets", "--project", "chat", "--format", "json"))
+    assert of_chat == listed[1:]
+    shown = rows(typed("credits", "show", "user=ani", "--project", "chat", "--format", "json"))
+    assert [each["grant"] for each in shown] == ["promotion/hi"]
+    assert "closing 10 credits" in typed("credits", "statement", "chat:user:ani")[1]
 
 
 def test_a_rehearsal_says_so_and_writes_nothing(typed: Typed) -> None:
@@ -153,7 +174,7 @@ def test_events_are_listed_with_what_became_of_telling_them(typed: Typed, store:
         due = [
             Event(account, "spent 50%", "budget", "budget a all", "half of it"),
             Event(account, "spent 80%", "budget", "budget a all", "most of it"),
-            Event(account, "credits_low", "wallet", "wallet user:ani", "9 credits left"),
+            Event(account, "credits_low", "wallet", "wallet default:user:ani", "9 credits left"),
         ]
         fire(database, due, now=at)
         told = claim_event(database, now=at)
