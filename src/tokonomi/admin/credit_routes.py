@@ -50,7 +50,7 @@ from tokonomi.storage.package_files import offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
 from tokonomi.storage.wallet_names import wallet_named
 from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
-from tokonomi.storage.wallet_statements import statement_of
+from tokonomi.storage.wallet_statements import booked_until, statement_of
 from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, refund, wallets
 
 OfProject = Annotated[
@@ -143,9 +143,10 @@ def wallet_statement(
     until: FromQuery[datetime | None] = None,
 ) -> StatementView:
     """Every movement of a wallet from `since` to before `until`, with the money that was paid."""
-    first, last = in_utc(since) or BEGINNING, in_utc(until) or utc_now()
+    first, last = in_utc(since) or BEGINNING, in_utc(until)
     with stores_of(state).opened() as database:
         whose = wallet_named(database, wallet, project=project)
+        last = last or booked_until(database, whose, now=utc_now())
         return statement_view(statement_of(database, whose, since=first, until=last))
 
 

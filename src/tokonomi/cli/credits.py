@@ -44,7 +44,7 @@ from tokonomi.storage.package_files import load_offer, offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
 from tokonomi.storage.wallet_names import wallet_named
 from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
-from tokonomi.storage.wallet_statements import statement_of
+from tokonomi.storage.wallet_statements import booked_until, statement_of
 from tokonomi.storage.wallet_store import StoredGrant, buy, grants_of, promote, wallets
 from tokonomi.storage.wallet_store import promotion as gift_of
 from tokonomi.storage.wallet_store import refund as pay_back
@@ -294,11 +294,12 @@ def wallet_statement(
         place: which store.
         answer: how the answer is written.
     """
-    first, last = in_utc(since) or BEGINNING, in_utc(until) or utc_now()
-    if last < first:
+    first, last = in_utc(since) or BEGINNING, in_utc(until)
+    if last is not None and last < first:
         raise WrongUsage(f"--until {last:%Y-%m-%d} is before --since {first:%Y-%m-%d}")
     with place.opened() as database:
         whose = wallet_named(database, wallet, project=project)
+        last = last or booked_until(database, whose, now=utc_now())
         found = statement_of(database, whose, since=first, until=last)
     answer.print(statement_table(found, answer.words))
 

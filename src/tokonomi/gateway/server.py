@@ -33,6 +33,7 @@ from tokonomi.gateway.messenger import Messenger
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
+from tokonomi.gateway.steady_clock import SteadyClock
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
 from tokonomi.gateway.watching import Watching
@@ -141,6 +142,7 @@ async def open_gateway(
     environ: Mapping[str, str],
     *,
     beside: Mapping[str, Application] | None = None,
+    clock: SteadyClock | None = None,
 ) -> Gateway:
     """The application with everything open behind it. It closes all when the server ends.
 
@@ -166,11 +168,10 @@ async def open_gateway(
 
     in_use = ConfigurationInUse(first, around, dispatcher_of)
     worker = Worker(database, worker_id)
-    upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers)
+    upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers, clock=clock)
     await asyncio.to_thread(upkeep.run_once)
     messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(each) for each in (upkeep.run(), messenger.run())]
+    tasks = [asyncio.create_task(each) for each in (upkeep.run(), messenger.run())]
     _warn_of_strangers(config)
 
     async def close() -> None:
