@@ -294,7 +294,7 @@ def test_what_a_key_is_bound_to_is_stated_anew_and_survives_its_limits(api: Api)
     path = f"/keys/{made['id']}"
     assert made["bound_to"] == ani
     assert api.ask("PUT", f"{path}/limits", {"concurrent": 3})[1]["bound_to"] == ani
-    growth = {"user": "", "feature": "growth", "tags": {}}
+    growth: dict[str, Any] = {"user": "", "feature": "growth", "tags": {}}
     bound = api.ask("PUT", f"{path}/binding", {"feature": "growth"})[1]
     assert (bound["bound_to"], bound["limits"]["concurrent"]) == (growth, 3)
     assert api.ask("GET", "/keys")[1] == [bound]
