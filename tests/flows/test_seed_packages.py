@@ -167,20 +167,20 @@ def test_a_payment_is_booked_once(shop: Shop) -> None:
     assert (bought["grant"], bought["credits"], bought["paid"]) == ("payment/p-1", "300", "80000")
     assert shop.typed(*buy) == [bought]
     assert shop.refused("credits", "purchase", "extension-s", *buy[3:]).startswith("conflict: ")
-    assert shop.left("user:ani") == 300 * MILLI
+    assert shop.left("demo:user:ani") == 300 * MILLI
 
 
 def test_a_gift_burns_before_the_paper_and_both_as_the_model_counts(shop: Shop) -> None:
     shop.typed("credits", "grant", "0.5", "--wallet", "user=ani", "--promotion", "welcome")
     before = shop.demo.counters()
-    while shop.burned("user:ani") <= 2 * 500:
-        shop.call("user:ani", user="ani")
-    calls = shop.paid["user:ani"]
+    while shop.burned("demo:user:ani") <= 2 * 500:
+        shop.call("demo:user:ani", user="ani")
+    calls = shop.paid["demo:user:ani"]
     # The call that needs more than the gift has left takes the rest from the Paper.
     grants = shop.typed("credits", "show", "user=ani", "--ended")
     assert {each["grant"]: milli(each["used"]) for each in grants} == {
         "promotion/welcome": 500,
-        "payment/p-1": shop.burned("user:ani") - 500,
+        "payment/p-1": shop.burned("demo:user:ani") - 500,
     }
     moved = {name: count - before[name] for name, count in shop.demo.counters().items()}
     rows = [shop.demo.row_of(request_id) for request_id, _ in calls]
@@ -193,7 +193,7 @@ def test_a_gift_burns_before_the_paper_and_both_as_the_model_counts(shop: Shop) 
 
 
 def test_only_unused_paid_credits_are_paid_back(shop: Shop) -> None:
-    left = shop.left("user:ani")
+    left = shop.left("demo:user:ani")
     paper = ("credits", "refund", "payment/p-1")
     too_much = shop.refused(*paper, "--refund", "r-0", "--amount", str(left // MILLI + 1))
     assert "cannot be paid back" in too_much
@@ -204,36 +204,36 @@ def test_only_unused_paid_credits_are_paid_back(shop: Shop) -> None:
         [receipt] = shop.typed(*back)
         assert (receipt["credits"], receipt["paid_back"]) == ("297", "79200")
         assert shop.typed(*back) == [receipt]
-        assert shop.left("user:ani") == left - 297 * MILLI
-        until(lambda: shop.events("user:ani")["credits_low"])
+        assert shop.left("demo:user:ani") == left - 297 * MILLI
+        until(lambda: shop.events("demo:user:ani")["credits_low"])
 
 
 def test_a_wallet_runs_low_then_empty_is_told_and_topped_up(shop: Shop) -> None:
-    refused = burn_until_refused(shop, "user:ani", user="ani")
+    refused = burn_until_refused(shop, "demo:user:ani", user="ani")
     body: Any = refused.body
     assert (refused.status_code, refused.code) == (402, "credits_exhausted")
     assert body["metadata"]["reason"] == "spent"
-    assert body["metadata"]["limit_source"] == "wallet user:ani"
-    left = shop.left("user:ani")
+    assert body["metadata"]["limit_source"] == "wallet demo:user:ani"
+    left = shop.left("demo:user:ani")
     assert milli(body["metadata"]["available"]) == left < milli(body["metadata"]["needed"])
-    until(lambda: shop.events("user:ani")["credits_exhausted"])
-    assert shop.events("user:ani") == Counter(credits_low=1, credits_exhausted=1)
+    until(lambda: shop.events("demo:user:ani")["credits_exhausted"])
+    assert shop.events("demo:user:ani") == Counter(credits_low=1, credits_exhausted=1)
 
     shop.typed("credits", "purchase", "extension-s", "--wallet", "user=ani", "--payment", "p-2")
-    shop.call("user:ani", user="ani")
+    shop.call("demo:user:ani", user="ani")
     [rest] = shop.typed("credits", "refund", "payment/p-2", "--refund", "r-2")
     assert Decimal(rest["paid_back"]) == Decimal(rest["credits"]) * 500
-    totals = adds_up(shop, "user:ani")
+    totals = adds_up(shop, "demo:user:ani")
     assert (totals["purchase"], totals["promotion"]) == (350 * MILLI, 500)
     assert shop.typed("ledger", "verify") == []
 
 
 def test_a_call_and_a_purchase_open_down_to_their_entries(shop: Shop) -> None:
-    request_id, usage = shop.paid["user:ani"][0]
+    request_id, usage = shop.paid["demo:user:ani"][0]
     entries = shop.typed("ledger", "explain", request_id)
     held = sum(milli(each["amount"]) for each in entries if each["kind"] == "held")
     [burn] = [each for each in entries if each["kind"] == "capture"]
-    assert burn["account"] == "wallet:user:ani:grant:promotion/welcome"
+    assert burn["account"] == "wallet:demo:user:ani:grant:promotion/welcome"
     assert milli(burn["amount"]) == usage.total_tokens < held
     [fund] = shop.typed("ledger", "explain", "payment/p-1")
     assert (fund["kind"], fund["sink"], fund["amount"]) == ("fund", "issued", "300")
@@ -241,7 +241,7 @@ def test_a_call_and_a_purchase_open_down_to_their_entries(shop: Shop) -> None:
 
 def test_each_document_pays_from_a_wallet_of_its_own(shop: Shop) -> None:
     bind(shop, "tag:document")
-    wallet, path = "tag.document:skripsi-7", "/wallets/tag:document=skripsi-7"
+    wallet, path = "demo:tag.document:skripsi-7", "/wallets/tag:document=skripsi-7"
     first = shop.asked("POST", f"{path}/purchases", {"package": "paper"}, once="p-3")
     assert shop.asked("POST", f"{path}/purchases", {"package": "paper"}, once="p-3") == first
     of_document: Any = {"extra_headers": {"x-tokonomi-tags": "document=skripsi-7"}}
@@ -249,7 +249,7 @@ def test_each_document_pays_from_a_wallet_of_its_own(shop: Shop) -> None:
     shop.asked("POST", f"{path}/purchases", {"package": "extension-s"}, once="p-4")
     shop.call(wallet, **of_document)
     of_another: Any = {"extra_headers": {"x-tokonomi-tags": "document=skripsi-8"}}
-    assert refusal(shop, **of_another) == ("spent", "wallet tag.document:skripsi-8")
+    assert refusal(shop, **of_another) == ("spent", "wallet demo:tag.document:skripsi-8")
     assert adds_up(shop, wallet)["purchase"] == 350 * MILLI
     stated = shop.asked("GET", f"{path}/statement")
     assert milli(stated["closing"]) == 350 * MILLI - shop.burned(wallet)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tokonomi.credits.grant import Grant, Used, burn_order, ending, refund, worth
 from tokonomi.credits.notices import Level, Notice, NoticeKey, due_notice
-from tokonomi.credits.wallet import Entry, EntryKind, statement, wallet_id
+from tokonomi.credits.wallet import Entry, EntryKind, WalletName, statement, wallet_name
 from tokonomi.credits.weights import Weights, credits_bound, credits_used
 from tokonomi.errors import BadInput
 from tokonomi.ledger.account import Balance
@@ -37,7 +37,7 @@ def grants(draw: st.DrawFn) -> Grant:
     sold = draw(st.booleans())
     return Grant(
         id=draw(st.text(alphabet="abc", min_size=1, max_size=4)),
-        wallet="user:ani",
+        wallet="default:user:ani",
         amount=draw(st.integers(1, 30)),
         granted_at=day(begins),
         expires_at=None if ends is None else day(ends),
@@ -182,13 +182,13 @@ def test_however_a_wallet_empties_each_notice_is_told_at_most_once_per_top_up(
             balance, newest = balance + 100, f"payment/{number}"
         else:
             balance -= min(burn, balance)
-        level = Level(wallet="user:ani", balance=balance, newest=newest)
+        level = Level(wallet="default:user:ani", balance=balance, newest=newest)
         due = due_notice(level, low_at=low_at, fired=told)
         if due is not None:
             told.append(due)
         expected = Notice.EXHAUSTED if balance == 0 else Notice.LOW
         reached = balance <= low_at or balance == 0
-        assert (NoticeKey("user:ani", expected, newest) in told) or not reached
+        assert (NoticeKey("default:user:ani", expected, newest) in told) or not reached
     assert len(told) == len(set(told))
 
 
@@ -196,12 +196,15 @@ names = st.sampled_from(["user", "project", "tag:user", "tag:a", "tag:a:b", "tag
 values = st.text(alphabet="ab:%,=.", min_size=1, max_size=3)
 
 
-@given(names, values, names, values)
-def test_two_wallets_share_an_id_only_if_they_are_one(
-    per: str, value: str, other_per: str, other_value: str
-) -> None:
-    same = wallet_id(per, value) == wallet_id(other_per, other_value)
-    assert same == ((per, value) == (other_per, other_value))
+wallet_names = st.builds(WalletName, values, names, values).map(
+    lambda name: WalletName(name.project, name.per, name.project) if name.per == "project" else name
+)
+
+
+@given(wallet_names, wallet_names)
+def test_two_wallets_share_an_id_only_if_they_are_one(one: WalletName, other: WalletName) -> None:
+    assert (one.id == other.id) == (one == other)
+    assert wallet_name(one.id) == one
 
 
 class Wallet(RuleBasedStateMachine):
@@ -311,10 +314,12 @@ class Wallet(RuleBasedStateMachine):
     @invariant()
     def the_statement_agrees_with_the_model(self) -> None:
         in_wallet = sum(self.model.values()) + sum(self.model_held.values())
-        whole = statement("user:ani", self.entries, since=START, until=day(self.now + 1))
+        whole = statement("default:user:ani", self.entries, since=START, until=day(self.now + 1))
         assert (whole.opening, whole.closing) == (0, in_wallet)
-        early = statement("user:ani", self.entries, since=START, until=day(self.now))
-        late = statement("user:ani", self.entries, since=day(self.now), until=day(self.now + 1))
+        early = statement("default:user:ani", self.entries, since=START, until=day(self.now))
+        late = statement(
+            "default:user:ani", self.entries, since=day(self.now), until=day(self.now + 1)
+        )
         assert (early.closing, late.closing) == (late.opening, in_wallet)
         assert {kind: early.totals[kind] + late.totals[kind] for kind in EntryKind} == whole.totals
 

@@ -238,3 +238,17 @@ def test_a_clock_that_goes_back_gives_nothing() -> None:
     sooner_and_later = [later.at(at * SECOND_US).left for at in (9, 10, 11)]
     assert sooner_and_later == [0, 0, 1]
     assert all(a <= b for a, b in pairwise(sooner_and_later))
+
+
+@given(
+    taken=st.integers(0, 60),
+    ahead_us=st.integers(MINUTE_US + 1, 10**12),
+    wait_us=st.integers(0, MINUTE_US),
+)
+def test_a_clock_that_was_set_far_back_gives_nothing_and_takes_no_time_away(
+    taken: int, ahead_us: int, wait_us: int
+) -> None:
+    there = Bucket(60, taken=taken * MINUTE_US, at_us=10**13 + ahead_us)
+    back = there.at(10**13)
+    assert (back.taken, back.at_us) == (there.taken, 10**13)
+    assert back.at(10**13 + wait_us).taken == max(taken * MINUTE_US - wait_us * 60, 0)

@@ -66,7 +66,7 @@ def test_every_grant_ends_once_and_nothing_of_it_is_lost(new_store: NewStore) ->
         looks: list[int],
     ) -> None:
         run = next(RUNS)
-        wallet = f"user:u{run}"
+        wallet = f"shop:user:u{run}"
         made = [
             promote(
                 database,
@@ -128,7 +128,9 @@ def storm(store: Path | str, work: Callable[[Database, int], object], times: int
 def test_a_payment_told_by_many_at_once_grants_once(new_store: NewStore) -> None:
     store = new_store()
     answers = storm(
-        store, lambda db, _: buy(db, PAPER, wallet="user:ani", payment_id="p-1", now=NOW), 40
+        store,
+        lambda db, _: buy(db, PAPER, wallet="default:user:ani", payment_id="p-1", now=NOW),
+        40,
     )
     assert len(set(map(str, answers))) == 1
     with contextlib.closing(open_store(store)) as database:
@@ -140,7 +142,7 @@ def test_a_payment_told_for_two_wallets_at_once_grants_one_of_them(new_store: Ne
     store = new_store()
     answers = storm(
         store,
-        lambda db, n: buy(db, PAPER, wallet=f"user:{n % 2}", payment_id="p-1", now=NOW),
+        lambda db, n: buy(db, PAPER, wallet=f"shop:user:{n % 2}", payment_id="p-1", now=NOW),
         20,
     )
     granted = [each for each in answers if isinstance(each, Grant)]
@@ -154,8 +156,8 @@ def test_a_payment_told_for_two_wallets_at_once_grants_one_of_them(new_store: Ne
 def test_a_storm_of_refunds_pays_back_no_more_than_was_paid(new_store: NewStore) -> None:
     store = new_store()
     with contextlib.closing(open_store(store)) as database:
-        grant = buy(database, PAPER, wallet="user:ani", payment_id="p-1", now=NOW)
-        assert calls_in(database).use("user:ani", 90_000)
+        grant = buy(database, PAPER, wallet="default:user:ani", payment_id="p-1", now=NOW)
+        assert calls_in(database).use("default:user:ani", 90_000)
     answers = storm(
         store, lambda db, n: refund(db, f"r-{n // 2}", grant.id, amount=7_001, now=NOW), 80
     )
@@ -175,11 +177,11 @@ def test_many_sweeps_at_once_end_a_grant_once(new_store: NewStore) -> None:
     monthly = replace(PAPER, expires_after_days=30, rollover_cap=50_000)
     with contextlib.closing(open_store(store)) as database:
         for number in range(5):
-            buy(database, monthly, wallet="user:ani", payment_id=f"p-{number}", now=NOW)
+            buy(database, monthly, wallet="default:user:ani", payment_id=f"p-{number}", now=NOW)
     over = NOW + timedelta(days=30)
     answers = storm(store, lambda db, _: len(end_grants(db, now=over)), 16)
     assert sum(each for each in answers if isinstance(each, int)) == 5
     with contextlib.closing(open_store(store)) as database:
-        assert sums(database, "user:ani", Sink.BREAKAGE) == 5 * 250_000
+        assert sums(database, "default:user:ani", Sink.BREAKAGE) == 5 * 250_000
         assert [each.balance for each in wallets(database)] == [5 * 50_000]
         assert verify(database).imbalances == ()

@@ -5,12 +5,12 @@ ledger: there is no second memory of answers that could disagree with it.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post, put
 from litestar.datastructures import State
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from tokonomi.admin.shapes import (
     EndedView,
@@ -48,9 +48,15 @@ from tokonomi.reports.wallets import BEGINNING
 from tokonomi.storage.changes import Change
 from tokonomi.storage.package_files import offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
-from tokonomi.storage.wallet_statements import statement_of
+from tokonomi.storage.wallet_names import wallet_named
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
+from tokonomi.storage.wallet_statements import booked_until, statement_of
 from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, refund, wallets
+
+OfProject = Annotated[
+    str,
+    QueryParameter(description="Whose project the wallet is in; needed where there are several."),
+]
 
 
 @get("/packages", sync_to_thread=True, tags=["credits"], operation_id="list_packages")
@@ -97,10 +103,10 @@ def remove_wallet_rule(
 
 
 @get("/wallets", sync_to_thread=True, tags=["credits"], operation_id="list_wallets")
-def list_wallets(state: State) -> list[WalletView]:
-    """All wallets with what they hold."""
+def list_wallets(state: State, *, project: OfProject = "") -> list[WalletView]:
+    """All wallets with what they hold, or those of a project."""
     with stores_of(state).opened() as database:
-        return [wallet_view(each) for each in wallets(database)]
+        return [wallet_view(each) for each in wallets(database, project=project)]
 
 
 @get(
@@ -110,13 +116,16 @@ def list_wallets(state: State) -> list[WalletView]:
     operation_id="list_grants",
 )
 def list_grants(
-    state: State, wallet: FromPath[str], *, ended: FromQuery[bool] = False
+    state: State,
+    wallet: FromPath[str],
+    *,
+    project: OfProject = "",
+    ended: FromQuery[bool] = False,
 ) -> list[GrantStanding]:
     """The grants of a wallet in the order in which they burn; with `ended` also the others."""
     with stores_of(state).opened() as database:
-        return [
-            grant_standing(each) for each in grants_of(database, wallet_named(wallet), ended=ended)
-        ]
+        whose = wallet_named(database, wallet, project=project)
+        return [grant_standing(each) for each in grants_of(database, whose, ended=ended)]
 
 
 @get(
@@ -129,13 +138,16 @@ def wallet_statement(
     state: State,
     wallet: FromPath[str],
     *,
+    project: OfProject = "",
     since: FromQuery[datetime | None] = None,
     until: FromQuery[datetime | None] = None,
 ) -> StatementView:
     """Every movement of a wallet from `since` to before `until`, with the money that was paid."""
-    first, last = in_utc(since) or BEGINNING, in_utc(until) or utc_now()
+    first, last = in_utc(since) or BEGINNING, in_utc(until)
     with stores_of(state).opened() as database:
-        return statement_view(statement_of(database, wallet_named(wallet), since=first, until=last))
+        whose = wallet_named(database, wallet, project=project)
+        last = last or booked_until(database, whose, now=utc_now())
+        return statement_view(statement_of(database, whose, since=first, until=last))
 
 
 @post(
@@ -150,6 +162,7 @@ def purchase(
     data: JSONBody[PurchaseRequest],
     idempotency_key: IdempotencyKey,
     *,
+    project: OfProject = "",
     dry_run: DryRun = False,
 ) -> GrantView:
     """The grant of a payment, whose id is the Idempotency-Key."""
@@ -158,7 +171,7 @@ def purchase(
         grant = buy(
             database,
             package,
-            wallet=wallet_named(wallet),
+            wallet=wallet_named(database, wallet, project=project),
             payment_id=idempotency_key,
             now=utc_now(),
             dry_run=dry_run,
@@ -178,19 +191,20 @@ def grant_credits(
     data: JSONBody[PromotionRequest],
     idempotency_key: IdempotencyKey,
     *,
+    project: OfProject = "",
     dry_run: DryRun = False,
 ) -> GrantView:
     """Promotional credits, given once for the Idempotency-Key."""
-    wanted = promotion(
-        idempotency_key,
-        wallet=wallet_named(wallet),
-        amount=credits_from_text(data.credits),
-        now=utc_now(),
-        days=data.days,
-        priority=data.priority,
-        rollover_cap=credits_from_text(data.rollover),
-    )
     with stores_of(state).opened() as database:
+        wanted = promotion(
+            idempotency_key,
+            wallet=wallet_named(database, wallet, project=project),
+            amount=credits_from_text(data.credits),
+            now=utc_now(),
+            days=data.days,
+            priority=data.priority,
+            rollover_cap=credits_from_text(data.rollover),
+        )
         return grant_view(promote(database, wanted, dry_run=dry_run))
 
 

@@ -10,7 +10,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 
-from tokonomi.admin.key_routes import KeyLimits, NewKey
+from tokonomi.admin.key_routes import KeyBinding, KeyLimits, NewKey
 from tokonomi.admin.ledger_shapes import ReleaseRequest
 from tokonomi.admin.secret_routes import SecretValue
 from tokonomi.admin.shapes import (
@@ -45,6 +45,7 @@ BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
     PromotionRequest,
     RefundRequest,
     ReleaseRequest,
+    KeyBinding,
     KeyLimits,
     NewKey,
     NewToken,

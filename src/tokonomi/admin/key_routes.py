@@ -1,5 +1,6 @@
-"""Virtual keys over HTTP: made, listed, limited and revoked."""
+"""Virtual keys over HTTP: made, listed, limited, bound and revoked."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -34,12 +35,27 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     models: list[str] = []
 
 
+class KeyBinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all calls of a key are counted as; a request that says otherwise is refused.
+
+    Attributes:
+        user: the end user; empty binds none.
+        feature: the feature; empty binds none.
+        tags: names of tags with their values.
+    """
+
+    user: str = ""
+    feature: str = ""
+    tags: dict[str, str] = {}
+
+
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to be made."""
 
     name: str
-    project: str = "default"
+    project: str = keys.DEFAULT_PROJECT
     limits: KeyLimits | None = None
+    bound_to: KeyBinding | None = None
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +68,7 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
     revoked: datetime | None
     limits: KeyLimits
+    bound_to: KeyBinding
 
 
 class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +88,7 @@ def list_keys(state: State) -> list[KeyView]:
 @post("/keys", sync_to_thread=True, tags=["keys"], operation_id="create_key")
 def create_key(state: State, data: JSONBody[NewKey]) -> MadeKey:
     """The new key, with the text that is told this once."""
-    terms = keys.FREE if data.limits is None else _terms(data.limits)
+    terms = _terms(data.limits or KeyLimits(), _bound(data.bound_to or KeyBinding()))
     with stores_of(state).opened() as database:
         text, key = keys.create(database, data.name, data.project, now=utc_now(), terms=terms)
     return MadeKey(secret=text, key=_view(key))
@@ -80,9 +97,18 @@ def create_key(state: State, data: JSONBody[NewKey]) -> MadeKey:
 @put("/keys/{key_id:str}/limits", sync_to_thread=True, tags=["keys"], operation_id="limit_key")
 def limit_key(state: State, key_id: FromPath[str], data: JSONBody[KeyLimits]) -> KeyView:
     """The key, with all its limits stated anew; what it has taken of one stays taken."""
-    terms = _terms(data)
     with stores_of(state).opened() as database:
-        return _view(keys.change_terms(database, key_id, lambda _: terms))
+        changed = keys.change_terms(database, key_id, lambda known: _terms(data, known.bound))
+    return _view(changed)
+
+
+@put("/keys/{key_id:str}/binding", sync_to_thread=True, tags=["keys"], operation_id="bind_key")
+def bind_key(state: State, key_id: FromPath[str], data: JSONBody[KeyBinding]) -> KeyView:
+    """The key, with all that its calls are counted as stated anew; its limits stay."""
+    bound = _bound(data)
+    with stores_of(state).opened() as database:
+        changed = keys.change_terms(database, key_id, lambda known: replace(known, bound=bound))
+    return _view(changed)
 
 
 @post(
@@ -98,10 +124,17 @@ def revoke_key(state: State, key_id: FromPath[str]) -> KeyView:
         return _view(keys.revoke(database, key_id, now=utc_now()))
 
 
-ROUTES: Final = (list_keys, create_key, limit_key, revoke_key)
+ROUTES: Final = (list_keys, create_key, limit_key, bind_key, revoke_key)
 
 
-def _terms(data: KeyLimits) -> Terms:
+Bound = tuple[tuple[str, str], ...]
+
+
+def _bound(data: KeyBinding) -> Bound:
+    return keys.bound_to(user=data.user, feature=data.feature, tags=data.tags)
+
+
+def _terms(data: KeyLimits, bound: Bound) -> Terms:
     return Terms(
         expires=in_utc(data.expires),
         networks=keys.networks_from(data.networks),
@@ -111,6 +144,7 @@ def _terms(data: KeyLimits) -> Terms:
             tokens=data.tokens_per_minute,
             concurrent=data.concurrent,
         ),
+        bound=bound,
     )
 
 
@@ -130,5 +164,10 @@ def _view(key: Key) -> KeyView:
             expires=terms.expires,
             networks=[str(network) for network in terms.networks],
             models=[*terms.models],
+        ),
+        bound_to=KeyBinding(
+            user=dict(terms.bound).get("user", ""),
+            feature=dict(terms.bound).get("feature", ""),
+            tags=terms.bound_tags,
         ),
     )

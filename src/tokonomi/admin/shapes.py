@@ -46,6 +46,7 @@ class BudgetTable(
     forecast_alerts: list[str] = []
     scope: dict[str, str] = {}
     each: list[str] = []
+    across_projects: bool = False
 
 
 class BudgetView(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +131,7 @@ class WalletView(msgspec.Struct, frozen=True, kw_only=True):
     """What a wallet holds, in credits; `overrun` was used and no grant has paid for it."""
 
     wallet: str
+    project: str
     balance: str
     held: str
     available: str
@@ -304,6 +306,7 @@ def wallet_view(wallet: WalletBalance) -> WalletView:
     """The wallet as JSON has it."""
     return WalletView(
         wallet=wallet.wallet,
+        project=wallet.project,
         balance=credits_to_text(wallet.balance),
         held=credits_to_text(wallet.held),
         available=credits_to_text(wallet.available),

@@ -45,6 +45,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         per_request: the most that one request may hold, None for any.
         alerts: shares of the amount at which spend is told, exact, rising, each once a window.
         forecast_alerts: shares of the amount at which the forecast of the window's end is told.
+        across_projects: whether users, features and tags of one name are the same in all projects.
 
     Raises:
         BadInput: values that contradict each other; the text says which and what to do.
@@ -62,6 +63,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     per_request: Money | None = None
     alerts: tuple[Fraction, ...] = ()
     forecast_alerts: tuple[Fraction, ...] = ()
+    across_projects: bool = False
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -73,6 +75,12 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         self._check_amounts()
         self._check_mode()
         self._check_alerts()
+        if self.across_projects and self.scope.within_projects == self.scope:
+            raise BadInput(
+                f"budget {self.id} counts across projects, and its scope counts none apart",
+                remedy="Leave across_projects out: it is for scopes that name a user, feature or"
+                " tag, and neither organisation, project nor key.",
+            )
 
     def _check_amounts(self) -> None:
         amounts = {
@@ -138,6 +146,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
                 )
 
     @property
+    def counted(self) -> Scope:
+        """By whom its accounts are kept: its scope, with every project apart where that matters."""
+        return self.scope if self.across_projects else self.scope.within_projects
+
+    @property
     def floor(self) -> int | None:
         """What its accounts may fall to, in sub-units, or None where nothing stops them.
 
@@ -178,7 +191,7 @@ def budget_window_of(account: str) -> str | None:
 
     >>> budget_window_of("budget:growth:user=ani:2026-01-31T00:00:00Z")
     'growth:2026-01-31T00:00:00Z'
-    >>> budget_window_of("wallet:user:ani") is None
+    >>> budget_window_of("wallet:default:user:ani") is None
     True
     """
     if not account.startswith(_PREFIX):

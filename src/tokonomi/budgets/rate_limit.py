@@ -94,11 +94,15 @@ class Bucket(msgspec.Struct, frozen=True):
     def at(self, now_us: int) -> "Bucket":
         """The bucket at an instant; one that is past already changes nothing.
 
+        One that is long past is that of a clock that was set back: it goes on from there, with what
+        is taken, or a key would wait until the clock had caught up.
+
         >>> Bucket(60, taken=2 * MINUTE_US).at(1_000_000).left
         59
         """
         if now_us <= self.at_us:
-            return self
+            set_back = self.at_us - now_us > MINUTE_US
+            return Bucket(self.most, self.taken, now_us) if set_back else self
         return Bucket(self.most, max(self.taken - (now_us - self.at_us) * self.most, 0), now_us)
 
     @property

@@ -10,12 +10,13 @@ from tokonomi.errors import BadInput
 from tokonomi.naming import escaped, meant, unescaped
 
 ORGANISATION: Final = "organisation"
+PROJECT: Final = "project"
 MODEL: Final = "model"
 PROVIDER: Final = "provider"
 ROUTE: Final = "route"
 SCOPE_NAMES: Final = (
     ORGANISATION,
-    "project",
+    PROJECT,
     "feature",
     "user",
     "key",
@@ -24,6 +25,10 @@ SCOPE_NAMES: Final = (
     ROUTE,
 )
 """What a scope may name, beside `tag:NAME`."""
+
+_SAID_BY_CLIENTS: Final = ("feature", "user")
+"""Names whose values clients choose, beside `tag:NAME`: they mean something in a project alone."""
+_TELLS_PROJECTS_APART: Final = (ORGANISATION, PROJECT, "key")
 
 EVERYBODY: Final = "all"
 """The subject of a budget that all its requests share."""
@@ -76,6 +81,24 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, only: Mapping[str, str] | None = None, each: Sequence[str] = ()) -> "Scope":
         """The scope with these names, put in order."""
         return cls(only=tuple(sorted((only or {}).items())), each=tuple(sorted(each)))
+
+    @property
+    def within_projects(self) -> "Scope":
+        """The scope that counts every project apart, where it names what clients say.
+
+        Two projects may have users, features or tags of one name that are not the same. A scope
+        that names the organisation, the project or the key says already whose they are.
+
+        >>> Scope.of(each=["user"]).within_projects.each
+        ('project', 'user')
+        >>> Scope.of(each=["model"]).within_projects.each
+        ('model',)
+        """
+        named = [*(name for name, _ in self.only), *self.each]
+        said = any(name in _SAID_BY_CLIENTS or name.startswith(TAG_PREFIX) for name in named)
+        if not said or any(name in _TELLS_PROJECTS_APART for name in named):
+            return self
+        return Scope(only=self.only, each=tuple(sorted((*self.each, PROJECT))))
 
 
 def _check_name(name: str) -> None:

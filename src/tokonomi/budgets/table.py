@@ -39,6 +39,7 @@ class BudgetForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     forecast_alerts: tuple[str, ...] = ()
     scope: dict[str, str] = {}
     each: tuple[str, ...] = ()
+    across_projects: bool = False
 
 
 def budget_from_table(stated: Mapping[str, object], *, zones: Collection[str]) -> Budget:
@@ -78,6 +79,7 @@ def budget_from_table(stated: Mapping[str, object], *, zones: Collection[str]) -
         per_request=_money(table.per_request, table.currency),
         alerts=tuple(sorted(share_from_text(text) for text in table.alerts)),
         forecast_alerts=tuple(sorted(share_from_text(text) for text in table.forecast_alerts)),
+        across_projects=table.across_projects,
     )
 
 
@@ -98,6 +100,7 @@ def budget_to_table(budget: Budget) -> dict[str, object]:
         "per_request": budget.per_request and budget.per_request.decimal(),
         "alerts": [share_to_text(share) for share in budget.alerts],
         "forecast_alerts": [share_to_text(share) for share in budget.forecast_alerts],
+        "across_projects": budget.across_projects or None,
     }
     return {key: value for key, value in whole.items() if value not in (None, "", [], {})}
 

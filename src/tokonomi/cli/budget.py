@@ -62,6 +62,7 @@ class Terms:
         alert: a share of the amount at which spend is told, such as 80%. Repeatable.
         forecast_alert: a share at which the forecast of the window's end is told. Repeatable.
         name: what people read.
+        across_projects: count users, features and tags of one name together in all projects.
     """
 
     amount: str | None = None
@@ -77,6 +78,7 @@ class Terms:
     alert: Texts = None
     forecast_alert: Texts = None
     name: str | None = None
+    across_projects: bool | None = None
 
     def over(self, table: Mapping[str, object]) -> dict[str, object]:
         """The table with these terms in it."""
@@ -95,6 +97,7 @@ class Terms:
             "alerts": self.alert,
             "forecast_alerts": self.forecast_alert,
             "name": self.name,
+            "across_projects": self.across_projects,
         }
         whole = {**table, **{key: value for key, value in given.items() if value is not None}}
         return {key: value for key, value in whole.items() if value not in (NONE, [NONE])}

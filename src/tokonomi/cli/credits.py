@@ -42,8 +42,9 @@ from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.package_files import load_offer, offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
-from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
-from tokonomi.storage.wallet_statements import statement_of
+from tokonomi.storage.wallet_names import wallet_named
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
+from tokonomi.storage.wallet_statements import booked_until, statement_of
 from tokonomi.storage.wallet_store import StoredGrant, buy, grants_of, promote, wallets
 from tokonomi.storage.wallet_store import promotion as gift_of
 from tokonomi.storage.wallet_store import refund as pay_back
@@ -124,6 +125,7 @@ def purchase_package(
     *,
     wallet: str,
     payment: str,
+    project: str = "",
     packages: Packages = None,
     dry_run: bool = False,
     place: Place = DEFAULT_STORE,
@@ -137,13 +139,14 @@ def purchase_package(
         package: id of the package, such as paper.
         wallet: whose wallet, such as user=ani or tag:document=d-7.
         payment: id of the payment, as your payment service gives it.
+        project: whose project the wallet is in; not needed while there is only one.
         packages: a TOML file of packages, in place of those in the configuration.
         dry_run: answer what would happen, and write nothing.
         place: which store.
         answer: how the answer is written.
     """
-    whose = wallet_named(wallet)
     with place.opened() as database:
+        whose = wallet_named(database, wallet, project=project)
         sold = _offer(database, packages).package(package)
         grant = buy(
             database, sold, wallet=whose, payment_id=payment, now=utc_now(), dry_run=dry_run
@@ -160,6 +163,7 @@ def grant_credits(
     *,
     wallet: str,
     promotion: str,
+    project: str = "",
     days: int | None = None,
     priority: int = DEFAULT_PRIORITY,
     rollover: str = "0",
@@ -173,6 +177,7 @@ def grant_credits(
         amount: credits, such as 50.
         wallet: whose wallet, such as user=ani.
         promotion: id of this gift, so that it is given once.
+        project: whose project the wallet is in; not needed while there is only one.
         days: how long they last; for ever when not given.
         priority: lower burns first.
         rollover: credits that live on when the grant ends.
@@ -180,17 +185,17 @@ def grant_credits(
         place: which store.
         answer: how the answer is written.
     """
-    whose = wallet_named(wallet)
-    wanted = gift_of(
-        promotion,
-        wallet=whose,
-        amount=credits_from_text(amount),
-        now=utc_now(),
-        days=days,
-        priority=priority,
-        rollover_cap=credits_from_text(rollover),
-    )
     with place.opened() as database:
+        whose = wallet_named(database, wallet, project=project)
+        wanted = gift_of(
+            promotion,
+            wallet=whose,
+            amount=credits_from_text(amount),
+            now=utc_now(),
+            days=days,
+            priority=priority,
+            rollover_cap=credits_from_text(rollover),
+        )
         grant = promote(database, wanted, dry_run=dry_run)
     answer.print(
         grants_table(f"Wallet {whose}", [_untouched(grant)], answer.words), dry_run=dry_run
@@ -198,15 +203,18 @@ def grant_credits(
 
 
 @app.command(name="wallets")
-def list_wallets(*, place: Place = DEFAULT_STORE, answer: Answer = PLAIN) -> None:
+def list_wallets(
+    *, project: str = "", place: Place = DEFAULT_STORE, answer: Answer = PLAIN
+) -> None:
     """List all wallets with what they hold.
 
     Args:
+        project: whose wallets; those of all projects when not given.
         place: which store.
         answer: how the answer is written.
     """
     with place.opened() as database:
-        found = wallets(database)
+        found = wallets(database, project=project)
     answer.print(wallets_table(found, answer.words))
 
 
@@ -215,6 +223,7 @@ def show_wallet(
     wallet: str,
     /,
     *,
+    project: str = "",
     ended: bool = False,
     place: Place = DEFAULT_STORE,
     answer: Answer = PLAIN,
@@ -223,12 +232,13 @@ def show_wallet(
 
     Args:
         wallet: whose wallet, such as user=ani.
+        project: whose project the wallet is in; not needed while there is only one.
         ended: show also those that no call can use any more.
         place: which store.
         answer: how the answer is written.
     """
-    whose = wallet_named(wallet)
     with place.opened() as database:
+        whose = wallet_named(database, wallet, project=project)
         found = grants_of(database, whose, ended=ended)
     answer.print(grants_table(f"Wallet {whose}", found, answer.words))
 
@@ -268,6 +278,7 @@ def wallet_statement(
     wallet: str,
     /,
     *,
+    project: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
     place: Place = DEFAULT_STORE,
@@ -277,16 +288,18 @@ def wallet_statement(
 
     Args:
         wallet: whose wallet, such as user=ani.
+        project: whose project the wallet is in; not needed while there is only one.
         since: first instant, in UTC; its beginning when not given.
         until: the instant before which to end, in UTC; now when not given.
         place: which store.
         answer: how the answer is written.
     """
-    whose = wallet_named(wallet)
-    first, last = in_utc(since) or BEGINNING, in_utc(until) or utc_now()
-    if last < first:
+    first, last = in_utc(since) or BEGINNING, in_utc(until)
+    if last is not None and last < first:
         raise WrongUsage(f"--until {last:%Y-%m-%d} is before --since {first:%Y-%m-%d}")
     with place.opened() as database:
+        whose = wallet_named(database, wallet, project=project)
+        last = last or booked_until(database, whose, now=utc_now())
         found = statement_of(database, whose, since=first, until=last)
     answer.print(statement_table(found, answer.words))
 

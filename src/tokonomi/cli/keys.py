@@ -11,13 +11,15 @@ from cyclopts import App, Parameter
 
 from tokonomi.budgets.rate_limit import RateLimits
 from tokonomi.cli.printing import AS_TABLE, Listing, print_table
-from tokonomi.cli.store_options import DEFAULT_STORE, Place, in_utc
+from tokonomi.cli.store_options import DEFAULT_STORE, Place, in_utc, pairs
 from tokonomi.reports.tables import Heading, Table
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import (
+    DEFAULT_PROJECT,
     FREE,
     Key,
     Terms,
+    bound_to,
     change_terms,
     create,
     every_key,
@@ -42,6 +44,7 @@ _HEADINGS: Final = (
     Heading("created"),
     Heading("revoked", optional=True),
     Heading("limits", optional=True),
+    Heading("bound_to", optional=True),
 )
 
 
@@ -57,6 +60,9 @@ class KeyTerms:
         expires: day or instant from which the key is refused, in UTC where no zone is given.
         network: where its requests may come from, such as 10.0.0.0/8. Repeatable.
         model: a model that it may ask for; openai/* allows all that begin so. Repeatable.
+        user: the end user of all its calls; a request that names another one is refused.
+        feature: the feature of all its calls.
+        tag: a tag of all its calls and its value, such as plan=pro. Repeatable.
     """
 
     rpm: Most = None
@@ -65,11 +71,14 @@ class KeyTerms:
     expires: Expiry = None
     network: Texts = None
     model: Texts = None
+    user: str | None = None
+    feature: str | None = None
+    tag: Texts = None
 
     def over(self, terms: Terms) -> Terms:
         """The terms of a key with these in them."""
         limits = terms.limits
-        networks, models = _listed(self.network), _listed(self.model)
+        networks, models, tags = map(_listed, (self.network, self.model, self.tag))
         return Terms(
             expires=_expiry(self.expires, terms.expires),
             networks=terms.networks if networks is None else networks_from(networks),
@@ -78,6 +87,11 @@ class KeyTerms:
                 requests=_limit(self.rpm, limits.requests),
                 tokens=_limit(self.tpm, limits.tokens),
                 concurrent=_limit(self.concurrent, limits.concurrent),
+            ),
+            bound=bound_to(
+                user=_value(self.user, dict(terms.bound).get("user", "")),
+                feature=_value(self.feature, dict(terms.bound).get("feature", "")),
+                tags=terms.bound_tags if tags is None else pairs(tags, "--tag"),
             ),
         )
 
@@ -89,7 +103,7 @@ UNSAID: Final = KeyTerms()
 def create_key(
     *,
     name: str,
-    project: str = "default",
+    project: str = DEFAULT_PROJECT,
     terms: KeyTerms = UNSAID,
     place: Place = DEFAULT_STORE,
 ) -> None:
@@ -134,7 +148,7 @@ def limit_key(key_id: str, *, terms: KeyTerms = UNSAID, place: Place = DEFAULT_S
     """
     with place.opened() as connection:
         key = change_terms(connection, key_id, terms.over)
-    sys.stdout.write(f"{key.id} ({key.name}, ...{key.hint}): {_said(key.terms) or 'no limits'}\n")
+    sys.stdout.write(f"{key.id} ({key.name}, ...{key.hint}): {_all_said(key.terms)}\n")
 
 
 @app.command(name="revoke")
@@ -160,6 +174,7 @@ def _table(keys: Sequence[Key]) -> Table:
             _instant(key.created),
             _instant(key.revoked),
             _said(key.terms) or None,
+            _bound_said(key.terms) or None,
         )
         for key in keys
     )
@@ -179,6 +194,22 @@ def _said(terms: Terms) -> str:
         f"for {' '.join(terms.models)}" if terms.models else None,
     ]
     return ", ".join(each for each in said if each is not None)
+
+
+def _bound_said(terms: Terms) -> str:
+    """The dimensions of all its calls, in words."""
+    return ", ".join(f"{name}={value}" for name, value in terms.bound)
+
+
+def _all_said(terms: Terms) -> str:
+    limits = _said(terms) or "no limits"
+    return f"{limits}; bound to {_bound_said(terms)}" if terms.bound else limits
+
+
+def _value(given: str | None, known: str) -> str:
+    if given is None:
+        return known
+    return "" if given == NONE else given
 
 
 def _limit(given: Most, known: int | None) -> int | None:

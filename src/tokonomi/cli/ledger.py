@@ -75,7 +75,7 @@ def list_accounts(
     """List accounts with limit, spend, holds and what is available.
 
     Args:
-        prefix: what their names begin with, such as budget:growth: or wallet:user:ani.
+        prefix: what their names begin with, such as budget:growth: or wallet:default:user:ani.
         place: which store.
         answer: how the answer is written.
     """

@@ -89,9 +89,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     def account(self) -> str:
         """The ledger's name for the grant's account.
 
-        >>> Grant(id="payment/p:1", wallet="user:ani", amount=1, promotional=True,
+        >>> Grant(id="payment/p:1", wallet="shop:user:ani", amount=1, promotional=True,
         ...       granted_at=datetime(2026, 1, 1, tzinfo=UTC)).account
-        'wallet:user:ani:grant:payment/p%3A1'
+        'wallet:shop:user:ani:grant:payment/p%3A1'
         """
         return f"wallet:{self.wallet}:grant:{escaped(self.id)}"
 
@@ -143,8 +143,8 @@ def worth(grant: Grant, first: int, last: int) -> Money:
     Raises:
         BadInput: the grant was not sold, or has no such milli-credits.
 
-    >>> paper = Grant(id="p", wallet="user:ani", amount=300_000, paid=Money.parse("80000", "IDR"),
-    ...               granted_at=datetime(2026, 1, 30, tzinfo=UTC))
+    >>> paper = Grant(id="p", wallet="shop:user:ani", granted_at=datetime(2026, 1, 30, tzinfo=UTC),
+    ...               amount=300_000, paid=Money.parse("80000", "IDR"))
     >>> worth(paper, 0, 100_000).format("id"), worth(paper, 100_000, 300_000).format("id")
     ('Rp 26.667', 'Rp 53.333')
     >>> (worth(paper, 0, 100_000) + worth(paper, 100_000, 300_000)) == paper.paid
@@ -171,8 +171,8 @@ def refund(grant: Grant, used: Used, amount: int) -> Refund:
     Raises:
         BadInput: the grant was not sold, or fewer credits are left; nothing happened.
 
-    >>> paper = Grant(id="p", wallet="user:ani", amount=300_000, paid=Money.parse("80000", "IDR"),
-    ...               granted_at=datetime(2026, 1, 30, tzinfo=UTC))
+    >>> paper = Grant(id="p", wallet="shop:user:ani", granted_at=datetime(2026, 1, 30, tzinfo=UTC),
+    ...               amount=300_000, paid=Money.parse("80000", "IDR"))
     >>> refund(paper, Used(settled=150_000), 150_000).money.format("id")
     'Rp 40.000'
     """

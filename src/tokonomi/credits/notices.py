@@ -44,8 +44,9 @@ def due_notice(level: Level, *, low_at: int | None, fired: Iterable[NoticeKey]) 
     `low_at` milli-credits or fewer (None never tells). Stored under a unique constraint, a key
     fires once per top-up, and not again after a restart.
 
-    >>> due_notice(Level(wallet="user:ani", balance=9_000, newest="p"), low_at=10_000, fired=())
-    NoticeKey(wallet='user:ani', notice=<Notice.LOW: 'credits_low'>, after='p')
+    >>> ani = Level(wallet="shop:user:ani", balance=9_000, newest="p")
+    >>> due_notice(ani, low_at=10_000, fired=())
+    NoticeKey(wallet='shop:user:ani', notice=<Notice.LOW: 'credits_low'>, after='p')
     """
     if level.balance <= 0 or level.refused:
         notice = Notice.EXHAUSTED

@@ -10,7 +10,11 @@ import msgspec
 from tokonomi.calls import NAMED_DIMENSIONS, TAG_PREFIX, Dimensions
 from tokonomi.errors import BadInput
 from tokonomi.money import Money
-from tokonomi.naming import escaped, meant
+from tokonomi.naming import escaped, meant, unescaped
+
+PROJECT: Final = "project"
+"""The dimension of a project's own wallet."""
+_TAG: Final = "tag."
 
 
 class WalletRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,26 +39,73 @@ class WalletRule(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def wallet_id(per: str, value: str) -> str:
-    """The id of the wallet of one value.
+class WalletName(msgspec.Struct, frozen=True):
+    """Whose a wallet is: the value of one dimension, in one project.
 
-    >>> wallet_id("user", "ani"), wallet_id("tag:document", "d:7")
-    ('user:ani', 'tag.document:d%3A7')
+    A user, document or feature of the same name in another project is another one, whose wallet
+    has another id. `value` is the project itself where `per` is "project".
     """
-    if per.startswith(TAG_PREFIX):
-        return f"tag.{escaped(per.removeprefix(TAG_PREFIX))}:{escaped(value)}"
-    return f"{per}:{escaped(value)}"
+
+    project: str
+    per: str
+    value: str
+
+    @property
+    def id(self) -> str:
+        """What the store and people call the wallet; no two names have one id.
+
+        >>> WalletName("acme/growth", "user", "ani").id
+        'acme/growth:user:ani'
+        >>> WalletName("acme/growth", "tag:document", "d:7").id
+        'acme/growth:tag.document:d%3A7'
+        >>> WalletName("acme/growth", "project", "acme/growth").id
+        'project:acme/growth'
+        """
+        value = escaped(self.value)
+        if self.per == PROJECT:
+            return f"{PROJECT}:{value}"
+        tag = self.per.removeprefix(TAG_PREFIX)
+        per = self.per if tag == self.per else f"{_TAG}{escaped(tag)}"
+        return f"{escaped(self.project)}:{per}:{value}"
+
+
+def wallet_name(wallet: str) -> WalletName:
+    """Whose a wallet with this id is.
+
+    Raises:
+        BadInput: no wallet has such an id.
+
+    >>> wallet_name("acme/growth:tag.document:d%3A7")
+    WalletName(project='acme/growth', per='tag:document', value='d:7')
+    >>> wallet_name("project:acme/growth")
+    WalletName(project='acme/growth', per='project', value='acme/growth')
+    """
+    match [*map(unescaped, wallet.split(":"))]:
+        case ["project", str(project)]:
+            found = WalletName(project, PROJECT, project)
+        case [str(project), str(per), str(value)]:
+            tag = per.removeprefix(_TAG)
+            found = WalletName(project, per if tag == per else f"{TAG_PREFIX}{tag}", value)
+            WalletRule(per=found.per)
+        case _:
+            found = WalletName("", "", "")
+    if not found.project or not found.value or found.id != wallet:
+        raise BadInput(
+            f'"{wallet}" names no wallet',
+            remedy="Write user=ani or tag:document=d-7, or an id like PROJECT:user:ani.",
+        )
+    return found
 
 
 def wallet_of(rule: WalletRule, dimensions: Dimensions) -> str | None:
     """The id of the wallet that a request uses, or None when it does not say whose.
 
     >>> paper = WalletRule(per="tag:document")
-    >>> wallet_of(paper, Dimensions(tags=(("document", "d-7"),)))
-    'tag.document:d-7'
+    >>> wallet_of(paper, Dimensions(project="shop", tags=(("document", "d-7"),)))
+    'shop:tag.document:d-7'
     """
     value = dimensions.named(rule.per)
-    return wallet_id(rule.per, value) if value else None
+    return WalletName(dimensions.project, rule.per, value).id if value else None
 
 
 class EntryKind(StrEnum):

@@ -16,7 +16,7 @@ from tokonomi.budgets.hold_size import (
 )
 from tokonomi.budgets.hold_size import Target as PricedTarget
 from tokonomi.budgets.limit import Budget, account_name
-from tokonomi.budgets.scope import EVERYBODY, Route, subject_of
+from tokonomi.budgets.scope import EVERYBODY, Route, Scope, subject_of
 from tokonomi.budgets.window import Span, span_at
 from tokonomi.credits.wallet import WalletRule, wallet_of
 from tokonomi.credits.weights import Weights, credits_bound
@@ -51,18 +51,20 @@ FUNDED: Final = 10_000
 class BudgetInForce:
     """A budget with the zone of its clocks, and the span of its window that is now.
 
-    `version` is that of the rules that it was read with.
+    `version` is that of the rules that it was read with, `scope` says by whom it is counted.
     """
 
     budget: Budget
     zone: tzinfo
     version: int = 0
     source: str = field(init=False)
+    scope: Scope = field(init=False)
     _span: Span | None = field(default=None, init=False)
     _funded: dict[str, Funding] = field(default_factory=dict[str, Funding], init=False)
 
     def __post_init__(self) -> None:
         self.source = f"budget {self.budget.id}"
+        self.scope = self.budget.counted
 
     def funding(self, subject: str, now: datetime) -> Funding:
         """The account of a subject in the window that `now` is in, computed once a window."""
@@ -297,7 +299,7 @@ def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> 
     A leg that may be served by models which the budget counts apart draws on an account that
     nobody can name before the answer.
     """
-    scope, intent = rule.budget.scope, exchange.intent
+    scope, intent = rule.scope, exchange.intent
     if not scope.only and not scope.each:
         return [(rule.funding(EVERYBODY, intent.at), tuple(range(len(legs))))]
     organisation = organisation_of(intent.dimensions.project)

@@ -2,10 +2,13 @@
 
 from typing import Final
 
-from tokonomi.calls import LONGEST_VALUE, MOST_TAGS, Dimensions
-from tokonomi.gateway.wire_errors import WireError
+from msgspec.structs import replace
+
+from tokonomi.calls import LONGEST_VALUE, MOST_TAGS, TAG_PREFIX, Dimensions
+from tokonomi.gateway.wire_errors import PERMISSION, WireError
 from tokonomi.storage.keys import Key
 
+_TAGS: Final = b"x-tokonomi-tags"
 _LONGEST_TAGS: Final = 2_048
 
 
@@ -14,19 +17,63 @@ def dimensions_of(headers: dict[bytes, bytes], key: Key, *, alias: str, user: st
 
     `x-tokonomi-feature`, `-user` and `-session` are at most 256 characters, `-tags` is
     `name=value` pairs with commas between them, at most 16. Without `-user` the body's `user`
-    stands.
+    stands. What the key is bound to stands whatever is said.
 
     Raises:
-        WireError: 400, when a header is too long, does not print, or is no list of tags.
+        WireError: 400, when a header is too long, does not print, or is no list of tags; 403, when
+            one says something else than what the key is bound to, or the body does.
     """
-    return Dimensions(
+    said = Dimensions(
         project=key.project,
         feature=_text(headers, b"x-tokonomi-feature"),
         user=_text(headers, b"x-tokonomi-user") or user[:LONGEST_VALUE],
         session=_text(headers, b"x-tokonomi-session"),
         key_id=key.id,
         alias=alias,
-        tags=_tags(headers) if b"x-tokonomi-tags" in headers else (),
+        tags=_tags(headers) if _TAGS in headers else (),
+    )
+    return _bound(said, key, body_user=user) if key.terms.bound else said
+
+
+def _bound(said: Dimensions, key: Key, *, body_user: str) -> Dimensions:
+    """What was said, with what the key is bound to in it."""
+    bound = dict(key.terms.bound)
+    for name, value in bound.items():
+        for param, other in _sayings(said, name, body_user=body_user):
+            if other not in ("", value):
+                raise _bound_otherwise(key, name, value, other, param=param)
+    of_key = key.terms.bound_tags
+    tags = dict(said.tags) | of_key
+    if len(tags) > MOST_TAGS:
+        raise _bad(
+            _TAGS,
+            f"has {len(tags) - len(of_key)} tags besides the {len(of_key)} of the key;"
+            f" at most {MOST_TAGS} are kept",
+        )
+    return replace(
+        said,
+        user=bound.get("user", said.user),
+        feature=bound.get("feature", said.feature),
+        tags=tuple(sorted(tags.items())),
+    )
+
+
+def _sayings(said: Dimensions, name: str, *, body_user: str) -> list[tuple[str, str]]:
+    """Where a request says a dimension, and what; the body first, since a header hides it."""
+    if name.startswith(TAG_PREFIX):
+        return [(_TAGS.decode(), said.named(name))]
+    header = f"x-tokonomi-{name}", said.named(name)
+    return [("user", body_user), header] if name == "user" else [header]
+
+
+def _bound_otherwise(key: Key, name: str, value: str, other: str, *, param: str) -> WireError:
+    return WireError(
+        403,
+        "bound_otherwise",
+        f"The key {key.id} is bound to {name} {value!r}, and {param} of this request says"
+        f" {other[:LONGEST_VALUE]!r}. Leave {param} out, or use another key.",
+        kind=PERMISSION,
+        param=param,
     )
 
 
@@ -46,15 +93,14 @@ def _text(headers: dict[bytes, bytes], name: bytes, longest: int = LONGEST_VALUE
 
 
 def _tags(headers: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
-    name = b"x-tokonomi-tags"
     tags: dict[str, str] = {}
-    for pair in _text(headers, name, _LONGEST_TAGS).split(","):
+    for pair in _text(headers, _TAGS, _LONGEST_TAGS).split(","):
         tag, equals, value = pair.strip().partition("=")
         if not tag or not equals or len(pair) > LONGEST_VALUE:
-            raise _bad(name, f'has {pair.strip()[:40]!r}; write "name=value,name=value"')
+            raise _bad(_TAGS, f'has {pair.strip()[:40]!r}; write "name=value,name=value"')
         tags[tag.strip()] = value.strip()
     if len(tags) > MOST_TAGS:
-        raise _bad(name, f"has {len(tags)} tags; at most {MOST_TAGS} are kept")
+        raise _bad(_TAGS, f"has {len(tags)} tags; at most {MOST_TAGS} are kept")
     return tuple(sorted(tags.items()))
 
 

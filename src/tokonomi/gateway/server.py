@@ -37,6 +37,7 @@ from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.observe import Observer
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
+from tokonomi.gateway.steady_clock import SteadyClock
 from tokonomi.gateway.store_turns import StoreTurns
 from tokonomi.gateway.targets import Targets
 from tokonomi.gateway.upkeep import Upkeep, Worker
@@ -145,6 +146,7 @@ async def open_gateway(
     environ: Mapping[str, str],
     *,
     beside: Mapping[str, Application] | None = None,
+    clock: SteadyClock | None = None,
 ) -> Gateway:
     """The application with everything open behind it. It closes all when the server ends.
 
@@ -165,7 +167,7 @@ async def open_gateway(
         recorder, rules, metrics, watching.observer, breakers, config.limits.reply_bytes
     )
     in_use = ConfigurationInUse(first, around, dispatchers.of)
-    upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers)
+    upkeep = Upkeep(store, rules, in_use, metrics, worker=worker, breakers=breakers, clock=clock)
     await asyncio.to_thread(upkeep.run_once)
     messenger = Messenger(store, lambda: in_use.now.snapshot.webhook)
     keeper = Keeper(store, desk, in_use, limits=config.limits, worker=worker.id, rules=rules)

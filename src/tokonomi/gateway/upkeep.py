@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from tokonomi.errors import StoreError
@@ -13,6 +12,7 @@ from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.in_use import ConfigurationInUse
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.rules import RulesInForce
+from tokonomi.gateway.steady_clock import SteadyClock
 from tokonomi.storage import orphans, workers
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
@@ -48,6 +48,7 @@ class Upkeep:
         *,
         worker: Worker,
         breakers: Breakers,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._database = open_store(store)
         self.keys = KeyRing(self._database)
@@ -55,6 +56,7 @@ class Upkeep:
         self._in_use = in_use
         self._metrics = metrics
         self._breakers = breakers
+        self._clock = clock or SteadyClock()
         self._next_sweep = 0.0
         self._worker = worker
         self._turn = threading.Lock()
@@ -115,8 +117,8 @@ class Upkeep:
             self._next_sweep = time.monotonic() + SWEEP_SECONDS
 
     def _exchange_breakers(self) -> None:
-        for each in self._breakers.exchange(self._database, datetime.now(UTC)):
-            now = datetime.now(UTC)
+        for each in self._breakers.exchange(self._database, self._clock.now()):
+            now = self._clock.now()
             _log.warning(
                 "circuit breaker of %s: %s, was %s",
                 each.target,
@@ -131,8 +133,9 @@ class Upkeep:
 
     def _tell(self) -> None:
         """Ends grants whose time is over, and tells what is due, once for all gateways."""
-        now = datetime.now(UTC)
-        end_grants(self._database, now=now)
+        now = self._clock.now()
+        if self._clock.is_steady():
+            end_grants(self._database, now=now)
         fired = fire_events(self._database, now, refused=self._rules.wallets_refused())
         fired += watch_fallbacks(self._database, self._in_use.now.snapshot.watch_rules, now)
         for event in fired:
@@ -143,7 +146,7 @@ class Upkeep:
         self._database.close()
 
     def _sweep(self) -> None:
-        swept = orphans.sweep(self._database, now=datetime.now(UTC))
+        swept = orphans.sweep(self._database, now=self._clock.now())
         self._metrics.orphans += len(swept.orphans)
         for orphan in swept.orphans:
             _log.warning(

@@ -15,13 +15,14 @@ from tokonomi.budgets.table import share_to_text
 from tokonomi.credits.grant import credits_to_text
 from tokonomi.credits.notices import Level, due_notice
 from tokonomi.credits.rule_table import StoredRule
+from tokonomi.credits.wallet import wallet_name
 from tokonomi.money import Money
 from tokonomi.storage.budget_store import every_budget, standings
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database, Row
 from tokonomi.storage.event_store import Event, fire
 from tokonomi.storage.ledger import CREDIT
-from tokonomi.storage.wallet_rules import every_rule, wallet_prefix
+from tokonomi.storage.wallet_rules import every_rule
 
 _OVERRUNS_SINCE: Final = timedelta(days=7)
 """How far back overruns are looked for; they fire within seconds while any gateway runs."""
@@ -124,9 +125,8 @@ def _told(database: Database, accounts: Sequence[int]) -> set[tuple[int, str]]:
 
 
 def _low_at(rules: Iterable[StoredRule], wallet: str) -> int | None:
-    return next(
-        (each.low_at for each in rules if wallet.startswith(wallet_prefix(each.rule.per))), None
-    )
+    per = wallet_name(wallet).per
+    return next((each.low_at for each in rules if each.rule.per == per), None)
 
 
 def _overruns(database: Database, now: datetime) -> Iterator[Event]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import (
@@ -18,12 +18,15 @@ import msgspec
 from msgspec.structs import asdict
 
 from tokonomi.budgets.rate_limit import MOST, UNLIMITED, RateLimits
+from tokonomi.calls import LONGEST_VALUE, MOST_TAGS, TAG_PREFIX
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database, Row
 from tokonomi.storage.rate_limits import limits_of_keys, set_limits
 
 PREFIX: Final = "tk-"
+DEFAULT_PROJECT: Final = "default"
+"""Whose calls a key makes when nobody says whose."""
 _RANDOM_BYTES: Final = 32
 _HINT_LENGTH: Final = 4
 _ID_BYTES: Final = 6
@@ -31,6 +34,7 @@ _LONGEST_NAME: Final = 100
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_bound: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 
 Hash = bytes
 Network = IPv4Network | IPv6Network
@@ -46,12 +50,24 @@ class Terms:
         networks: where its requests may come from.
         models: aliases that it may ask for; one that ends with `*` allows all that begin so.
         limits: how fast it may go.
+        bound: the dimensions that all its calls have, `user`, `feature` or `tag:NAME`, with their
+            values, in the order of the names.
     """
 
     expires: datetime | None = None
     networks: tuple[Network, ...] = ()
     models: tuple[str, ...] = ()
     limits: RateLimits = UNLIMITED
+    bound: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def bound_tags(self) -> dict[str, str]:
+        """The tags among what it is bound to, by their own names."""
+        return {
+            name.removeprefix(TAG_PREFIX): value
+            for name, value in self.bound
+            if name.startswith(TAG_PREFIX)
+        }
 
     def allows_model(self, alias: str) -> bool:
         """Whether the key may ask for an alias.
@@ -171,7 +187,8 @@ def check_terms(terms: Terms) -> None:
     """Returns when terms can be kept.
 
     Raises:
-        BadInput: a limit is not from 1 to a thousand million, or a model's name is none.
+        BadInput: a limit is not from 1 to a thousand million, a model's name is none, or a
+            dimension cannot be bound to its value.
     """
     for kind, most in asdict(terms.limits).items():
         if most is not None and not 1 <= most <= MOST:
@@ -181,6 +198,21 @@ def check_terms(terms: Terms) -> None:
             )
     for alias in terms.models:
         _check_text("a model", alias)
+    _check_bound(terms)
+
+
+def bound_to(
+    *, user: str = "", feature: str = "", tags: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """What a key is bound to, for its terms; empty texts bind nothing.
+
+    >>> bound_to(user="ani", tags={"plan": "pro"})
+    (('tag:plan', 'pro'), ('user', 'ani'))
+    """
+    named = {"user": user, "feature": feature}
+    stated = {name: value for name, value in named.items() if value}
+    stated |= {f"{TAG_PREFIX}{name}": value for name, value in tags.items()}
+    return tuple(sorted(stated.items()))
 
 
 def networks_from(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -198,6 +230,32 @@ def networks_from(texts: Sequence[str]) -> tuple[Network, ...]:
         ) from None
 
 
+def _check_bound(terms: Terms) -> None:
+    """Bound values are those that a header could say: what cannot be said cannot be agreed to."""
+    for name, value in terms.bound:
+        if not value or not _is_plain(value):
+            raise BadInput(
+                f"a key cannot be bound to {name} {value!r}",
+                remedy=f"Use 1 to {LONGEST_VALUE} printable characters without spaces around them.",
+            )
+    tags = terms.bound_tags
+    for name, value in tags.items():
+        pair = f"{name}={value}"
+        if not name or "=" in name or "," in pair or not _is_plain(name) or not _is_plain(pair):
+            raise BadInput(
+                f"a key cannot be bound to the tag {pair!r}",
+                remedy=f"Write NAME=VALUE without commas, at most {LONGEST_VALUE} characters.",
+            )
+    if len(tags) > MOST_TAGS:
+        raise BadInput(
+            f"the key would be bound to {len(tags)} tags", remedy=f"A call has at most {MOST_TAGS}."
+        )
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= LONGEST_VALUE and text.isprintable() and text == text.strip()
+
+
 def _check_text(what: str, text: str) -> None:
     if not text or len(text) > _LONGEST_NAME or not text.isprintable():
         raise BadInput(
@@ -207,12 +265,13 @@ def _check_text(what: str, text: str) -> None:
 
 def _write_terms(database: Database, key_id: str, terms: Terms) -> None:
     database.execute(
-        "UPDATE api_key SET expires_us = ?, networks = ?, models = ?, changes = changes + 1"
-        " WHERE id = ?",
+        "UPDATE api_key SET expires_us = ?, networks = ?, models = ?, bound = ?,"
+        " changes = changes + 1 WHERE id = ?",
         (
             None if terms.expires is None else microseconds(terms.expires),
             ",".join(map(str, terms.networks)),
             _encode(terms.models).decode(),
+            _encode(terms.bound).decode(),
             key_id,
         ),
     )
@@ -222,8 +281,8 @@ def _write_terms(database: Database, key_id: str, terms: Terms) -> None:
 def _hashes_and_keys(database: Database) -> list[tuple[Hash, Key]]:
     limits = limits_of_keys(database)
     rows = database.execute(
-        "SELECT hash, id, name, project, hint, created_us, revoked_us, expires_us, networks, models"
-        " FROM api_key ORDER BY created_us, id"
+        "SELECT hash, id, name, project, hint, created_us, revoked_us, expires_us, networks,"
+        " models, bound FROM api_key ORDER BY created_us, id"
     )
     return [
         (
@@ -242,12 +301,15 @@ def _hashes_and_keys(database: Database) -> list[tuple[Hash, Key]]:
     ]
 
 
-def _terms(expires_us: int | None, networks: str, models: str, *, limits: RateLimits) -> Terms:
+def _terms(
+    expires_us: int | None, networks: str, models: str, bound: str, *, limits: RateLimits
+) -> Terms:
     return Terms(
         expires=None if expires_us is None else instant(expires_us),
         networks=networks_from(networks.split(",")) if networks else (),
         models=_decode(models),
         limits=limits,
+        bound=_decode_bound(bound),
     )
 
 

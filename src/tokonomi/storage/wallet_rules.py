@@ -4,46 +4,13 @@ from datetime import datetime
 
 import msgspec
 
-from tokonomi.calls import NAMED_DIMENSIONS, TAG_PREFIX
 from tokonomi.configuration.document import Kind
 from tokonomi.credits.rule_table import StoredRule, rule_from_table, rule_to_table
-from tokonomi.credits.wallet import WalletRule, wallet_id
-from tokonomi.errors import BadInput, NotFound
-from tokonomi.naming import escaped, meant
+from tokonomi.errors import NotFound
+from tokonomi.naming import meant
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.changes import UNNAMED, Author, Change, Changing, change_of_rules
 from tokonomi.storage.database import Database
-
-
-def wallet_named(text: str) -> str:
-    """The id of the wallet that a person names, as `user=ani` or by its id, `user:ani`.
-
-    Raises:
-        BadInput: it names no dimension, or no value.
-
-    >>> wallet_named("tag:document=d:7"), wallet_named("user:ani")
-    ('tag.document:d%3A7', 'user:ani')
-    """
-    per, equals, value = text.partition("=")
-    if equals and value:
-        WalletRule(per=per)
-        return wallet_id(per, value)
-    kind, colon, rest = text.partition(":")
-    tag = kind.startswith("tag.") and len(kind) > len("tag.")
-    if not colon or not rest or not (kind in NAMED_DIMENSIONS or tag) or ":" in rest:
-        raise BadInput(f'"{text}" names no wallet', remedy="Write user=ani or tag:document=d-7.")
-    return text
-
-
-def wallet_prefix(per: str) -> str:
-    """What the ids of all wallets of a rule begin with.
-
-    >>> wallet_prefix("tag:document")
-    'tag.document:'
-    """
-    if per.startswith(TAG_PREFIX):
-        return f"tag.{escaped(per.removeprefix(TAG_PREFIX))}:"
-    return f"{per}:"
 
 
 def set_rule(

@@ -25,15 +25,21 @@ _TAKEN: Final = {
     Sink.ISSUED: EntryKind.ROLLED_OUT,
     Sink.REFUND: EntryKind.REFUND,
 }
-_CHANGE: Final = "CASE WHEN kind = 'fund' THEN transfer.amount ELSE -transfer.amount END"
-_OF_WALLET: Final = (
-    " FROM transfer JOIN wallet_grant ON wallet_grant.account = transfer.account WHERE wallet = ?"
+_CHANGE: Final = "CASE WHEN kind = 'fund' THEN amount ELSE -amount END"
+# A clock that was set back must not put a movement before those that it follows: each is told at
+# the latest instant that any had until then, which never changes once its row is written.
+_MOVES: Final = (
+    "(SELECT seq, kind, sink, transfer.amount AS amount, call_id, transfer.id AS id,"
+    " MAX(at_us) OVER (ORDER BY seq) AS booked_us, wallet_grant.id AS grant_id"
+    " FROM transfer JOIN wallet_grant ON wallet_grant.account = transfer.account WHERE wallet = ?)"
+    " AS moves"
 )
 
 
 def statement_of(database: Database, wallet: str, *, since: datetime, until: datetime) -> Statement:
     """The statement of a wallet from `since` to `until`, the latter excluded.
 
+    Movements are in the order of booking, and none is told to be earlier than the one before it.
     What its calls used above their holds is no entry: no grant paid for it (`wallets` tells it).
 
     Raises:
@@ -46,18 +52,29 @@ def statement_of(database: Database, wallet: str, *, since: datetime, until: dat
         )
     with database.snapshot():
         before = database.execute(
-            f"SELECT COALESCE(SUM({_CHANGE}), 0){_OF_WALLET} AND at_us < ?",
+            f"SELECT COALESCE(SUM({_CHANGE}), 0) FROM {_MOVES} WHERE booked_us < ?",  # noqa: S608 - ours
             (wallet, microseconds(since)),
         ).fetchone()
         assert before is not None, "a sum always has a row"
         rows = database.execute(
-            "SELECT seq, kind, sink, transfer.amount, call_id, transfer.id, at_us, wallet_grant.id"
-            f"{_OF_WALLET} AND at_us >= ? AND at_us < ? ORDER BY seq",
+            "SELECT seq, kind, sink, amount, call_id, id, booked_us, grant_id"  # noqa: S608 - ours
+            f" FROM {_MOVES} WHERE booked_us >= ? AND booked_us < ? ORDER BY seq",
             (wallet, microseconds(since), microseconds(until)),
         ).fetchall()
         grants = {each.grant.id: each for each in grants_of(database, wallet, ended=True)}
         entries = [_entry(database, row, grants[row[7]]) for row in rows]
     return statement(wallet, entries, since=since, until=until, before=int(before[0]))
+
+
+def booked_until(database: Database, wallet: str, *, now: datetime) -> datetime:
+    """The instant before which all movements of a wallet are told; later than now after a leap."""
+    row = database.execute(
+        "SELECT MAX(at_us) FROM transfer"
+        " JOIN wallet_grant ON wallet_grant.account = transfer.account WHERE wallet = ?",
+        (wallet,),
+    ).fetchone()
+    assert row is not None, "a maximum always has a row"
+    return now if row[0] is None else max(now, instant(row[0] + 1))
 
 
 def _entry(database: Database, row: Row, stored: StoredGrant) -> Entry:

@@ -21,6 +21,7 @@ from tokonomi.credits.grant import (
 )
 from tokonomi.credits.grant import refund as refund_of
 from tokonomi.credits.package import Package, purchase
+from tokonomi.credits.wallet import wallet_name
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.ledger.account import Sink
 from tokonomi.money import Money
@@ -70,6 +71,7 @@ class WalletBalance:
 
     Attributes:
         wallet: its id.
+        project: whose it is.
         balance: all that was not yet used, holds among it.
         held: on hold for calls in flight.
         grants: how many grants a new call may use.
@@ -77,6 +79,7 @@ class WalletBalance:
     """
 
     wallet: str
+    project: str
     balance: int
     held: int
     grants: int
@@ -234,8 +237,13 @@ def grants_of(database: Database, wallet: str, *, ended: bool = False) -> list[S
     ]
 
 
-def wallets(database: Database, wallet: str | None = None) -> list[WalletBalance]:
-    """What every wallet holds that was ever granted something, or only the one of this id."""
+def wallets(
+    database: Database, wallet: str | None = None, *, project: str = ""
+) -> list[WalletBalance]:
+    """What every wallet holds that was ever granted something, of a project where one is named.
+
+    With `wallet` only the one of this id.
+    """
     only = "" if wallet is None else " WHERE wallet = ?"
     values = () if wallet is None else (wallet,)
     rows = database.execute(
@@ -254,10 +262,18 @@ def wallets(database: Database, wallet: str | None = None) -> list[WalletBalance
             (CREDIT,),
         )
     }
-    return [
-        WalletBalance(row[0], int(row[1]), int(row[2]), int(row[3]), overruns.get(row[0], 0))
+    found = [
+        WalletBalance(
+            wallet=row[0],
+            project=wallet_name(row[0]).project,
+            balance=int(row[1]),
+            held=int(row[2]),
+            grants=int(row[3]),
+            overrun=overruns.get(row[0], 0),
+        )
         for row in sorted(rows)
     ]
+    return [each for each in found if project in ("", each.project)]
 
 
 def locked_grant(database: Database, grant_id: str) -> StoredGrant:

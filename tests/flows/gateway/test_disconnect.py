@@ -126,7 +126,7 @@ def setting(
         # What a provider goes on to write without its client is far above what its call held.
         for number in range(20):
             package = load_offer().package("paper")
-            buy(database, package, wallet="user:ani", payment_id=f"p-{number}", now=now)
+            buy(database, package, wallet="tests:user:ani", payment_id=f"p-{number}", now=now)
     where = 'dsn_env = "TOKONOMI_TEST_DSN"' if "://" in location else f'path = "{location}"'
     settings = configuration(
         provider.base_url,

@@ -77,6 +77,7 @@ def test_a_package_of_ones_own_file_is_sold_by_command_and_by_api_and_pays_for_c
     assert [(each["id"], each["credits"], each["price"]) for each in listed] == [
         ("tiny", "12", "1.99")
     ]
+    key, _ = selling.make_key()
     buy = ("credits", "purchase", "tiny", "--wallet", "user=ani", "--payment", "p-1")
     [bought] = typed(selling, *buy)
     assert (bought["grant"], bought["credits"], bought["paid"], bought["currency"]) == (
@@ -117,12 +118,11 @@ def test_a_package_of_ones_own_file_is_sold_by_command_and_by_api_and_pays_for_c
             }
         ],
     )
-    path = "/wallets/user:ani/purchases"
+    path = "/wallets/user=ani/purchases"
     status, granted = asked(selling, token, path, buy="tiny", payment="p-2")
     assert (status, granted["credits"], granted["paid"]["amount"]) == (201, "12", "1.99")
     assert asked(selling, token, path, buy="paper", payment="p-3")[0] == 404
 
-    key, _ = selling.make_key()
     with selling.client(key) as client:
         client.chat.completions.create(
             model="gpt-4o-mini", messages=HELLO, max_tokens=7, user="ani"

@@ -116,8 +116,8 @@ def test_the_description_is_valid_and_names_every_route(api: Api) -> None:
 
 
 def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
-    first = api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
-    again = api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    first = api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
+    again = api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
     assert first == again
     assert (first[0], first[1]["grant"], first[1]["paid"]) == (
         201,
@@ -125,13 +125,14 @@ def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
         {"amount": "80000", "currency": "IDR"},
     )
     for path, body in (
-        ("/wallets/user:budi/purchases", PAPER),
-        ("/wallets/user:ani/purchases", {"package": "extension-s"}),
+        ("/wallets/user=budi/purchases", PAPER),
+        ("/wallets/user=ani/purchases", {"package": "extension-s"}),
     ):
         assert api.error("POST", path, body, "p-1") == (409, "conflict")
     assert api.ask("GET", "/wallets")[1] == [
         {
-            "wallet": "user:ani",
+            "wallet": "default:user:ani",
+            "project": "default",
             "balance": "300",
             "held": "0",
             "available": "300",
@@ -142,33 +143,59 @@ def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
 
 
 def test_gifts_and_refunds_are_known_by_their_keys_too(api: Api) -> None:
-    api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
     gift = {"credits": "10", "days": 30}
-    given = api.ask("POST", "/wallets/user:ani/grants", gift, "welcome")
-    assert given == api.ask("POST", "/wallets/user:ani/grants", gift, "welcome")
+    given = api.ask("POST", "/wallets/user=ani/grants", gift, "welcome")
+    assert given == api.ask("POST", "/wallets/user=ani/grants", gift, "welcome")
     more = {"credits": "11", "days": 30}
-    assert api.error("POST", "/wallets/user:ani/grants", more, "welcome") == (409, "conflict")
+    assert api.error("POST", "/wallets/user=ani/grants", more, "welcome") == (409, "conflict")
     back = {"grant": "payment/p-1", "credits": "150"}
     refunded = api.ask("POST", "/refunds", back, "r-1")
     assert refunded == api.ask("POST", "/refunds", back, "r-1")
     assert refunded[1]["paid_back"] == {"amount": "40000", "currency": "IDR"}
     assert api.error("POST", "/refunds", {**back, "credits": "1"}, "r-1") == (409, "conflict")
     assert api.error("POST", "/refunds", back | {"credits": "151"}, "r-2") == (400, "bad_input")
-    statement = api.ask("GET", "/wallets/user:ani/statement")[1]
+    statement = api.ask("GET", "/wallets/user=ani/statement")[1]
     assert (statement["opening"], statement["closing"]) == ("0", "160")
     assert [each["kind"] for each in statement["entries"]] == ["purchase", "promotion", "refund"]
-    grants = api.ask("GET", "/wallets/user:ani/grants")[1]
+    grants = api.ask("GET", "/wallets/user=ani/grants")[1]
     assert [each["grant"]["grant"] for each in grants] == ["promotion/welcome", "payment/p-1"]
     assert verify(api.database).imbalances == ()
 
 
+def test_wallets_are_those_of_a_project(api: Api) -> None:
+    for project in ("acme/shop", "acme/chat"):
+        api.ask("POST", "/keys", {"name": "a", "project": project})
+    assert api.error("POST", "/wallets/user=ani/purchases", PAPER, "p-1") == (400, "bad_input")
+    wrong = "/wallets/user=ani/purchases?project=acme/shp"
+    assert api.error("POST", wrong, PAPER, "p-1") == (404, "not_found")
+    assert api.ask("GET", "/wallets")[1] == []
+    of_shop, of_chat = "?project=acme%2Fshop", "?project=acme%2Fchat"
+    bought = api.ask("POST", f"/wallets/user=ani/purchases{of_shop}", PAPER, "p-1")[1]
+    assert bought["wallet"] == "acme/shop:user:ani"
+    gift = {"credits": "10"}
+    given = api.ask("POST", f"/wallets/project/grants{of_chat}", gift, "hi")[1]
+    assert given["wallet"] == "project:acme/chat"
+    [wallet] = api.ask("GET", f"/wallets{of_shop}")[1]
+    assert (wallet["wallet"], wallet["project"], wallet["balance"]) == (
+        "acme/shop:user:ani",
+        "acme/shop",
+        "300",
+    )
+    assert len(api.ask("GET", "/wallets")[1]) == 2
+    assert api.ask("GET", f"/wallets/user=ani/grants{of_chat}")[1] == []
+    assert len(api.ask("GET", f"/wallets/user=ani/grants{of_shop}")[1]) == 1
+    assert api.ask("GET", f"/wallets/user=ani/statement{of_chat}")[1]["closing"] == "0"
+    assert api.ask("GET", f"/wallets/project/statement{of_chat}")[1]["closing"] == "10"
+
+
 def test_a_money_move_without_a_key_is_refused(api: Api) -> None:
-    assert api.error("POST", "/wallets/user:ani/purchases", PAPER) == (400, "bad_input")
+    assert api.error("POST", "/wallets/user=ani/purchases", PAPER) == (400, "bad_input")
     assert api.error("POST", "/refunds", {"grant": "payment/p-1"}) == (400, "bad_input")
 
 
 def test_a_rehearsal_over_http_writes_nothing(api: Api) -> None:
-    path = "/wallets/user:ani/purchases?dry_run=true"
+    path = "/wallets/user=ani/purchases?dry_run=true"
     assert api.ask("POST", path, PAPER, "p-1")[0] == 201
     assert api.ask("GET", "/wallets") == (200, [])
 
@@ -199,10 +226,10 @@ def test_rules_and_rates_tell_what_they_replace(api: Api) -> None:
 
 
 def test_the_ledger_is_verified_listed_and_opened(api: Api) -> None:
-    api.ask("POST", "/wallets/user:ani/purchases", PAPER, "p-1")
+    api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
     verified = api.ask("GET", "/ledger/verification")[1]
     assert (verified["balances"], verified["transfers"]) == (True, 1)
-    name = "wallet:user:ani:grant:payment/p-1"
+    name = "wallet:default:user:ani:grant:payment/p-1"
     assert [each["account"] for each in api.ask("GET", "/ledger/accounts?prefix=wallet")[1]] == [
         name
     ]
@@ -218,7 +245,7 @@ def test_events_are_listed_by_what_they_are_about(api: Api) -> None:
     account = open_account(api.database, "an account", "USD")
     due = [
         Event(account, "spent 80%", "budget", "budget a all", "most of it"),
-        Event(account, "credits_low", "wallet", "wallet user:ani", "9 credits left"),
+        Event(account, "credits_low", "wallet", "wallet default:user:ani", "9 credits left"),
     ]
     fire(api.database, due, now=NOW)
     status, found = api.ask("GET", "/events")
@@ -247,6 +274,7 @@ def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
     status, made = api.ask("POST", "/keys", {"name": "shop", "limits": bound})
     assert (status, made["secret"][:3], made["key"]["limits"]) == (201, "tk-", whole)
     path = f"/keys/{made['key']['id']}"
+    assert made["key"]["bound_to"] == {"user": "", "feature": "", "tags": {}}
     assert api.ask("GET", "/keys")[1] == [made["key"]]
     until = "2027-01-01T00:00:00Z"
     limits = api.ask("PUT", f"{path}/limits", {"concurrent": 3, "expires": until})[1]["limits"]
@@ -260,21 +288,36 @@ def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
     assert api.error("PUT", "/keys/key_x/limits", {}) == (404, "not_found")
 
 
+def test_what_a_key_is_bound_to_is_stated_anew_and_survives_its_limits(api: Api) -> None:
+    ani = {"user": "ani", "feature": "", "tags": {"plan": "pro"}}
+    made = api.ask("POST", "/keys", {"name": "shop", "bound_to": ani})[1]["key"]
+    path = f"/keys/{made['id']}"
+    assert made["bound_to"] == ani
+    assert api.ask("PUT", f"{path}/limits", {"concurrent": 3})[1]["bound_to"] == ani
+    growth: dict[str, Any] = {"user": "", "feature": "growth", "tags": {}}
+    bound = api.ask("PUT", f"{path}/binding", {"feature": "growth"})[1]
+    assert (bound["bound_to"], bound["limits"]["concurrent"]) == (growth, 3)
+    assert api.ask("GET", "/keys")[1] == [bound]
+    assert api.error("PUT", f"{path}/binding", {"tags": {"a": ""}}) == (400, "bad_input")
+    assert api.error("PUT", f"{path}/binding", {"usr": "ani"}) == (400, "bad_input")
+    assert api.error("PUT", "/keys/key_x/binding", {}) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "told"),
     [
         ("GET", "/unknown", None, (404, "not_found")),
         ("GET", "/budgets/none", None, (404, "not_found")),
         ("POST", "/wallets/colour:red/purchases", PAPER, (400, "bad_input")),
-        ("POST", "/wallets/user:ani/purchases", {"package": "x"}, (404, "not_found")),
-        ("POST", "/wallets/user:ani/purchases", {"pakage": "paper"}, (400, "bad_input")),
+        ("POST", "/wallets/user=ani/purchases", {"package": "x"}, (404, "not_found")),
+        ("POST", "/wallets/user=ani/purchases", {"pakage": "paper"}, (400, "bad_input")),
         ("POST", "/budgets", GROWTH | {"amount": "ten"}, (400, "bad_money")),
         ("POST", "/budgets", GROWTH | {"zone": "Asia/Jakrta"}, (400, "bad_input")),
         ("PUT", "/budgets/other", GROWTH, (400, "bad_input")),
         ("PATCH", "/budgets", None, (405, "bad_input")),
         ("GET", "/events?last=0", None, (400, "bad_input")),
         ("GET", "/events?about=weather", None, (400, "bad_input")),
-        ("GET", "/wallets/user:ani/statement?since=2026-01-30T00:00:00", None, (400, "bad_input")),
+        ("GET", "/wallets/user=ani/statement?since=2026-01-30T00:00:00", None, (400, "bad_input")),
     ],
 )
 def test_what_is_wrong_is_told_with_a_code(

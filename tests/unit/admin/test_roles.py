@@ -23,6 +23,7 @@ OPERATOR_CHANGES = {
     "/admin/budgets/x/archive",
     "/admin/expiries",
     "/admin/keys",
+    "/admin/keys/x/binding",
     "/admin/keys/x/limits",
     "/admin/keys/x/revoke",
     "/admin/ledger/exposures/x/release",

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from tokonomi.budgets.limit import Budget, Mode, account_name
+from tokonomi.budgets.scope import Scope
 from tokonomi.budgets.window import Period, Window
 from tokonomi.errors import BadInput, BadMoney
 from tokonomi.money import INT64_MAX, Money
@@ -44,6 +45,22 @@ def test_a_budget_that_notifies_has_no_floor() -> None:
 def test_a_cap_a_request_can_refuse_without_any_limit_of_the_window() -> None:
     capped = budget(per_request=rupiah("2000"))
     assert (capped.floor, capped.can_refuse) == (None, True)
+
+
+def test_users_of_two_projects_are_counted_apart_unless_the_budget_says_they_are_one() -> None:
+    users = Scope.of(each=["user"])
+    assert budget(scope=users).counted == Scope.of(each=["project", "user"])
+    assert budget(scope=users, across_projects=True).counted == users
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(), Scope.of(each=["model"]), Scope.of({"key": "k"}, each=["user"])],
+)
+def test_a_budget_of_no_client_s_names_does_not_count_across_projects(scope: Scope) -> None:
+    assert budget(scope=scope).counted == scope
+    with pytest.raises(BadInput, match="counts across projects, and its scope counts none apart"):
+        budget(scope=scope, across_projects=True)
 
 
 @pytest.mark.parametrize(

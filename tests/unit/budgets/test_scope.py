@@ -105,3 +105,21 @@ def test_names_out_of_order_are_refused_so_that_one_scope_has_one_subject() -> N
         Scope(each=("user", "feature"))
     with pytest.raises(BadInput, match="not in order"):
         Scope(only=(("user", "ani"), ("feature", "growth")))
+
+
+@pytest.mark.parametrize(
+    ("scope", "each"),
+    [
+        (Scope(), ()),
+        (Scope.of(each=["provider"]), ("provider",)),
+        (Scope.of(each=["user"]), ("project", "user")),
+        (Scope.of({"user": "ani"}), ("project",)),
+        (Scope.of({"feature": "growth"}, each=["model"]), ("model", "project")),
+        (Scope.of({"tag:plan": "pro"}), ("project",)),
+        (Scope.of(each=["organisation", "user"]), ("organisation", "user")),
+        (Scope.of({"project": "acme/growth"}, each=["user"]), ("user",)),
+        (Scope.of(each=["key", "tag:plan"]), ("key", "tag:plan")),
+    ],
+)
+def test_what_clients_say_is_counted_within_projects(scope: Scope, each: tuple[str, ...]) -> None:
+    assert scope.within_projects == Scope(only=scope.only, each=each)

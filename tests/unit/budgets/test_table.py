@@ -33,6 +33,7 @@ overshoot = "50000.5"
 per_request = 2000
 alerts = ["100%", "87.5%", "1/3"]
 forecast_alerts = ["100 %"]
+across_projects = true
 """
 GROWTH = Budget(
     id="growth-users",
@@ -47,6 +48,7 @@ GROWTH = Budget(
     per_request=Money.parse("2000", "IDR"),
     alerts=(Fraction(1, 3), Fraction(7, 8), Fraction(1)),
     forecast_alerts=(Fraction(1),),
+    across_projects=True,
 )
 SMALLEST = {"id": "team", "window": "day", "currency": "USD"}
 
@@ -71,6 +73,7 @@ def test_a_budget_writes_itself_as_a_plain_table() -> None:
         "per_request": "2000",
         "alerts": ["1/3", "87.5%", "100%"],
         "forecast_alerts": ["100%"],
+        "across_projects": True,
     }
 
 

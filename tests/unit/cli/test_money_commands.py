@@ -59,8 +59,29 @@ def test_the_packages_of_the_seed_are_sold_used_and_paid_back_exactly(typed: Typ
 def test_a_payment_for_another_wallet_is_told_in_one_line(typed: Typed) -> None:
     typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
     told = typed("credits", "purchase", "paper", "--wallet", "user=budi", "--payment", "p-1")
-    what = "conflict: payment/p-1 granted 300 credits to user:ani."
+    what = "conflict: payment/p-1 granted 300 credits to default:user:ani."
     assert told == (1, "", f"{what} Send that again unchanged, or use a new id.\n")
+
+
+def test_wallets_of_one_name_in_two_projects_are_two(typed: Typed) -> None:
+    for project in ("acme/shop", "chat"):
+        typed("keys", "create", "--name", "a", "--project", project)
+    buy = ("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    several = "bad_input: there are 2 projects: acme/shop, chat."
+    assert typed(*buy) == (1, "", f"{several} Say whose wallet is meant with the project.\n")
+    assert typed(*buy, "--project", "acme/shop")[0] == 0
+    gift = ("credits", "grant", "10", "--wallet", "user=ani", "--promotion", "hi")
+    assert typed(*gift, "--project", "chat")[0] == 0
+    listed = rows(typed("credits", "wallets", "--format", "json"))
+    assert [(each["wallet"], each["balance"]) for each in listed] == [
+        ("acme/shop:user:ani", "300"),
+        ("chat:user:ani", "10"),
+    ]
+    of_chat = rows(typed("credits", "wallets", "--project", "chat", "--format", "json"))
+    assert of_chat == listed[1:]
+    shown = rows(typed("credits", "show", "user=ani", "--project", "chat", "--format", "json"))
+    assert [each["grant"] for each in shown] == ["promotion/hi"]
+    assert "closing 10 credits" in typed("credits", "statement", "chat:user:ani")[1]
 
 
 def test_a_rehearsal_says_so_and_writes_nothing(typed: Typed) -> None:
@@ -85,6 +106,21 @@ def test_a_key_is_bound_when_it_is_made_and_later_and_set_free(typed: Typed) -> 
     free = ("--tpm", "none", "--model", "none", "--expires", "none")
     assert typed("keys", "limit", key["id"], *free)[1].endswith(": no limits\n")
     assert typed("keys", "limit", key["id"], "--concurrent", "0")[0] == 1
+
+
+def test_a_key_is_bound_to_a_user_a_feature_and_tags(typed: Typed) -> None:
+    typed("keys", "create", "--name", "a", "--user", "ani", "--tag", "plan=pro", "--tag", "b=1")
+    (key,) = rows(typed("keys", "list", "--format", "json"))
+    assert key["bound_to"] == "tag:b=1, tag:plan=pro, user=ani"
+    changed = typed("keys", "limit", key["id"], "--feature", "growth", "--rpm", "9")
+    bound = "feature=growth, tag:b=1, tag:plan=pro, user=ani"
+    assert changed[1].endswith(f": 9 requests a minute; bound to {bound}\n")
+    fewer = typed("keys", "limit", key["id"], "--tag", "plan=free", "--user", "none")
+    assert fewer[1].endswith("; bound to feature=growth, tag:plan=free\n")
+    free = typed("keys", "limit", key["id"], "--tag", "none", "--feature", "none", "--rpm", "none")
+    assert free[1].endswith(": no limits\n")
+    assert typed("keys", "limit", key["id"], "--tag", "plan")[0] == 2
+    assert typed("keys", "limit", key["id"], "--user", " ani")[0] == 1
 
 
 def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
@@ -138,7 +174,7 @@ def test_events_are_listed_with_what_became_of_telling_them(typed: Typed, store:
         due = [
             Event(account, "spent 50%", "budget", "budget a all", "half of it"),
             Event(account, "spent 80%", "budget", "budget a all", "most of it"),
-            Event(account, "credits_low", "wallet", "wallet user:ani", "9 credits left"),
+            Event(account, "credits_low", "wallet", "wallet default:user:ani", "9 credits left"),
         ]
         fire(database, due, now=at)
         told = claim_event(database, now=at)

@@ -32,7 +32,9 @@ def rupiah(text: str) -> Money:
 
 
 def sold(name: str, amount: int = 300_000, **others: object) -> Grant:
-    plain = Grant(id=name, wallet="user:ani", amount=1, granted_at=START, paid=rupiah("80000"))
+    plain = Grant(
+        id=name, wallet="default:user:ani", amount=1, granted_at=START, paid=rupiah("80000")
+    )
     return replace(plain, amount=amount, **others)
 
 
@@ -123,7 +125,7 @@ def test_what_rolls_over_keeps_what_was_paid_for_it_lives_as_long_again_and_roll
     over = ending(grant, Used(settled=400), day(31))
     rolled = Grant(
         id="rolled/g",
-        wallet="user:ani",
+        wallet="default:user:ani",
         amount=250,
         granted_at=day(30),
         expires_at=day(60),
@@ -174,7 +176,9 @@ def test_a_grant_that_makes_no_sense_is_refused(wrong: Callable[[], Grant], text
 
 
 def test_a_grant_s_account_spells_wallet_and_grant_without_mixing_them_up() -> None:
-    assert sold("payment/a:grant:b").account == "wallet:user:ani:grant:payment/a%3Agrant%3Ab"
+    assert (
+        sold("payment/a:grant:b").account == "wallet:default:user:ani:grant:payment/a%3Agrant%3Ab"
+    )
 
 
 @pytest.mark.parametrize(

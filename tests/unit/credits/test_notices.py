@@ -2,12 +2,12 @@
 
 from tokonomi.credits.notices import Level, Notice, NoticeKey, due_notice
 
-LOW = NoticeKey("user:ani", Notice.LOW, "payment/1")
-EMPTY = NoticeKey("user:ani", Notice.EXHAUSTED, "payment/1")
+LOW = NoticeKey("default:user:ani", Notice.LOW, "payment/1")
+EMPTY = NoticeKey("default:user:ani", Notice.EXHAUSTED, "payment/1")
 
 
 def level(balance: int, newest: str = "payment/1", *, refused: bool = False) -> Level:
-    return Level(wallet="user:ani", balance=balance, newest=newest, refused=refused)
+    return Level(wallet="default:user:ani", balance=balance, newest=newest, refused=refused)
 
 
 def test_a_wallet_above_its_mark_is_silent() -> None:
@@ -29,7 +29,7 @@ def test_a_request_refused_for_lack_of_credits_exhausts_a_wallet_with_a_rest() -
 
 
 def test_a_top_up_makes_the_notices_fire_anew() -> None:
-    again = NoticeKey("user:ani", Notice.LOW, "payment/2")
+    again = NoticeKey("default:user:ani", Notice.LOW, "payment/2")
     assert due_notice(level(9_000, "payment/2"), low_at=10_000, fired=[LOW, EMPTY]) == again
 
 

@@ -48,10 +48,10 @@ def test_a_package_is_found_by_its_id_and_a_near_one_is_suggested() -> None:
 
 def test_a_purchase_grants_the_package_once_for_its_payment() -> None:
     paper = shipped().package("paper")
-    grant = purchase(paper, wallet="user:ani", payment_id="mid-77", at=PAID_AT)
+    grant = purchase(paper, wallet="default:user:ani", payment_id="mid-77", at=PAID_AT)
     assert grant == Grant(
         id="payment/mid-77",
-        wallet="user:ani",
+        wallet="default:user:ani",
         amount=300_000,
         granted_at=PAID_AT,
         paid=Money.parse("80000", "IDR"),
@@ -95,7 +95,7 @@ def test_weights_are_read_exactly() -> None:
 
 def test_a_purchase_without_a_payment_id_is_refused() -> None:
     with pytest.raises(BadInput, match="without a payment id"):
-        purchase(shipped().packages[0], wallet="user:ani", payment_id="", at=PAID_AT)
+        purchase(shipped().packages[0], wallet="default:user:ani", payment_id="", at=PAID_AT)
 
 
 @pytest.mark.parametrize(

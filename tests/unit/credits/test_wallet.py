@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from tokonomi.calls import Dimensions
 from tokonomi.credits.wallet import (
     Entry,
     EntryKind,
     Statement,
+    WalletName,
     WalletRule,
     statement,
-    wallet_id,
+    wallet_name,
     wallet_of,
 )
 from tokonomi.errors import BadInput
@@ -26,15 +28,21 @@ ANI = Dimensions(
 @pytest.mark.parametrize(
     ("per", "wallet"),
     [
-        ("user", "user:ani"),
+        ("user", "paper-app:user:ani"),
         ("project", "project:paper-app"),
-        ("feature", "feature:draft"),
-        ("key", "key:key-1"),
-        ("tag:document", "tag.document:d%3A7"),
+        ("feature", "paper-app:feature:draft"),
+        ("key", "paper-app:key:key-1"),
+        ("tag:document", "paper-app:tag.document:d%3A7"),
     ],
 )
 def test_a_request_uses_the_wallet_of_its_user_project_or_document(per: str, wallet: str) -> None:
     assert wallet_of(WalletRule(per=per), ANI) == wallet
+
+
+@pytest.mark.parametrize("per", ["user", "project", "feature", "tag:document"])
+def test_the_same_name_in_another_project_has_another_wallet(per: str) -> None:
+    elsewhere = replace(ANI, project="acme/paper-app")
+    assert wallet_of(WalletRule(per=per), ANI) != wallet_of(WalletRule(per=per), elsewhere)
 
 
 def test_a_request_that_does_not_say_whose_wallet_has_none() -> None:
@@ -43,7 +51,31 @@ def test_a_request_that_does_not_say_whose_wallet_has_none() -> None:
 
 
 def test_a_tag_called_user_is_not_the_user() -> None:
-    assert wallet_id("tag:user", "ani") != wallet_id("user", "ani")
+    assert WalletName("p", "tag:user", "ani").id != WalletName("p", "user", "ani").id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ani",
+        "user:ani",
+        "p:user:",
+        ":user:ani",
+        "p:colour:red",
+        "p:tag.:x",
+        "p:user:a:b",
+        "project:",
+    ],
+)
+def test_what_is_no_id_of_a_wallet_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        wallet_name(text)
+
+
+@pytest.mark.parametrize("text", ["p:user:a,b", "p:project:p"])
+def test_an_id_has_one_spelling(text: str) -> None:
+    with pytest.raises(BadInput, match="names no wallet"):
+        wallet_name(text)
 
 
 @pytest.mark.parametrize("per", ["documnt", "tag:", "provider", ""])
@@ -79,8 +111,8 @@ LATER = entry(28, EntryKind.BURN, 1)
 
 def test_a_statement_opens_sums_and_closes() -> None:
     everything = [LATER, *reversed(INSIDE), BURNT, BOUGHT]
-    assert statement("user:ani", everything, since=FEBRUARY, until=MARCH) == Statement(
-        wallet="user:ani",
+    assert statement("default:user:ani", everything, since=FEBRUARY, until=MARCH) == Statement(
+        wallet="default:user:ani",
         since=FEBRUARY,
         until=MARCH,
         opening=250_000,
@@ -102,8 +134,8 @@ def test_a_statement_opens_sums_and_closes() -> None:
 
 def test_a_statement_of_one_period_needs_only_its_entries_and_the_balance_before() -> None:
     everything = [BOUGHT, BURNT, *INSIDE, LATER]
-    whole = statement("user:ani", everything, since=FEBRUARY, until=MARCH)
-    part = statement("user:ani", INSIDE, since=FEBRUARY, until=MARCH, before=250_000)
+    whole = statement("default:user:ani", everything, since=FEBRUARY, until=MARCH)
+    part = statement("default:user:ani", INSIDE, since=FEBRUARY, until=MARCH, before=250_000)
     assert part == whole
 
 
@@ -111,5 +143,5 @@ def test_money_in_two_currencies_is_not_added() -> None:
     dollars = Entry(
         at=FEBRUARY, grant="h", kind=EntryKind.PURCHASE, amount=1, money=Money.parse("5", "USD")
     )
-    both = statement("user:ani", [BOUGHT, dollars], since=BOUGHT.at, until=MARCH)
+    both = statement("default:user:ani", [BOUGHT, dollars], since=BOUGHT.at, until=MARCH)
     assert both.paid == (Money.parse("80000", "IDR"), Money.parse("5", "USD"))

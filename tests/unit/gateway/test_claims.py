@@ -72,6 +72,18 @@ def test_a_budget_claims_the_dearest_price_of_every_token(book: PriceBook) -> No
     assert claim.on == Funding("budget:b:all:2026-11-22T00:00:00Z", "USD", 10**12, 0)
 
 
+def test_a_budget_of_each_user_has_an_account_for_each_project(book: PriceBook) -> None:
+    for stated, subject in (
+        ({"each": ["user"]}, "project=acme/growth,user=ani"),
+        ({"scope": {"user": "ani"}}, "project=acme/growth"),
+        ({"each": ["user"], "across_projects": True}, "user=ani"),
+        ({"each": ["organisation", "user"]}, "organisation=acme,user=ani"),
+    ):
+        [claim] = claimed(Rules(budgets=[budget(**stated)]), exchange(max_tokens=1), book).claims
+        assert isinstance(claim.on, Funding)
+        assert claim.on.name == f"budget:b:{subject}:2026-11-22T00:00:00Z"
+
+
 def test_a_window_that_ended_is_left_behind(book: PriceBook) -> None:
     rules = Rules(budgets=[budget()])
     first = claimed(rules, exchange(max_tokens=1), book)
@@ -112,7 +124,11 @@ def test_an_unlimited_answer_is_bounded_by_the_context_window_or_the_cap(book: P
 def test_a_wallet_claims_a_milli_credit_a_token(book: PriceBook) -> None:
     rules = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights())])
     [claim] = claimed(rules, exchange(max_tokens=100), book).claims
-    assert (claim.source, claim.on, claim.amount) == ("wallet user:ani", "user:ani", 1_100)
+    assert (claim.source, claim.on, claim.amount) == (
+        "wallet acme/growth:user:ani",
+        "acme/growth:user:ani",
+        1_100,
+    )
 
 
 def test_a_request_that_names_nobody_to_pay_is_refused(book: PriceBook) -> None:
@@ -223,7 +239,10 @@ def test_what_is_captured_depends_on_how_the_call_ended(
 ) -> None:
     rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
     allowed = claimed(rules, exchange(max_tokens=100), book)
-    held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
+    held = [
+        Held("budget b", 1, (Part(1, 1_000),)),
+        Held("wallet acme/growth:user:ani", 2, (Part(2, 1_000),)),
+    ]
     done = allowed.captured(held, call)
     assert [sum(part.amount for part in it.parts) for it in done] == [of_budget, of_wallet]
     assert [sum(part.amount for part in it.exposed) for it in done] == [exposed, 0]
@@ -234,7 +253,10 @@ def test_customers_pay_for_what_was_delivered_and_budgets_for_what_is_billed(
 ) -> None:
     rules = Rules(budgets=[budget()], wallets=[WalletInForce(WalletRule(per="user"), Weights())])
     allowed = claimed(rules, exchange(max_tokens=100), book)
-    held = [Held("budget b", 1, (Part(1, 1_000),)), Held("wallet user:ani", 2, (Part(2, 1_000),))]
+    held = [
+        Held("budget b", 1, (Part(1, 1_000),)),
+        Held("wallet acme/growth:user:ani", 2, (Part(2, 1_000),)),
+    ]
     whole = ended(Status.DISCONNECTED, GUESSED, COST)
     delivered = Usage(at=NOW, uncached_input=20, output=3, source=Source.ESTIMATED)
     done = allowed.captured(held, whole, delivered)

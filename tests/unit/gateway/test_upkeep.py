@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ import pytest
 from tokonomi.gateway.app import KEYS_TRUSTED_SECONDS, UPKEEP_LATE_SECONDS, Gateway
 from tokonomi.gateway.config import parse
 from tokonomi.gateway.server import open_gateway
+from tokonomi.gateway.steady_clock import DISTRUSTED_SECONDS, SteadyClock
 from tokonomi.storage import keys
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger_check import verify
+from tokonomi.storage.wallet_store import grants_of, promote, promotion
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DEFECT = "INSERT INTO budget (id, definition, changed_us) VALUES ('odd', '{', 0)"
+JUMP = timedelta(days=2)
 NEWS = "UPDATE rules_version SET version = version + 1"
 
 
@@ -85,6 +89,36 @@ def test_a_defect_in_one_round_does_not_end_upkeep(
     said = [each for each in caplog.records if "could not be read" in each.message]
     assert len(said) == 1
     assert "DecodeError" in said[0].message
+
+
+def test_no_grant_ends_by_a_clock_that_was_just_set(new_store: Callable[[], Path | str]) -> None:
+    store = new_store()
+    gift = promotion("gift", wallet="p:user:ani", amount=10, now=NOW, days=1)
+    where = 'dsn_env = "DSN"' if "://" in str(store) else f'path = "{store}"'
+    config = parse(f"[store]\n{where}\n")
+    with closing(open_store(store)) as database:
+        promote(database, gift)
+
+    def left_after(wall: list[datetime], elapsed: list[float], *, looks: int = 0) -> list[str]:
+        """The grants that are left when a gateway has opened by this clock, and swept."""
+        clock = SteadyClock(lambda: wall[0], lambda: elapsed[0])
+        wall[0] += JUMP
+        for _ in range(looks):
+            assert not clock.is_steady()
+            elapsed[0] += DISTRUSTED_SECONDS
+            wall[0] += timedelta(seconds=DISTRUSTED_SECONDS)
+
+        async def through() -> None:
+            await _closed(await open_gateway(config, {"DSN": str(store)}, clock=clock))
+
+        asyncio.run(through())
+        with closing(open_store(store)) as database:
+            assert verify(database).imbalances == ()
+            return [each.grant.id for each in grants_of(database, "p:user:ani")]
+
+    assert left_after([NOW], [0.0]) == [gift.id]
+    # It is the time of the clock that stays where it was set.
+    assert left_after([NOW], [0.0], looks=1) == []
 
 
 def test_a_long_silence_is_told_and_then_no_key_is_trusted(

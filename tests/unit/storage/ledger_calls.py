@@ -34,6 +34,7 @@ class Calls:
     database: Database
     worker: int
     prefix: str
+    project: str = ""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     open: dict[str, tuple[Held, ...]] = field(default_factory=dict[str, tuple[Held, ...]])
 
@@ -58,7 +59,7 @@ class Calls:
     def _begin(self, on: Funding | str, amount: int) -> Begin:
         call = f"{self.prefix}-{next(self.numbers)}.1"
         source = f"wallet {on}" if isinstance(on, str) else "budget"
-        intent = Intent(id=call, at=NOW, dimensions=Dimensions(), model="m")
+        intent = Intent(id=call, at=NOW, dimensions=Dimensions(project=self.project), model="m")
         return Begin(intent, (Claim(source, amount, on),))
 
     def _begun(self, begin: Begin, outcome: tuple[Held, ...] | Refusal) -> str | None:
@@ -74,7 +75,7 @@ class Calls:
     def _settle(self, call: str, used: int, *, exposed: int = 0) -> Settle:
         captured = tuple(capture(held, used, exposed=exposed) for held in self.open.pop(call))
         settled = Call(
-            intent=Intent(id=call, at=NOW, dimensions=Dimensions(), model="m"),
+            intent=Intent(id=call, at=NOW, dimensions=Dimensions(project=self.project), model="m"),
             model_served="m",
             usage=Usage(at=NOW, source=Source.ABSENT),
             cost=Unpriced("a call of a test"),

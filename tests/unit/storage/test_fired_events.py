@@ -28,7 +28,7 @@ from tokonomi.storage.wallet_store import buy, promote
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
 MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 NEXT = datetime(2026, 12, 1, tzinfo=UTC)
-ANI = "user:ani"
+ANI = "default:user:ani"
 SMALL = load_offer().package("extension-s")
 TEAM = Budget(
     id="team",
@@ -78,7 +78,7 @@ def test_a_wallet_is_told_low_then_exhausted_and_anew_after_a_top_up(
     assert fire_events(database, NOW) == []
     assert calls.use(ANI, 41_000)
     (low,) = fire_events(database, NOW)
-    assert (low.name, low.text) == ("credits_low", "wallet user:ani has 9 credits left")
+    assert (low.name, low.text) == ("credits_low", "wallet default:user:ani has 9 credits left")
     assert calls.use(ANI, 9_000)
     assert [each.name for each in fire_events(database, NOW)] == ["credits_exhausted"]
     assert fire_events(database, NOW) == []
@@ -92,7 +92,7 @@ def test_a_wallet_that_a_request_was_refused_for_is_exhausted(database: Database
     assert fire_events(database, NOW) == []
     told = fire_events(database, NOW, refused={ANI})
     assert [(each.subject, each.name) for each in told] == [
-        ("wallet user:ani", "credits_exhausted")
+        ("wallet default:user:ani", "credits_exhausted")
     ]
     assert fire_events(database, NOW, refused={ANI}) == []
 
@@ -118,7 +118,7 @@ def test_an_overrun_is_told_once_a_day_for_each_account(database: Database, call
         (
             "wallet",
             "overrun 2026-11-10",
-            f"wallet user:ani: calls used 0.5 credits{SO_FAR}1{ABOVE}",
+            f"wallet default:user:ani: calls used 0.5 credits{SO_FAR}1{ABOVE}",
         ),
     ]
     assert fire_events(database, NOW) == []

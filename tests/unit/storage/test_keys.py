@@ -14,6 +14,7 @@ from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import (
     KeyRing,
     Terms,
+    bound_to,
     change_terms,
     create,
     every_key,
@@ -126,3 +127,39 @@ def test_a_limit_that_is_none_is_refused_and_nothing_is_changed(
 def test_an_unknown_key_cannot_be_revoked(database: Database) -> None:
     with pytest.raises(NotFound, match="key_nobody"):
         revoke(database, "key_nobody", now=AT)
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        bound_to(user=" ani", tags={}),
+        bound_to(user="a\nb", tags={}),
+        bound_to(feature="f" * 257, tags={}),
+        bound_to(tags={"plan": ""}),
+        bound_to(tags={"": "pro"}),
+        bound_to(tags={"a=b": "pro"}),
+        bound_to(tags={"plan": "pro,free"}),
+        bound_to(tags={"plan": "p" * 254}),
+        bound_to(tags={f"t{number}": "1" for number in range(17)}),
+    ],
+)
+def test_a_key_is_bound_only_to_what_a_request_could_say(
+    database: Database, bound: tuple[tuple[str, str], ...]
+) -> None:
+    with pytest.raises(BadInput):
+        create(database, "laptop", "research", now=AT, terms=Terms(bound=bound))
+    assert every_key(database) == []
+
+
+def test_what_a_key_is_bound_to_is_kept_and_known_with_the_next_look(database: Database) -> None:
+    ani = Terms(bound=bound_to(user="ani", feature="growth", tags={"plan": "pro"}))
+    text, key = create(database, "laptop", "research", now=AT, terms=ani)
+    assert every_key(database) == [key]
+    assert ani.bound_tags == {"plan": "pro"}
+    ring = KeyRing(database)
+    budi = replace(ani, bound=bound_to(user="budi", tags={}))
+    change_terms(database, key.id, lambda _: budi)
+    assert ring.refresh()
+    found = ring.find(text.encode())
+    assert found is not None
+    assert found.terms == budi

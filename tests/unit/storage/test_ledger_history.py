@@ -49,9 +49,11 @@ def test_a_call_that_has_ended_says_what_it_held_and_how_that_was_resolved(
 
 
 def test_a_hold_of_a_dead_gateway_has_expired_on_a_wallet(database: Database, calls: Calls) -> None:
-    gift = Grant(id="promotion/1", wallet="user:ani", amount=90, granted_at=AT, promotional=True)
+    gift = Grant(
+        id="promotion/1", wallet="default:user:ani", amount=90, granted_at=AT, promotional=True
+    )
     promote(database, gift)
-    call = calls.begin("user:ani", 70)
+    call = calls.begin("default:user:ani", 70)
     assert call is not None
     sweep(database, now=AT)
     assert moved(database, call) == [("held", "", 70)]

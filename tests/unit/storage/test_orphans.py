@@ -152,10 +152,12 @@ def test_an_attempt_that_a_worker_left_when_it_ended_is_an_orphan_too(database: 
 def test_what_a_dead_worker_held_of_a_wallet_is_free_again(
     database: Database, calls: Calls
 ) -> None:
-    gift = Grant(id="promotion/1", wallet="user:ani", amount=100, granted_at=AT, promotional=True)
+    gift = Grant(
+        id="promotion/1", wallet="default:user:ani", amount=100, granted_at=AT, promotional=True
+    )
     promote(database, gift)
-    assert calls.begin("user:ani", 70) is not None
-    assert calls.begin("user:ani", 70) is None
+    assert calls.begin("default:user:ani", 70) is not None
+    assert calls.begin("default:user:ani", 70) is None
     # The worker of `calls` never gave a sign of life.
     assert sweep(database, now=AT).dead_workers == 1
     [wallet] = wallets(database)

@@ -85,7 +85,11 @@ def test_a_raised_limit_makes_up_for_an_overrun_and_a_lowered_one_keeps_it(
 
 def grant(name: str, amount: int) -> Grant:
     return Grant(
-        id=f"promotion/{name}", wallet="user:ani", amount=amount, granted_at=NOW, promotional=True
+        id=f"promotion/{name}",
+        wallet="default:user:ani",
+        amount=amount,
+        granted_at=NOW,
+        promotional=True,
     )
 
 
@@ -94,7 +98,7 @@ def test_a_wallet_pays_for_what_is_above_the_hold_from_all_its_grants(
 ) -> None:
     for number in range(3):
         promote(database, grant(str(number), 100))
-    used_above(calls, "user:ani", held=50, used=270)
+    used_above(calls, "default:user:ani", held=50, used=270)
     assert database.execute(MOVED).fetchall() == [
         ("capture", 100),
         ("capture", 100),
@@ -102,7 +106,7 @@ def test_a_wallet_pays_for_what_is_above_the_hold_from_all_its_grants(
     ]
     [wallet] = wallets(database)
     assert (wallet.balance, wallet.overrun) == (30, 0)
-    used_above(calls, "user:ani", held=30, used=45)
+    used_above(calls, "default:user:ani", held=30, used=45)
     [wallet] = wallets(database)
     assert (wallet.balance, wallet.overrun) == (0, 15)
     assert verify(database).imbalances == ()
@@ -110,9 +114,9 @@ def test_a_wallet_pays_for_what_is_above_the_hold_from_all_its_grants(
 
 def test_a_later_purchase_does_not_pay_for_an_overrun(database: Database, calls: Calls) -> None:
     promote(database, grant("first", 10))
-    used_above(calls, "user:ani", held=10, used=15)
+    used_above(calls, "default:user:ani", held=10, used=15)
     promote(database, grant("second", 100))
-    assert calls.use("user:ani", 100)
+    assert calls.use("default:user:ani", 100)
     [wallet] = wallets(database)
     assert (wallet.balance, wallet.overrun) == (0, 5)
 

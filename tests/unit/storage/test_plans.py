@@ -72,7 +72,13 @@ def old_store(database: Database, calls: Calls) -> Database:
             " SELECT id, 'spent 50%', 'budget', '', '', 0 FROM account"
         )
     assert calls.use(Funding(account_name("team", "all", NOW), "USD", 10**13), 6 * 10**12)
-    buy(database, load_offer().package("extension-s"), wallet="user:ani", payment_id="p", now=NOW)
+    buy(
+        database,
+        load_offer().package("extension-s"),
+        wallet="default:user:ani",
+        payment_id="p",
+        now=NOW,
+    )
     database.execute("ANALYZE")
     return database
 
@@ -89,7 +95,7 @@ def test_events_are_found_among_the_windows_and_wallets_that_are_now(old_store: 
     found = fire_events(database, NOW, refused={"user:7"})
     assert [(each.subject, each.name) for each in found] == [
         ("budget team all", "spent 50%"),
-        ("wallet user:ani", "credits_low"),
+        ("wallet default:user:ani", "credits_low"),
     ]
     assert watching.asked > 5
     assert watching.scanned & GROWING == set()
@@ -174,7 +180,7 @@ def test_a_call_that_used_a_budget_is_opened_with_its_captures(
 
 def test_accounts_are_listed_by_how_their_names_begin(busy_store: Database) -> None:
     database, watching = explained(busy_store)
-    found = accounts(database, prefix="wallet:user:ani")
-    assert [each.name for each in found] == ["wallet:user:ani:grant:payment/p"]
+    found = accounts(database, prefix="wallet:default:user:ani")
+    assert [each.name for each in found] == ["wallet:default:user:ani:grant:payment/p"]
     assert watching.scanned == set()
     assert len(accounts(database)) == OLD + 2

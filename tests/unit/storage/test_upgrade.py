@@ -1,12 +1,14 @@
 """A store with budgets and events of an earlier schema is brought along with what is in it."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import msgspec
 import pytest
+from ledger_calls import calls_in
 
 from tokonomi.budgets.limit import Budget, Mode, account_name
 from tokonomi.budgets.rate_table import rate_from_text
@@ -15,11 +17,12 @@ from tokonomi.budgets.table import budget_to_table
 from tokonomi.budgets.window import Period, Window
 from tokonomi.configuration.canonical import rate_table
 from tokonomi.configuration.document import Document, Item, Kind
+from tokonomi.credits.grant import Grant
 from tokonomi.credits.rule_table import rule_from_table, rule_to_table
 from tokonomi.money import Money
-from tokonomi.storage import budget_store, engine
+from tokonomi.storage import budget_store, engine, wallet_store
 from tokonomi.storage.config_store import in_force, latest_versions
-from tokonomi.storage.database import Dialect
+from tokonomi.storage.database import Database, Dialect
 from tokonomi.storage.engine import migrations, open_store
 from tokonomi.storage.event_store import latest_events
 from tokonomi.storage.fired_events import fire_events
@@ -64,7 +67,9 @@ def old_store(store: Path | str, monkeypatch: pytest.MonkeyPatch) -> Path | str:
                     " VALUES (?, 'USD', 0, 10000000000000, ?)",
                     (name, spent * 10**12),
                 )
-            database.execute("INSERT INTO account (name, asset) VALUES ('wallet:user:ani', 'X')")
+            database.execute(
+                "INSERT INTO account (name, asset) VALUES ('wallet:default:user:ani', 'X')"
+            )
             for account, name in ((1, "spent 80%"), (2, "spent 50%"), (3, "credits_low")):
                 database.execute(
                     "INSERT INTO fired (account, event, at_us, detail) VALUES (?, ?, ?, 'told')",
@@ -139,12 +144,78 @@ def test_what_was_in_force_before_versions_were_kept_is_the_first_version(
     with closing(open_store(store)) as database:
         found = in_force(database)
         rate = rate_from_text("USD", "IDR", "16712.5", on=date(2026, 1, 30), source='the "bank"')
-        assert found.version == 7
+        assert found.version == 8
         assert found.document == Document.of(
             {
                 Item(Kind.RATE, "USD/IDR 2026-01-30"): rate_table(rate),
-                Item(Kind.BUDGET, "team"): budget_to_table(TEAM),
+                Item(Kind.BUDGET, "team"): budget_to_table(TEAM) | {"across_projects": True},
                 Item(Kind.WALLET_RULE, "user"): rule,
             }
         )
-        assert [each.who for each in latest_versions(database, last=9)] == ["upgrade"]
+        assert [each.who for each in latest_versions(database, last=9)] == ["upgrade", "upgrade"]
+
+
+BEFORE_TENANTS = 10
+
+
+def schema_before_tenants(dialect: Dialect) -> list[tuple[int, str]]:
+    return [step for step in migrations(dialect) if step[0] <= BEFORE_TENANTS]
+
+
+def write_shared_wallets(database: Database) -> None:
+    """Wallets as they were before they had projects: used, never used, overrun, a project's own."""
+    for project in ("acme: growth", "later"):
+        database.execute(
+            "INSERT INTO api_key (id, name, project, hash, hint, created_us)"
+            " VALUES (?, 'a', ?, ?, 'h', ?)",
+            (project, project, project.encode(), len(project) * -1),
+        )
+    for wallet in ("user:ani", "user:budi", "tag.document:d%3A7", "project:later"):
+        grant = Grant(
+            id=f"payment/{wallet}",
+            wallet=wallet,
+            amount=100,
+            granted_at=NOW,
+            paid=Money.parse("1", "USD"),
+        )
+        wallet_store.book_grant(database, grant)
+    database.execute("INSERT INTO account (name, asset) VALUES ('wallet:user:ani', 'CREDIT')")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_shared_wallets_go_to_the_project_that_used_them_last(
+    store: Path | str, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "migrations", schema_before_tenants)
+        with closing(open_store(store)) as database:
+            write_shared_wallets(database)
+            for project in ("acme: growth", "later"):
+                calls = replace(calls_in(database), project=project)
+                assert calls.use("user:budi", 10)
+            if not known:
+                database.execute("DELETE FROM api_key")
+    first = "acme%3A growth" if known else "default"
+    with closing(open_store(store)) as database:
+        assert [(each.wallet, each.balance) for each in wallet_store.wallets(database)] == sorted(
+            [
+                (f"{first}:tag.document:d%3A7", 100),
+                (f"{first}:user:ani", 100),
+                ("later:user:budi", 80),
+                ("project:later", 100),
+            ]
+        )
+        names = database.execute("SELECT name FROM account ORDER BY id").fetchall()
+        assert [name for (name,) in names if ":grant:" not in name] == [
+            f"wallet:{first}:user:ani",
+            "wallet:later:user:budi",
+        ]
+        for wallet in wallet_store.wallets(database):
+            for each in wallet_store.grants_of(database, wallet.wallet):
+                named = database.execute(
+                    "SELECT name FROM account WHERE id = ?", (each.account,)
+                ).fetchone()
+                assert named == (each.grant.account,)
+        assert verify(database).imbalances == ()
+        assert calls_in(database).use("later:user:budi", 80)
+        assert not calls_in(database).use("user:budi", 1)

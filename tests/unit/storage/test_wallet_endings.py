@@ -15,7 +15,7 @@ from tokonomi.storage.wallet_store import buy, grants_of, refund, wallets
 
 NOW = datetime(2026, 1, 30, 12, tzinfo=UTC)
 OVER = NOW + timedelta(days=30)
-ANI = "user:ani"
+ANI = "default:user:ani"
 MONTHLY = replace(load_offer().package("paper"), expires_after_days=30)
 ROLLING = replace(MONTHLY, rollover_cap=50_000)
 

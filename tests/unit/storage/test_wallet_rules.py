@@ -16,7 +16,7 @@ from tokonomi.credits.weights import Weights
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.storage.database import Database
 from tokonomi.storage.rules_in_force import load_rules, rules_version
-from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule, wallet_named
+from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 USER = StoredRule(
@@ -67,9 +67,3 @@ def test_credits_have_at_most_three_decimals() -> None:
     assert [credits_from_text(text) for text in ("300", "0.5", "0.001")] == [300_000, 500, 1]
     with pytest.raises(BadInput, match="is no number of credits"):
         credits_from_text("0.0005")
-
-
-@pytest.mark.parametrize("text", ["ani", "colour=red", "user:", "tag.:x", "user:a:b", "user="])
-def test_what_names_no_wallet_is_refused(text: str) -> None:
-    with pytest.raises(BadInput):
-        wallet_named(text)

@@ -20,7 +20,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 30, 12, tzinfo=UTC)
 OVER = NOW + timedelta(days=30)
 FOREVER = datetime(2030, 1, 1, tzinfo=UTC)
-ANI = "user:ani"
+ANI = "default:user:ani"
 MONTHLY = replace(load_offer().package("paper"), expires_after_days=30, rollover_cap=50_000)
 
 

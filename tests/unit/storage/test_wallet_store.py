@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 30, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
 PAPER = load_offer().package("paper")
 SMALL = load_offer().package("extension-s")
-ANI = "user:ani"
+ANI = "default:user:ani"
 
 
 def gift(name: str, milli: int, **others: int) -> Grant:
@@ -41,12 +41,12 @@ def test_a_payment_grants_its_package_once_however_often_it_is_told(database: Da
     assert [(each.wallet, each.balance) for each in wallets(database)] == [(ANI, 300_000)]
 
 
-@pytest.mark.parametrize(("wallet", "package"), [("user:budi", PAPER), (ANI, SMALL)])
+@pytest.mark.parametrize(("wallet", "package"), [("default:user:budi", PAPER), (ANI, SMALL)])
 def test_the_same_payment_for_something_else_is_a_conflict_and_writes_nothing(
     database: Database, wallet: str, package: object
 ) -> None:
     buy(database, PAPER, wallet=ANI, payment_id="p-1", now=NOW)
-    with pytest.raises(Conflict, match="payment/p-1 granted 300 credits to user:ani"):
+    with pytest.raises(Conflict, match="payment/p-1 granted 300 credits to default:user:ani"):
         buy(database, package, wallet=wallet, payment_id="p-1", now=NOW)  # pyright: ignore[reportArgumentType] - a package
     accounts = database.execute("SELECT COUNT(*) FROM account").fetchone()
     assert accounts == (1,)
