@@ -5,18 +5,19 @@
 '$8.02'
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from tokonomi.plan.document import Node, read_document, with_value
-from tokonomi.plan.evaluate import Month, month_of, projection
+from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
+from tokonomi.plan.inputs import uncertain_costs
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.scenario import Scenario
 from tokonomi.plan.scenario_file import scenario_of
 from tokonomi.pricing.book import PriceBook
-from tokonomi.reports import plan_month
+from tokonomi.reports import plan_compare, plan_levers, plan_month
 from tokonomi.reports.forms.sections import LINES, Sections
 from tokonomi.storage.plan_files import load_scenario, load_template
 from tokonomi.storage.price_files import load_book
@@ -89,10 +90,18 @@ class Plan:
         """The months of the projection."""
         return projection(self.scenario, self.prices)
 
+    @property
+    def unit(self) -> str:
+        """What one session of the scenario is called."""
+        return plan_month.unit_of(self.scenario)
+
     def sections(self) -> Sections:
         """Every table of the plan, in the order in which they are to be read."""
         scenario, month = self.scenario, self.month
         found = {"summary": plan_month.summary(scenario, month)}
+        if uncertain_costs(scenario):
+            low, high = ends_of(scenario, self.prices)
+            found["ends"] = plan_levers.ends(self.unit, low=low, mean=month, high=high)
         if month.token_cost.sub_units:
             found["models"] = plan_month.models(month)
         if month.lines:
@@ -100,7 +109,29 @@ class Plan:
             found["features"] = plan_month.features(month)
         if month.revenue_lines:
             found["revenue"] = plan_month.revenue(month)
+        if scenario.human is not None and month.scale.sessions:
+            days = scenario.volume.days_per_month
+            found["people"] = plan_levers.by_people(
+                scenario.human, month, self.unit, days_per_month=days
+            )
+        if scenario.saving:
+            found["savings"] = plan_levers.savings(scenario.saving, month)
         if scenario.plan.months > 1:
             found["months"] = plan_month.projected(self.months)
         found[LINES] = plan_month.line_items(scenario, month)
         return found
+
+
+def compare(plans: Sequence[Plan]) -> Sections:
+    """The tables that set two to eight plans side by side; the first is what others are against.
+
+    Raises:
+        WrongUsage: fewer than two, or more than eight.
+        BadPlan: their currencies differ.
+    """
+    stated = [(each.scenario.plan.name, each.unit, each.month) for each in plans]
+    compared = plan_compare.distinct(stated)
+    return {
+        "comparison": plan_compare.comparison(compared),
+        "components": plan_compare.components_compared(compared),
+    }

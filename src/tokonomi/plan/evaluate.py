@@ -132,6 +132,16 @@ def month_of(
     )
 
 
+def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:
+    """The month with every uncertain number at its low end, and with every one at its high end.
+
+    They are exact and no percentiles: that all numbers are at their ends at once is unlikely.
+    """
+    low = month_of(scenario, prices, numbers=Means(lambda quantity: quantity.low))
+    high = month_of(scenario, prices, numbers=Means(lambda quantity: quantity.high))
+    return low, high
+
+
 def total_cost(
     scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], factor: N | None = None
 ) -> N:

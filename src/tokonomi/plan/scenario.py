@@ -69,7 +69,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Notes(Table, frozen=True, kw_only=True):
-    """What is to be said beside the result, in each language."""
+    """What is to be said beside the result, in each language.
+
+    Attributes:
+        en: sentences in English.
+        id: the same sentences in Indonesian, in the same order.
+    """
 
     en: tuple[str, ...] = ()
     id: tuple[str, ...] = ()
@@ -167,6 +172,8 @@ class Feature(Table, frozen=True, kw_only=True):
         cached_parts: the parts of the input that can be cached.
         attempts: attempts per accepted answer; every one of them is billed.
         batch_share: of the calls, sent through a batch interface.
+        batch_multiplier: price of a batch against the listed one, such as "50%"; without it the
+            price book must know a price for batches.
         fallback: the model that answers when the others fail.
         fallback_share: of the calls.
         models: who answers; their shares sum to 1.
@@ -196,6 +203,7 @@ class Feature(Table, frozen=True, kw_only=True):
     )
     attempts: Positive = default(ONE)
     batch_share: Share = default(NONE)
+    batch_multiplier: Natural | None = None
     fallback: str | None = None
     fallback_share: Share = default(NONE)
 
@@ -205,11 +213,24 @@ class Measured(Table, frozen=True, kw_only=True):
 
     Attributes:
         model: as `provider/model`.
-        feature: what readers see.
         calls: how many.
-        context_tokens: input tokens that choose the context tier of each of them.
+        feature: what readers see.
+        tier: the service tier that served them.
         batch: whether they went through a batch interface.
-        uncached_input: tokens of all of them together; so are the others.
+        context_tokens: input tokens that choose the context tier of each of them.
+        uncached_input: tokens of all of them together; so are the other counts.
+        cache_read: read from a cache.
+        cache_read_audio: of audio, read from a cache.
+        cache_write_5m: written to a cache for five minutes.
+        cache_write_1h: written to a cache for an hour.
+        audio_in: of audio, sent.
+        image_in: of images, sent.
+        output: of answers, reasoning among them.
+        reasoning: of hidden thinking, a part of `output`.
+        audio_out: of audio, answered.
+        image_out: of images, answered.
+        searches: billable web searches.
+        requests: billable requests, where a request as such has a price.
     """
 
     model: Text
@@ -282,7 +303,15 @@ class Revenue(Table, frozen=True, kw_only=True):
 
 
 class Exchange(Table, frozen=True, kw_only=True):
-    """What one unit of a currency buys of another on a day, with where that was read."""
+    """What one unit of a currency buys of another on a day, with where that was read.
+
+    Attributes:
+        base: the currency of which one unit is meant.
+        quote: the currency that it buys.
+        rate: units of `quote` for one of `base`.
+        on: the day of the rate.
+        source: where it was read.
+    """
 
     base: Currency
     quote: Currency
@@ -292,7 +321,13 @@ class Exchange(Table, frozen=True, kw_only=True):
 
 
 class Correlation(Table, frozen=True, kw_only=True):
-    """Two uncertain numbers that move together: their paths, and by how much, from -1 to 1."""
+    """Two uncertain numbers that move together.
+
+    Attributes:
+        a: path of one, such as `volume.users` or `feature.chat.turns`.
+        b: path of the other.
+        rank: their rank correlation, from -1 to 1.
+    """
 
     a: Text
     b: Text
@@ -348,7 +383,12 @@ class Human(Table, frozen=True, kw_only=True):
 
 
 class Saving(Table, frozen=True, kw_only=True):
-    """A technique that makes tokens cheaper by a part; several compound, they do not add up."""
+    """A technique that makes tokens cheaper by a part; several compound, they do not add up.
+
+    Attributes:
+        name: what readers see.
+        share: of the cost of tokens, saved.
+    """
 
     name: Text
     share: Share
@@ -404,7 +444,20 @@ class Scenario(Table, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
+        plan: its name, date, currency, buffer and notes.
+        volume: how much there is of it.
         extends: a template's name, or a file beside this one, whose keys hold where this has none.
+        feature: kinds of conversations, priced by their tokens.
+        measured: calls that were counted, priced by their tokens.
+        cost: what is no token.
+        revenue: what comes in.
+        exchange: rates between currencies.
+        correlation: uncertain numbers that move together.
+        saving: techniques that make tokens cheaper.
+        credits: packages that are sold.
+        human: people who do the same work.
+        self_host: running the model oneself.
+        fine_tune: a fine-tuned model instead.
     """
 
     plan: Plan

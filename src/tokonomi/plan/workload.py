@@ -127,13 +127,16 @@ def _targets(
             if in_batch and not possible(feature.batch_share):
                 continue
             part = share * (batch if in_batch else 1 - batch)
+            multiplier, discount = numbers.of(each.price_multiplier), feature.batch_multiplier
+            if in_batch and discount is not None:
+                multiplier = multiplier * numbers.of(discount)
             yield Target(
                 feature,
                 each.model,
                 _role(role, in_batch=in_batch),
-                prices.row(each.model, each.tier, batch=in_batch),
+                prices.row(each.model, each.tier, batch=in_batch and discount is None),
                 all_of_it * part,
-                numbers.of(each.price_multiplier),
+                multiplier,
                 numbers.of(system),
             )
 
