@@ -17,7 +17,7 @@ of which tables take the exact mean.
 
 | written | means |
 |---|---|
-| `200`, `0.5`, `"80%"`, `"1_500"` | the value |
+| `200`, `0.5`, `"80%"`, `"2/3"` | the value |
 | `"100..400"` | anything between, equally likely |
 | `"100..200..400"` | low, most likely, high (a triangle) |
 | `{ p10 = 90, p50 = 200, p90 = 700 }` | percentiles, with straight lines between them |

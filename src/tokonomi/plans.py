@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tokonomi.credits.package import Offer
+from tokonomi.plan.credit_costs import Shop
 from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
 from tokonomi.plan.inputs import uncertain_costs
@@ -19,6 +21,8 @@ from tokonomi.plan.scenario_file import scenario_of
 from tokonomi.pricing.book import PriceBook
 from tokonomi.reports import plan_compare, plan_levers, plan_month
 from tokonomi.reports.forms.sections import LINES, Sections
+from tokonomi.reports.plan_credit_choices import credit_sections
+from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.plan_files import load_scenario, load_template
 from tokonomi.storage.price_files import load_book
 
@@ -30,10 +34,12 @@ class Plan:
     Attributes:
         document: the scenario's values and where they stand.
         book: the price book.
+        offer: the packages of credits on sale.
     """
 
     document: Node
     book: PriceBook = field(default_factory=load_book, repr=False)
+    offer: Offer = field(default_factory=load_offer, repr=False)
 
     @classmethod
     def template(cls, name: str, *, contract: Path | None = None) -> "Plan":
@@ -68,7 +74,7 @@ class Plan:
         document = self.document
         for path, value in values.items():
             document = with_value(document, path, value)
-        return Plan(document, self.book)
+        return Plan(document, self.book, self.offer)
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -89,6 +95,14 @@ class Plan:
     def months(self) -> tuple[Month, ...]:
         """The months of the projection."""
         return projection(self.scenario, self.prices)
+
+    @property
+    def shop(self) -> Shop | None:
+        """The packages of credits that the scenario sells, with what they cost."""
+        terms = self.scenario.credits
+        if terms is None:
+            return None
+        return Shop(self.scenario, terms, self.offer, self.prices)
 
     @property
     def unit(self) -> str:
@@ -118,6 +132,10 @@ class Plan:
             found["savings"] = plan_levers.savings(scenario.saving, month)
         if scenario.plan.months > 1:
             found["months"] = plan_month.projected(self.months)
+        if scenario.energy is not None:
+            found["energy"] = plan_levers.energy(scenario.energy, month.currency)
+        if (shop := self.shop) is not None:
+            found |= credit_sections(shop)
         found[LINES] = plan_month.line_items(scenario, month)
         return found
 

@@ -11,7 +11,7 @@ from tokonomi.plan.document import slug
 from tokonomi.plan.quantity import Quantity
 from tokonomi.plan.scenario import Scenario, Table
 
-ASIDE = ("correlation", "credits", "human", "saving", "self_host", "fine_tune", "revenue")
+ASIDE = ("correlation", "credits", "human", "saving", "self_host", "fine_tune", "energy", "revenue")
 """Tables whose numbers are no part of the cost of a month."""
 
 

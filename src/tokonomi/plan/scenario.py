@@ -440,6 +440,24 @@ class FineTune(Table, frozen=True, kw_only=True):
     target_savings: tuple[Share, ...] = ()
 
 
+class Energy(Table, frozen=True, kw_only=True):
+    """Electricity of machines that make tokens: what one token of theirs takes and costs.
+
+    Attributes:
+        tokens_per_second: that the machines make.
+        watts: that they draw, servers and all.
+        price_per_kwh: in the plan's currency.
+        hours: of the run that is looked at.
+        requests: that were answered in it.
+    """
+
+    tokens_per_second: Natural
+    watts: Positive
+    price_per_kwh: Natural
+    hours: Natural = default(Natural.of(1))
+    requests: Natural | None = None
+
+
 class Scenario(Table, frozen=True, kw_only=True):
     """The whole file.
 
@@ -458,6 +476,7 @@ class Scenario(Table, frozen=True, kw_only=True):
         human: people who do the same work.
         self_host: running the model oneself.
         fine_tune: a fine-tuned model instead.
+        energy: electricity of machines that make tokens.
     """
 
     plan: Plan
@@ -474,3 +493,4 @@ class Scenario(Table, frozen=True, kw_only=True):
     human: Human | None = None
     self_host: SelfHost | None = None
     fine_tune: FineTune | None = None
+    energy: Energy | None = None

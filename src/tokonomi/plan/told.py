@@ -79,7 +79,7 @@ def _docstring(table: type[Table]) -> str:
 
 def form_of(kind: object) -> str:
     """What may stand at a key of this type, in words."""
-    bare = _bare(kind)
+    bare: Any = _bare(kind)
     arguments = get_args(bare)
     match get_origin(bare):
         case origin if origin in {Union, UnionType}:
@@ -94,7 +94,7 @@ def form_of(kind: object) -> str:
             return _form_of_class(bare)
 
 
-def _form_of_class(kind: type) -> str:
+def _form_of_class(kind: type[object]) -> str:
     if issubclass(kind, Table):
         return "table"
     if issubclass(kind, Quantity):

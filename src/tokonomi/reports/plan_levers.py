@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from tokonomi.money import format_percent
+from tokonomi.plan.energy import used
 from tokonomi.plan.evaluate import Month
 from tokonomi.plan.human import hands
 from tokonomi.plan.savings import added, compounded
-from tokonomi.plan.scenario import Human, Saving
+from tokonomi.plan.scenario import Energy, Human, Saving
 from tokonomi.reports.plan_month import exactly, said
 from tokonomi.reports.statement import Column, Kind, Note, Row, Statement
 from tokonomi.reports.words import word
@@ -118,6 +119,39 @@ def savings(techniques: Sequence[Saving], month: Month) -> Statement:
         totals=(),
         dimensions=("technique",),
         notes=notes,
+    )
+
+
+def energy(stated: Energy, currency: str) -> Statement:
+    """What machines make of electricity, and what that costs, each number at its mean."""
+    found = used(stated)
+    numbers: list[tuple[str, Fraction | None]] = [
+        ("tokens a second", stated.tokens_per_second.mean),
+        ("seconds of the run", found.seconds),
+        ("tokens of the run", found.tokens),
+        ("tokens a request", found.tokens_per_request),
+        ("tokens a watt-second", found.tokens_per_joule),
+        ("tokens a kilowatt-hour", found.tokens_per_kwh),
+        ("tokens a unit of money", found.tokens_per_unit),
+    ]
+    amounts: list[tuple[str, Fraction | None]] = [
+        ("energy of a token", found.cost_per_token),
+        ("energy of a million tokens", found.cost_per_token * 10**6),
+        ("energy of a request", found.cost_per_request),
+    ]
+    rows: list[Row] = [(name, each, None) for name, each in numbers if each is not None]
+    rows += [(name, None, exactly(each, currency)) for name, each in amounts if each is not None]
+    return Statement(
+        title="energy",
+        period=None,
+        columns=(
+            Column("what", "what", Kind.WORD),
+            Column("value", "value", Kind.NUMBER),
+            Column("cost", "cost", Kind.MONEY, currency),
+        ),
+        rows=tuple(rows),
+        totals=(),
+        dimensions=("what",),
     )
 
 

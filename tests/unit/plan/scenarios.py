@@ -33,3 +33,23 @@ def chat(extra: str = "", *, head: str = "") -> Plan:
 def scenario(text: str) -> Scenario:
     """The scenario of a text."""
     return plan_of(text).scenario
+
+
+SHOP = """
+[plan]
+name = "t"
+at = 2026-01-30
+currency = "IDR"
+[volume]
+sessions_per_month = 1
+[[exchange]]
+base = "USD"
+quote = "IDR"
+rate = 16_000
+on = 2026-01-30
+source = "s"
+[credits]
+packages = ["paper"]
+primary = "seed-001/gemini-2.5-flash"
+fallback = "seed-001/gpt-5.1"
+"""

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from tokonomi.plan.json_schema import json_schema
 from tokonomi.storage.plan_files import template_names
 
-SCHEMA = Draft202012Validator(json_schema())
+SCHEMA: Any = Draft202012Validator(json_schema())
 
 
 def template(name: str) -> dict[str, Any]:
