@@ -8,10 +8,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokonomi.credits.package import Offer
+from tokonomi.errors import NotFound
+from tokonomi.money import Locale
+from tokonomi.naming import meant
 from tokonomi.plan.credit_costs import Shop
+from tokonomi.plan.differences import differences
 from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
 from tokonomi.plan.inputs import uncertain_costs
@@ -20,11 +28,19 @@ from tokonomi.plan.scenario import Scenario
 from tokonomi.plan.scenario_file import scenario_of
 from tokonomi.pricing.book import PriceBook
 from tokonomi.reports import plan_compare, plan_levers, plan_month
+from tokonomi.reports.forms import rendered
+from tokonomi.reports.forms.cells import grid_of
+from tokonomi.reports.forms.html import html_table
 from tokonomi.reports.forms.sections import LINES, Sections
 from tokonomi.reports.plan_credit_choices import credit_sections
+from tokonomi.reports.plan_diff import changed_costs, changed_inputs
+from tokonomi.reports.plan_page import Figures, plan_page
 from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.plan_files import load_scenario, load_template
 from tokonomi.storage.price_files import load_book
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,45 @@ class Plan:
         found[LINES] = plan_month.line_items(scenario, month)
         return found
 
+    def page(self, locale: Locale = "en") -> str:
+        """The plan as one HTML page that holds all it needs; pictures need the extra `charts`."""
+        figures = self.figures(locale)
+        return plan_page(self.scenario, self.month, self.sections(), locale, figures=figures)
+
+    def figures(self, locale: Locale = "en") -> Figures:
+        """The pictures of the plan by section, none without the extra `charts`."""
+        if not has_charts():
+            return {}
+        from tokonomi.reports import plan_figures  # noqa: PLC0415 - it imports the extra
+
+        found = {"components": (plan_figures.cost_figure(self.month, locale),)}
+        if self.shop is not None:
+            found["mixes"] = (plan_figures.margin_figure(self.shop, locale),)
+        return found
+
+    def to_polars(self, section: str = LINES) -> "DataFrame":
+        """A section as a frame of polars, amounts as exact decimals; it needs the extra `frames`.
+
+        Raises:
+            NotFound: there is no such section.
+        """
+        from polars import read_parquet  # noqa: PLC0415 - it is an extra
+
+        sections = self.sections()
+        if section not in sections:
+            raise NotFound(f'the plan has no section "{section}"', remedy=meant(section, sections))
+        return read_parquet(BytesIO(rendered(sections[section], "parquet")))
+
+    def _repr_html_(self) -> str:
+        """The tables of the plan, for notebooks."""
+        grids = [grid_of(each, "en") for name, each in self.sections().items() if name != LINES]
+        return "".join(f"<h4>{escape(grid.title)}</h4>{html_table(grid)}" for grid in grids)
+
+
+def has_charts() -> bool:
+    """Whether the extra `charts` is installed."""
+    return all(find_spec(name) for name in ("altair", "vl_convert"))
+
 
 def compare(plans: Sequence[Plan]) -> Sections:
     """The tables that set two to eight plans side by side; the first is what others are against.
@@ -152,4 +207,16 @@ def compare(plans: Sequence[Plan]) -> Sections:
     return {
         "comparison": plan_compare.comparison(compared),
         "components": plan_compare.components_compared(compared),
+    }
+
+
+def diff(before: Plan, after: Plan) -> Sections:
+    """What changed between two states of a scenario, and what that does to its month.
+
+    Raises:
+        BadPlan: their currencies differ.
+    """
+    return {
+        "costs": changed_costs(before.month, after.month),
+        "inputs": changed_inputs(differences(before.document, after.document)),
     }

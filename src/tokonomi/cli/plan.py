@@ -26,6 +26,7 @@ OVER: Final = 4
 """Exit code when the plan is over the amount of --fail-over."""
 
 app = App(name="plan", help="Plan what a feature will cost before it is built.")
+app.command("tokonomi.cli.plan_diff:plan_diff", name="diff")
 
 
 @Parameter(name="*")
@@ -110,7 +111,10 @@ def plan(
     """
     planned = source.plan(file)
     others = [source.other(name) for name in compare_with or ()]
-    write_sections(compare([planned, *others]) if others else planned.sections(), output)
+    if output.format == "html" and not others and not output.section:
+        write_bytes(planned.page(output.locale).encode(), output.output)
+    else:
+        write_sections(compare([planned, *others]) if others else planned.sections(), output)
     if not fail_over:
         return 0
     month = planned.month

@@ -44,7 +44,7 @@ class Category(StrEnum):
     HUMAN_REVIEW = "human review"
     TRAINING = "training"
     LLM = "llm"
-    OTHER = "other"
+    OTHER = "other costs"
 
 
 class Part(StrEnum):

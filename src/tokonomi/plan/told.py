@@ -1,7 +1,7 @@
 """What the tables of a scenario say of themselves: keys, forms and meanings, from the classes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from types import UnionType
@@ -14,7 +14,7 @@ from tokonomi.plan.scenario import Category, Scenario, Table
 from tokonomi.plan.scenario_file import table_in
 
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
-_SIMPLE: Final = {str: "text", int: "whole number", bool: "true or false"}
+_SIMPLE: Final[Mapping[type[object], str]] = {str: "text", int: "whole number", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)

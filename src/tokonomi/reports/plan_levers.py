@@ -11,7 +11,7 @@ from tokonomi.plan.savings import added, compounded
 from tokonomi.plan.scenario import Energy, Human, Saving
 from tokonomi.reports.plan_month import exactly, said
 from tokonomi.reports.statement import Column, Kind, Note, Row, Statement
-from tokonomi.reports.words import word
+from tokonomi.reports.words import named, word
 
 
 def ends(unit: str, *, low: Month, mean: Month, high: Month) -> Statement:
@@ -87,7 +87,7 @@ def by_people(human: Human, month: Month, unit: str, *, days_per_month: int) -> 
         rows=tuple(rows),
         totals=(),
         dimensions=("people",),
-        notes=(said(lambda locale: word("plan.by_people", locale, unit=word(unit, locale))),),
+        notes=(said(lambda locale: word("plan.by_people", locale, unit=named(unit, locale))),),
     )
 
 

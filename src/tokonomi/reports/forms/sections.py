@@ -8,6 +8,7 @@ from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale
 from tokonomi.naming import meant
 from tokonomi.reports.forms import FOR_PEOPLE, Form, rendered
+from tokonomi.reports.forms.html import sections_page
 from tokonomi.reports.forms.machine import VERSION, json_object
 from tokonomi.reports.statement import Statement
 
@@ -43,6 +44,8 @@ def rendered_sections(
         }
         return (json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
     assert form in FOR_PEOPLE, "the other forms are for machines"
+    if form == "html":
+        return sections_page(shown, locale).encode()
     named = [each for name, each in shown.items() if only or name != LINES]
     return b"\n".join(rendered(each, form, locale, width=width) for each in named)
 

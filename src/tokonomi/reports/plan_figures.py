@@ -1,0 +1,76 @@
+"""The pictures of a plan, from its figures. They need the extra `charts`."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from tokonomi.charts.bars import Piece, Step, stacked, waterfall
+from tokonomi.charts.curves import Point, lines
+from tokonomi.charts.draw import svg
+from tokonomi.money import Locale, format_amount
+from tokonomi.plan.credit_costs import Shop
+from tokonomi.plan.evaluate import Month
+from tokonomi.reports.forms.html import Figure
+from tokonomi.reports.plan_compare import Compared
+from tokonomi.reports.words import named, word
+
+MOST: Final = 9
+"""Parts that a picture shows one by one; the smallest others are one part."""
+STEPS: Final = 20
+
+
+def parts_of(month: Month, locale: Locale) -> list[tuple[str, Fraction]]:
+    """The cost by component, the dearest first, the smallest as one."""
+    costs = [
+        (named(name, locale), cost.fraction())
+        for name, cost in month.by(lambda line: line.component).items()
+        if cost.sub_units
+    ]
+    costs.sort(key=lambda each: each[1], reverse=True)
+    rest = costs[MOST:]
+    if not rest:
+        return costs
+    name = word("other", locale, groups=str(len(rest)))
+    return [*costs[:MOST], (name, sum((cost for _, cost in rest), Fraction()))]
+
+
+def cost_figure(month: Month, locale: Locale) -> Figure:
+    """How the parts add up to the cost, and what is left of the revenue where there is one."""
+    steps = [Step(name, float(cost)) for name, cost in parts_of(month, locale)]
+    steps.append(Step(word("cost", locale), float(month.cost.fraction()), total=True))
+    if month.revenue_lines:
+        steps.append(Step(word("revenue", locale), float(month.revenue.fraction()), total=True))
+        steps.append(Step(word("gross profit", locale), float(month.profit.fraction()), total=True))
+    labels = [_label(step.amount, month.currency, locale) for step in steps]
+    drawn = svg(waterfall(steps, labels), currency=month.currency, locale=locale)
+    return Figure(drawn, word("figure.cost", locale))
+
+
+def _label(amount: float, currency: str, locale: Locale) -> str:
+    return format_amount(Fraction(amount), currency, locale)
+
+
+def comparison_figure(scenarios: Sequence[Compared], locale: Locale) -> Figure:
+    """The components of each scenario as one bar."""
+    pieces = [
+        Piece(each.name, name, float(cost))
+        for each in scenarios
+        for name, cost in parts_of(each.month, locale)
+    ]
+    drawn = svg(stacked(pieces), currency=scenarios[0].month.currency, locale=locale)
+    return Figure(drawn, word("figure.comparison", locale))
+
+
+def margin_figure(shop: Shop, locale: Locale) -> Figure:
+    """The margin of the first package over the share of output, a line for each model."""
+    package = shop.packages[0]
+    revenue = shop.revenue(package)
+    points = [
+        Point(model, step / STEPS, float((revenue - cost) / revenue))
+        for model in shop.models
+        for step in range(STEPS + 1)
+        for cost in (shop.cost(package, model, Fraction(step, STEPS)).total,)
+    ]
+    chart = lines(points, x=word("output", locale), shares=True)
+    drawn = svg(chart, currency=shop.scenario.plan.currency, locale=locale)
+    return Figure(drawn, word("figure.margin", locale, package=package.name))
