@@ -11,23 +11,27 @@ from functools import cached_property
 from html import escape
 from importlib.util import find_spec
 from io import BytesIO
+from math import floor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tokonomi.credits.package import Offer
 from tokonomi.errors import NotFound
-from tokonomi.money import Locale
+from tokonomi.money import Locale, Money
 from tokonomi.naming import meant
 from tokonomi.plan.credit_costs import Shop
 from tokonomi.plan.differences import differences
 from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
-from tokonomi.plan.inputs import uncertain_costs
+from tokonomi.plan.inputs import uncertain_costs, uncertain_revenue
 from tokonomi.plan.price_list import PriceList
+from tokonomi.plan.required import Measure, measured_at, required
 from tokonomi.plan.scenario import Scenario
 from tokonomi.plan.scenario_file import scenario_of
+from tokonomi.plan.simulate import DRAWS, SEED, Simulation, simulate
+from tokonomi.plan.tornado import Swing, tornado
 from tokonomi.pricing.book import PriceBook
-from tokonomi.reports import plan_compare, plan_levers, plan_month
+from tokonomi.reports import plan_bands, plan_compare, plan_levers, plan_month
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.cells import grid_of
 from tokonomi.reports.forms.html import html_table
@@ -35,12 +39,32 @@ from tokonomi.reports.forms.sections import LINES, Sections
 from tokonomi.reports.plan_credit_choices import credit_sections
 from tokonomi.reports.plan_diff import changed_costs, changed_inputs
 from tokonomi.reports.plan_page import Figures, plan_page
+from tokonomi.reports.statement import Statement
 from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.plan_files import load_scenario, load_template
 from tokonomi.storage.price_files import load_book
 
 if TYPE_CHECKING:
     from polars import DataFrame
+
+DRAWS_AHEAD: Final = 20_000
+"""Draws of each month ahead, of which there may be many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How estimates are drawn.
+
+    Attributes:
+        draws: how many; 0 leaves out what is estimated.
+        seed: the same seed gives the same figures.
+    """
+
+    draws: int = DRAWS
+    seed: int = SEED
+
+
+USUAL: Final = Chance()
 
 
 @dataclass(frozen=True)
@@ -125,13 +149,52 @@ class Plan:
         """What one session of the scenario is called."""
         return plan_month.unit_of(self.scenario)
 
-    def sections(self) -> Sections:
+    def simulated(self, *, draws: int = DRAWS, seed: int = SEED, month: int = 0) -> Simulation:
+        """What the month with this number, from 0, may cost: estimates, draw by draw."""
+        return simulate(self.scenario, self.prices, draws=draws, seed=seed, month=month)
+
+    @cached_property
+    def swings(self) -> tuple[Swing, ...]:
+        """What each uncertain number does to the cost, exactly, the strongest first."""
+        return tornado(self.scenario, self.prices)
+
+    def months_ahead(self, chance: Chance) -> list[Simulation]:
+        """The months of the projection, in fewer draws than the first one has."""
+        draws = min(chance.draws, DRAWS_AHEAD)
+        months = range(self.scenario.plan.months)
+        return [self.simulated(draws=draws, seed=chance.seed, month=each) for each in months]
+
+    def _bands(self, chance: Chance) -> dict[str, Statement]:
+        """What the month may cost, and what moves it."""
+        scenario, currency = self.scenario, self.month.currency
+        simulation = self.simulated(draws=chance.draws, seed=chance.seed)
+        found = {"bands": plan_bands.bands(simulation, currency, seed=chance.seed)}
+        if (chances := plan_bands.chances(scenario, simulation)) is not None:
+            found["chances"] = chances
+        if self.swings:
+            found["tornado"] = plan_bands.tornado(self.swings, currency)
+        if scenario.plan.months > 1:
+            found["months_ahead"] = plan_bands.fan(self.months_ahead(chance), currency)
+        return found
+
+    def sections(self, chance: Chance = USUAL) -> Sections:
         """Every table of the plan, in the order in which they are to be read."""
         scenario, month = self.scenario, self.month
         found = {"summary": plan_month.summary(scenario, month)}
         if uncertain_costs(scenario):
             low, high = ends_of(scenario, self.prices)
             found["ends"] = plan_levers.ends(self.unit, low=low, mean=month, high=high)
+        if chance.draws and (uncertain_costs(scenario) or uncertain_revenue(scenario)):
+            found |= self._bands(chance)
+        found |= self._parts()
+        found |= self._levers()
+        if (shop := self.shop) is not None:
+            found |= credit_sections(shop)
+        return {**found, LINES: plan_month.line_items(scenario, month)}
+
+    def _parts(self) -> dict[str, Statement]:
+        """Where the money of the month goes, and where it comes from."""
+        month, found = self.month, dict[str, Statement]()
         if month.token_cost.sub_units:
             found["models"] = plan_month.models(month)
         if month.lines:
@@ -139,6 +202,11 @@ class Plan:
             found["features"] = plan_month.features(month)
         if month.revenue_lines:
             found["revenue"] = plan_month.revenue(month)
+        return found
+
+    def _levers(self) -> dict[str, Statement]:
+        """What stands beside the month."""
+        scenario, month, found = self.scenario, self.month, dict[str, Statement]()
         if scenario.human is not None and month.scale.sessions:
             days = scenario.volume.days_per_month
             found["people"] = plan_levers.by_people(
@@ -150,23 +218,47 @@ class Plan:
             found["months"] = plan_month.projected(self.months)
         if scenario.energy is not None:
             found["energy"] = plan_levers.energy(scenario.energy, month.currency)
-        if (shop := self.shop) is not None:
-            found |= credit_sections(shop)
-        found[LINES] = plan_month.line_items(scenario, month)
         return found
 
-    def page(self, locale: Locale = "en") -> str:
-        """The plan as one HTML page that holds all it needs; pictures need the extra `charts`."""
-        figures = self.figures(locale)
-        return plan_page(self.scenario, self.month, self.sections(), locale, figures=figures)
+    def sensitivity(self, *, seed: int = SEED) -> Sections:
+        """What moves the cost; shares of the variance need the extra `sensitivity`."""
+        from tokonomi.plan.variance import influences  # noqa: PLC0415 - it imports the extra
 
-    def figures(self, locale: Locale = "en") -> Figures:
+        found = influences(self.scenario, self.prices, seed=seed)
+        return {
+            "tornado": plan_bands.tornado(self.swings, self.month.currency),
+            "variance": plan_bands.influences(found),
+        }
+
+    def required(self, path: str, target: Money, *, measure: Measure = "cost") -> Sections:
+        """The value of a number at which the month's cost, or its profit, is the target.
+
+        Raises:
+            BadPlan: there is no such number, or no value of it reaches the target.
+        """
+        wanted = target.fraction()
+        found = required(self.scenario, self.prices, path, wanted, measure=measure)
+        whole = measured_at(self.scenario, self.prices, path, floor(found.value), measure=measure)
+        return {"required": plan_bands.required(found, whole, self.month.currency, wanted)}
+
+    def page(self, locale: Locale = "en", chance: Chance = USUAL) -> str:
+        """The plan as one HTML page that holds all it needs; pictures need the extra `charts`."""
+        figures = self.figures(locale, chance)
+        return plan_page(self.scenario, self.month, self.sections(chance), locale, figures=figures)
+
+    def figures(self, locale: Locale = "en", chance: Chance = USUAL) -> Figures:
         """The pictures of the plan by section, none without the extra `charts`."""
         if not has_charts():
             return {}
         from tokonomi.reports import plan_figures  # noqa: PLC0415 - it imports the extra
 
         found = {"components": (plan_figures.cost_figure(self.month, locale),)}
+        if self.swings:
+            drawn = plan_figures.tornado_figure(self.swings, self.month, locale)
+            found["tornado"] = (drawn,)
+        if self.swings and chance.draws and self.scenario.plan.months > 1:
+            months = self.months_ahead(chance)
+            found["months_ahead"] = (plan_figures.fan_figure(self.scenario, months, locale),)
         if self.shop is not None:
             found["mixes"] = (plan_figures.margin_figure(self.shop, locale),)
         return found
@@ -193,6 +285,11 @@ class Plan:
 def has_charts() -> bool:
     """Whether the extra `charts` is installed."""
     return all(find_spec(name) for name in ("altair", "vl_convert"))
+
+
+def has_variance() -> bool:
+    """Whether the extra `sensitivity` is installed."""
+    return find_spec("scipy") is not None
 
 
 def compare(plans: Sequence[Plan]) -> Sections:

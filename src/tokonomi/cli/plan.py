@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from tokonomi.cli.printing import AS_TABLE as AS_LIST
 from tokonomi.cli.printing import Listing, print_table
@@ -16,7 +16,8 @@ from tokonomi.cli.store_options import pairs
 from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale, parse_amount
 from tokonomi.plan.json_schema import json_schema
-from tokonomi.plans import Plan, compare
+from tokonomi.plan.simulate import DRAWS, SEED
+from tokonomi.plans import Chance, Plan, compare
 from tokonomi.reports.forms import Form
 from tokonomi.reports.forms.sections import Sections, rendered_sections
 from tokonomi.reports.tables import Heading, Table
@@ -27,6 +28,8 @@ OVER: Final = 4
 
 app = App(name="plan", help="Plan what a feature will cost before it is built.")
 app.command("tokonomi.cli.plan_diff:plan_diff", name="diff")
+app.command("tokonomi.cli.plan_levers:sensitivity", name="sensitivity")
+app.command("tokonomi.cli.plan_levers:required_value", name="required")
 
 
 @Parameter(name="*")
@@ -86,7 +89,27 @@ class Output:
     locale: Locale = "en"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How estimates are drawn.
+
+    Attributes:
+        draws: how many, up to ten million; 0 leaves out what is estimated.
+        seed: the same seed gives the same figures.
+    """
+
+    draws: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=10_000_000))] = DRAWS
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = SEED
+
+    @property
+    def chance(self) -> Chance:
+        """The same, for a plan."""
+        return Chance(self.draws, self.seed)
+
+
 FROM_A_FILE: Final = Source()
+AS_USUAL: Final = Drawing()
 AS_TABLE: Final = Output()
 
 
@@ -98,6 +121,7 @@ def plan(
     compare_with: Annotated[list[str] | None, Parameter("--compare", negative=())] = None,
     fail_over: str = "",
     source: Source = FROM_A_FILE,
+    drawing: Drawing = AS_USUAL,
     output: Output = AS_TABLE,
 ) -> int:
     """Plan a month: its cost for each call, session and user, by model, component and feature.
@@ -107,14 +131,16 @@ def plan(
         compare_with: a template or file to set beside it, up to seven of them. Repeatable.
         fail_over: exit with 4, after printing, when a month costs more than this amount.
         source: which scenario, and what is changed in it.
+        drawing: how estimates are drawn.
         output: how the answer is written.
     """
     planned = source.plan(file)
     others = [source.other(name) for name in compare_with or ()]
     if output.format == "html" and not others and not output.section:
-        write_bytes(planned.page(output.locale).encode(), output.output)
+        write_bytes(planned.page(output.locale, drawing.chance).encode(), output.output)
     else:
-        write_sections(compare([planned, *others]) if others else planned.sections(), output)
+        own = planned.sections(drawing.chance)
+        write_sections(compare([planned, *others]) if others else own, output)
     if not fail_over:
         return 0
     month = planned.month

@@ -9,7 +9,7 @@ from tokonomi.plan.money_items import cost_items, revenue_items
 from tokonomi.plan.numbers import Arithmetic, Means, N
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.scenario import Scenario
-from tokonomi.plan.workload import Item, Role, Scale, scale_of, token_items
+from tokonomi.plan.workload import Item, Role, Scale, scale_of, token_cost, token_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +147,16 @@ def total_cost(
 ) -> N:
     """All costs of a month in any arithmetic, in whole units of the plan's currency."""
     scale = scale_of(scenario, numbers, factor)
-    spent = numbers.whole(0)
-    for item in token_items(scenario, prices, numbers, scale):
-        spent = spent + item.amount
-    total = spent
+    total = spent = token_cost(scenario, prices, numbers, scale)
     for item in cost_items(scenario, spent, numbers, scale):
+        total = total + item.amount
+    return total
+
+
+def total_revenue(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None) -> N:
+    """All money that comes in in a month, in any arithmetic."""
+    total = numbers.whole(0)
+    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, factor)):
         total = total + item.amount
     return total
 

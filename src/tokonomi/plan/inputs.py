@@ -24,6 +24,15 @@ def uncertain_costs(scenario: Scenario) -> dict[str, Quantity]:
     }
 
 
+def uncertain_revenue(scenario: Scenario) -> dict[str, Quantity]:
+    """The distributions that only what comes in depends on, by path."""
+    return {
+        path: quantity
+        for path, quantity in quantities_of(scenario)
+        if quantity.uncertain and path.partition(".")[0] == "revenue"
+    }
+
+
 def quantities_of(scenario: Scenario) -> Iterator[tuple[str, Quantity]]:
     """Every number of a scenario with its path, such as `feature.chat.turns`."""
     yield from _below(scenario, ())

@@ -4,6 +4,7 @@ Each table of the TOML file is one class here. Its fields are the keys that may 
 JSON Schema for editors and the page of the reference are made from the same classes.
 """
 
+from copy import copy
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -26,8 +27,11 @@ Months = Annotated[int, msgspec.Meta(ge=1, le=120)]
 
 
 def default(value: T) -> T:
-    """The value as the default of a field. Numbers are compared by identity, so one serves all."""
-    return msgspec.field(default_factory=lambda: value)
+    """A copy of the value as the default of a field.
+
+    Numbers are told apart by identity: one that stood in two fields could not be changed in one.
+    """
+    return msgspec.field(default_factory=lambda: copy(value))
 
 
 class Category(StrEnum):

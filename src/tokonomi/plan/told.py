@@ -14,7 +14,11 @@ from tokonomi.plan.scenario import Category, Scenario, Table
 from tokonomi.plan.scenario_file import table_in
 
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
-_SIMPLE: Final[Mapping[type[object], str]] = {str: "text", int: "whole number", bool: "true or false"}
+_SIMPLE: Final[Mapping[type[object], str]] = {
+    str: "text",
+    int: "whole number",
+    bool: "true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)

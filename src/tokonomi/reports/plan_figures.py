@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from tokonomi.charts.bars import Piece, Step, stacked, waterfall
-from tokonomi.charts.curves import Point, lines
+from tokonomi.charts.bars import Piece, Step, Swing, stacked, tornado, waterfall
+from tokonomi.charts.curves import Band, Point, fan, lines
 from tokonomi.charts.draw import svg
 from tokonomi.money import Locale, format_amount
+from tokonomi.plan import tornado as plan_tornado
 from tokonomi.plan.credit_costs import Shop
 from tokonomi.plan.evaluate import Month
+from tokonomi.plan.scenario import Scenario
+from tokonomi.plan.simulate import Simulation, percentile_of
 from tokonomi.reports.forms.html import Figure
+from tokonomi.reports.plan_bands import PERCENTILES, number_text
 from tokonomi.reports.plan_compare import Compared
 from tokonomi.reports.words import named, word
 
 MOST: Final = 9
 """Parts that a picture shows one by one; the smallest others are one part."""
 STEPS: Final = 20
+STRONGEST: Final = 10
 
 
 def parts_of(month: Month, locale: Locale) -> list[tuple[str, Fraction]]:
@@ -59,6 +64,40 @@ def comparison_figure(scenarios: Sequence[Compared], locale: Locale) -> Figure:
     ]
     drawn = svg(stacked(pieces), currency=scenarios[0].month.currency, locale=locale)
     return Figure(drawn, word("figure.comparison", locale))
+
+
+def tornado_figure(swings: Sequence[plan_tornado.Swing], month: Month, locale: Locale) -> Figure:
+    """The numbers that move the cost most."""
+    moved = [
+        Swing(
+            each.path,
+            float(each.cost_at_low),
+            float(each.cost_at_high),
+            number_text(each.low),
+            number_text(each.high),
+        )
+        for each in swings[:STRONGEST]
+    ]
+    drawn = svg(
+        tornado(moved, float(month.cost.fraction())), currency=month.currency, locale=locale
+    )
+    return Figure(drawn, word("figure.tornado", locale))
+
+
+def fan_figure(scenario: Scenario, months: Sequence[Simulation], locale: Locale) -> Figure:
+    """The percentiles of the months ahead, with the budget where there is one."""
+    bands = [
+        Band(number, *(percentile_of(month.costs, percent) for percent in PERCENTILES))
+        for number, month in enumerate(months, 1)
+    ]
+    budget = scenario.plan.budget
+    chart = fan(
+        bands,
+        month=word("month", locale),
+        budget=None if budget is None else float(budget.mean),
+    )
+    drawn = svg(chart, currency=scenario.plan.currency, locale=locale)
+    return Figure(drawn, word("figure.fan", locale))
 
 
 def margin_figure(shop: Shop, locale: Locale) -> Figure:
