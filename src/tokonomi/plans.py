@@ -31,7 +31,7 @@ from tokonomi.plan.scenario_file import scenario_of
 from tokonomi.plan.simulate import DRAWS, SEED, Simulation, simulate
 from tokonomi.plan.tornado import Swing, tornado
 from tokonomi.pricing.book import PriceBook
-from tokonomi.reports import plan_bands, plan_compare, plan_levers, plan_month
+from tokonomi.reports import plan_bands, plan_build, plan_compare, plan_levers, plan_month
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.cells import grid_of
 from tokonomi.reports.forms.html import html_table
@@ -216,8 +216,26 @@ class Plan:
             found["savings"] = plan_levers.savings(scenario.saving, month)
         if scenario.plan.months > 1:
             found["months"] = plan_month.projected(self.months)
+        if self._can_be_built:
+            found |= self._building()
         if scenario.energy is not None:
             found["energy"] = plan_levers.energy(scenario.energy, month.currency)
+        return found
+
+    @property
+    def _can_be_built(self) -> bool:
+        """Whether there are tokens of sessions, which machines could make."""
+        return bool(self.month.token_cost.sub_units and self.month.scale.sessions)
+
+    def _building(self) -> dict[str, Statement]:
+        """Own machines, and a fine-tuned model, against the interface."""
+        scenario, month, found = self.scenario, self.month, dict[str, Statement]()
+        if scenario.self_host is not None:
+            found["crossover"] = plan_build.crossover(scenario.self_host, month)
+            if scenario.self_host.scales:
+                found["scales"] = plan_build.scales(scenario.self_host, month)
+        if scenario.fine_tune is not None:
+            found["fine_tuning"] = plan_build.fine_tuning(scenario.fine_tune, month)
         return found
 
     def sensitivity(self, *, seed: int = SEED) -> Sections:
@@ -259,6 +277,9 @@ class Plan:
         if self.swings and chance.draws and self.scenario.plan.months > 1:
             months = self.months_ahead(chance)
             found["months_ahead"] = (plan_figures.fan_figure(self.scenario, months, locale),)
+        if self.scenario.self_host is not None and self._can_be_built:
+            drawn = plan_figures.crossover_figure(self.scenario.self_host, self.month, locale)
+            found["crossover"] = (drawn,)
         if self.shop is not None:
             found["mixes"] = (plan_figures.margin_figure(self.shop, locale),)
         return found

@@ -314,6 +314,35 @@ def use_cases() -> None:
     SAID["003-094"] = lambda: PERCENT * of_forty_percent(together).high
 
 
+def building() -> None:
+    """Seed 003: build or buy."""
+    plan = template("build-or-buy")
+    busy = {"100": "144000", "200": "288000", "30": "43200", "50": "72000"}
+
+    def by_interface(rate: str) -> Fraction:
+        return template("build-or-buy", volume__queries_per_day=busy[rate]).month.cost.fraction()
+
+    SAID["003-105"] = lambda: by_interface("200")
+    SAID["003-106"] = lambda: by_interface("100")
+    SAID["003-110"] = lambda: by_interface("30")
+    SAID["003-111"] = lambda: by_interface("50")
+    rent = template("build-or-buy", self_host__engineering="0")
+    SAID["003-108"] = lambda: row_of(rent, "crossover", ("at the means",), "low")
+    SAID["003-109"] = lambda: row_of(rent, "crossover", ("at the means",), "per_day")
+    SAID["003-114"] = lambda: row_of(plan, "crossover", ("best for machines",), "low")
+    SAID["003-115"] = lambda: row_of(plan, "crossover", ("worst for machines",), "low")
+    for figure, scale in (("003-122", 1_000), ("003-123", 50_000), ("003-124", 500_000)):
+        key = (Fraction(scale),)
+        SAID[figure] = lambda key=key: row_of(plan, "scales", key, "interface")
+    for number, (multiplier, place) in enumerate(
+        ((Fraction(3, 2), 1), (Fraction(3, 2), 2), (Fraction(2), 1), (Fraction(2), 2))
+    ):
+        key, column = (multiplier,), f"needed_{place}"
+        SAID[f"003-{134 + number}"] = lambda key=key, column=column: (
+            PERCENT * row_of(plan, "fine_tuning", key, column)
+        )
+
+
 def of_forty_percent(saved: Saved) -> Saved:
     """What is saved of a bill of which 40 % are tokens."""
     return saved.of_the_whole(Fraction(40, 100))
@@ -368,6 +397,7 @@ for chapter in (
     support,
     conversations,
     use_cases,
+    building,
     prices,
 ):
     chapter()

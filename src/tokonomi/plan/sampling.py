@@ -108,7 +108,7 @@ class Sampler:
             a, b = tied.index(each.a), tied.index(each.b)
             matrix[a, b] = matrix[b, a] = 2 * sin(pi * float(each.rank.mean) / 6)
         try:
-            return np.linalg.cholesky(matrix)
+            return np.linalg.cholesky(matrix).astype(np.float64)
         except np.linalg.LinAlgError:
             pairs = ", ".join(
                 f"{each.a} with {each.b} {each.rank.text}" for each in self.correlations

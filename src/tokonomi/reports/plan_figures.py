@@ -9,18 +9,21 @@ from tokonomi.charts.curves import Band, Point, fan, lines
 from tokonomi.charts.draw import svg
 from tokonomi.money import Locale, format_amount
 from tokonomi.plan import tornado as plan_tornado
+from tokonomi.plan.build_or_buy import End, machines_at
 from tokonomi.plan.credit_costs import Shop
 from tokonomi.plan.evaluate import Month
-from tokonomi.plan.scenario import Scenario
+from tokonomi.plan.scenario import Scenario, SelfHost
 from tokonomi.plan.simulate import Simulation, percentile_of
 from tokonomi.reports.forms.html import Figure
 from tokonomi.reports.plan_bands import PERCENTILES, number_text
+from tokonomi.reports.plan_build import price_of_a_request
 from tokonomi.reports.plan_compare import Compared
 from tokonomi.reports.words import named, word
 
 MOST: Final = 9
 """Parts that a picture shows one by one; the smallest others are one part."""
 STEPS: Final = 20
+CURVE: Final = 120
 STRONGEST: Final = 10
 
 
@@ -98,6 +101,25 @@ def fan_figure(scenario: Scenario, months: Sequence[Simulation], locale: Locale)
     )
     drawn = svg(chart, currency=scenario.plan.currency, locale=locale)
     return Figure(drawn, word("figure.fan", locale))
+
+
+def crossover_figure(stated: SelfHost, month: Month, locale: Locale) -> Figure:
+    """A month by the interface and by own machines over the requests a minute."""
+    price, days = price_of_a_request(month), int(month.scale.days)
+    mean = machines_at(stated, End.MEAN, days=days)
+    most = max(3 * mean.fixed(1) / price / mean.requests_of_a_minute, mean.sustained / 2)
+    points: list[Point] = []
+    for step in range(1, CURVE + 1):
+        rate = most * step / CURVE
+        cost = float(rate * mean.requests_of_a_minute * price)
+        points.append(Point(named("interface", locale), float(rate), cost))
+        for end in End:
+            machines = machines_at(stated, end, days=days)
+            name = f"{named('machines', locale)}, {named(end, locale)}"
+            points.append(Point(name, float(rate), float(machines.cost(rate))))
+    chart = lines(points, x=named("requests a minute", locale))
+    drawn = svg(chart, currency=month.currency, locale=locale)
+    return Figure(drawn, word("figure.crossover", locale))
 
 
 def margin_figure(shop: Shop, locale: Locale) -> Figure:
