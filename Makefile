@@ -52,6 +52,7 @@ imports: $(DEV)
 docs: $(DEV) ## Write the generated pages of the reference
 	@$(BIN)/python docs/reference/write_cli.py
 	@$(BIN)/python docs/reference/write_dialects.py
+	@$(BIN)/python docs/reference/write_scenario.py
 
 bench: $(DEV) ## Run every benchmark and print its figures
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -1,25 +1,36 @@
 """`tokonomi plan`: what a feature will cost before it is built."""
 
+import json
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
+from tokonomi.cli.printing import AS_TABLE as AS_LIST
+from tokonomi.cli.printing import Listing, print_table
 from tokonomi.cli.report import write_bytes
 from tokonomi.cli.store_options import pairs
 from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale, parse_amount
-from tokonomi.plans import Plan
+from tokonomi.plan.json_schema import json_schema
+from tokonomi.plan.simulate import DRAWS, SEED
+from tokonomi.plans import Chance, Plan, compare
 from tokonomi.reports.forms import Form
-from tokonomi.reports.forms.sections import rendered_sections
+from tokonomi.reports.forms.sections import Sections, rendered_sections
+from tokonomi.reports.tables import Heading, Table
+from tokonomi.storage.plan_files import template_names
 
 OVER: Final = 4
 """Exit code when the plan is over the amount of --fail-over."""
 
 app = App(name="plan", help="Plan what a feature will cost before it is built.")
+app.command("tokonomi.cli.plan_diff:plan_diff", name="diff")
+app.command("tokonomi.cli.plan_predict:predict", name="predict")
+app.command("tokonomi.cli.plan_levers:sensitivity", name="sensitivity")
+app.command("tokonomi.cli.plan_levers:required_value", name="required")
 
 
 @Parameter(name="*")
@@ -36,6 +47,12 @@ class Source:
     template: str = ""
     set: Annotated[list[str] | None, Parameter(negative=())] = None
     contract: Path | None = None
+
+    def other(self, name: str) -> Plan:
+        """The plan of another template or file, at the same prices."""
+        if name in template_names():
+            return Plan.template(name, contract=self.contract)
+        return Plan.read(Path(name), contract=self.contract)
 
     def plan(self, file: Path | None) -> Plan:
         """The plan of the file or the template.
@@ -73,7 +90,27 @@ class Output:
     locale: Locale = "en"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How estimates are drawn.
+
+    Attributes:
+        draws: how many, up to ten million; 0 leaves out what is estimated.
+        seed: the same seed gives the same figures.
+    """
+
+    draws: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=10_000_000))] = DRAWS
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = SEED
+
+    @property
+    def chance(self) -> Chance:
+        """The same, for a plan."""
+        return Chance(self.draws, self.seed)
+
+
 FROM_A_FILE: Final = Source()
+AS_USUAL: Final = Drawing()
 AS_TABLE: Final = Output()
 
 
@@ -82,20 +119,29 @@ def plan(
     file: Path | None = None,
     /,
     *,
+    compare_with: Annotated[list[str] | None, Parameter("--compare", negative=())] = None,
     fail_over: str = "",
     source: Source = FROM_A_FILE,
+    drawing: Drawing = AS_USUAL,
     output: Output = AS_TABLE,
 ) -> int:
     """Plan a month: its cost for each call, session and user, by model, component and feature.
 
     Args:
         file: a scenario.
+        compare_with: a template or file to set beside it, up to seven of them. Repeatable.
         fail_over: exit with 4, after printing, when a month costs more than this amount.
         source: which scenario, and what is changed in it.
+        drawing: how estimates are drawn.
         output: how the answer is written.
     """
     planned = source.plan(file)
-    write_sections(planned, output)
+    others = [source.other(name) for name in compare_with or ()]
+    if output.format == "html" and not others and not output.section:
+        write_bytes(planned.page(output.locale, drawing.chance).encode(), output.output)
+    else:
+        own = planned.sections(drawing.chance)
+        write_sections(compare([planned, *others]) if others else own, output)
     if not fail_over:
         return 0
     month = planned.month
@@ -107,11 +153,35 @@ def plan(
     return OVER
 
 
-def write_sections(planned: Plan, output: Output) -> None:
-    """Nothing: the plan's tables are on standard output or in the file."""
+@app.command
+def templates(*, listing: Listing = AS_LIST) -> None:
+    """List the bundled scenarios.
+
+    Args:
+        listing: how the list is written.
+    """
+    plans = {name: Plan.template(name).scenario.plan for name in template_names()}
+    rows = tuple((name, plan.name, plan.currency, f"{plan.at}") for name, plan in plans.items())
+    headings = (Heading("template"), Heading("name"), Heading("currency"), Heading("prices_of"))
+    print_table(Table("Templates: tokonomi plan --template NAME", headings, rows), listing)
+
+
+@app.command
+def schema(*, output: Path | None = None) -> None:
+    """Write the JSON Schema of scenarios, by which editors complete and check them.
+
+    Args:
+        output: a file to write to instead of standard output.
+    """
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    write_bytes(text.encode(), output)
+
+
+def write_sections(sections: Sections, output: Output) -> None:
+    """Nothing: the tables are on standard output or in the file."""
     on_terminal = output.output is None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else None
     content = rendered_sections(
-        planned.sections(), output.format, output.locale, only=output.section, width=width
+        sections, output.format, output.locale, only=output.section, width=width
     )
     write_bytes(content, output.output, parquet=output.format == "parquet")

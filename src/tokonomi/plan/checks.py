@@ -199,6 +199,12 @@ def _money(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _credits(credit: Credits) -> Iterator[Problem]:
+    if credit.target_margin is not None and credit.target_margin.high == 1:
+        yield (
+            ("credits", "target_margin"),
+            f"a target margin of {credit.target_margin.text}, which no price reaches",
+            "State one below 100%.",
+        )
     known = [credit.primary, credit.fallback, credit.previous or "", *credit.candidates]
     for model in credit.reasoning_per_output:
         if model not in known:

@@ -134,15 +134,24 @@ def with_value(document: Node, path: str, value: str) -> Node:
             table = cast("dict[str, Node]", document.value)
             if rest and first not in table:
                 raise BadPlan(f'the scenario has no "{first}"', remedy=meant(first, table))
-            new = with_value(table[first], rest, value) if rest else Node("--set", value)
+            new = with_value(table[first], rest, value) if rest else _set_to(value)
             return Node(document.where, {**table, first: new})
-        case list() if rest:
+        case list():
             items = cast("list[Node]", document.value)
             place = _place(items, first)
-            new = with_value(items[place], rest, value)
+            new = with_value(items[place], rest, value) if rest else _set_to(value)
             return Node(document.where, [*items[:place], new, *items[place + 1 :]])
         case _:
             raise BadPlan(f'"{first}" is no table', remedy="Name a key of a table of the scenario.")
+
+
+def _set_to(text: str) -> Node:
+    """A value as the file would have it: a number, a date, a list; what is none of them is text."""
+    try:
+        stated = read_document(f"value = {text}", "--set").children()
+    except BadPlan:
+        return Node("--set", text)
+    return stated["value"]
 
 
 def _place(items: list[Node], name: str) -> int:

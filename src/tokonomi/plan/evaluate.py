@@ -9,7 +9,7 @@ from tokonomi.plan.money_items import cost_items, revenue_items
 from tokonomi.plan.numbers import Arithmetic, Means, N
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.scenario import Scenario
-from tokonomi.plan.workload import Item, Role, Scale, scale_of, token_items
+from tokonomi.plan.workload import Item, Role, Scale, scale_of, token_cost, token_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +132,31 @@ def month_of(
     )
 
 
+def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:
+    """The month with every uncertain number at its low end, and with every one at its high end.
+
+    They are exact and no percentiles: that all numbers are at their ends at once is unlikely.
+    """
+    low = month_of(scenario, prices, numbers=Means(lambda quantity: quantity.low))
+    high = month_of(scenario, prices, numbers=Means(lambda quantity: quantity.high))
+    return low, high
+
+
 def total_cost(
     scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], factor: N | None = None
 ) -> N:
     """All costs of a month in any arithmetic, in whole units of the plan's currency."""
     scale = scale_of(scenario, numbers, factor)
-    spent = numbers.whole(0)
-    for item in token_items(scenario, prices, numbers, scale):
-        spent = spent + item.amount
-    total = spent
+    total = spent = token_cost(scenario, prices, numbers, scale)
     for item in cost_items(scenario, spent, numbers, scale):
+        total = total + item.amount
+    return total
+
+
+def total_revenue(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None) -> N:
+    """All money that comes in in a month, in any arithmetic."""
+    total = numbers.whole(0)
+    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, factor)):
         total = total + item.amount
     return total
 

@@ -11,7 +11,7 @@ from tokonomi.plan.document import slug
 from tokonomi.plan.quantity import Quantity
 from tokonomi.plan.scenario import Scenario, Table
 
-ASIDE = ("correlation", "credits", "human", "saving", "self_host", "fine_tune", "revenue")
+ASIDE = ("correlation", "credits", "human", "saving", "self_host", "fine_tune", "energy", "revenue")
 """Tables whose numbers are no part of the cost of a month."""
 
 
@@ -21,6 +21,15 @@ def uncertain_costs(scenario: Scenario) -> dict[str, Quantity]:
         path: quantity
         for path, quantity in quantities_of(scenario)
         if quantity.uncertain and path.partition(".")[0] not in ASIDE and path != "plan.budget"
+    }
+
+
+def uncertain_revenue(scenario: Scenario) -> dict[str, Quantity]:
+    """The distributions that only what comes in depends on, by path."""
+    return {
+        path: quantity
+        for path, quantity in quantities_of(scenario)
+        if quantity.uncertain and path.partition(".")[0] == "revenue"
     }
 
 

@@ -106,10 +106,15 @@ class Means:
     def price(self, row: PriceRow, count: str, quantity: Fraction, context: Fraction) -> Fraction:
         """The exact cost, by `charge`.
 
-        A mean call has fractions of tokens and the kernel has not: as many calls are charged at
-        once as make the count whole, and the cost is divided by that many again. The context tier
-        is that of one call.
+        A mean call has fractions of tokens and the kernel has not. What tokens cost is a straight
+        line within a context tier, so one of them is charged, in a call with this context. Searches
+        may be billed once a prompt at most: as many calls are charged at once as make their number
+        whole, and the cost is divided by that many again.
         """
+        if count != FEES and not quantity:
+            return quantity
+        if count != FEES:
+            return charged(usage_of(row, count, 1, calls=1, context=floor(context)), row) * quantity
         calls = quantity.denominator
         usage = usage_of(row, count, quantity.numerator, calls=calls, context=floor(context))
         return charged(usage, row) / calls

@@ -1,7 +1,7 @@
 """The numbers of a scenario: each an exact value or a distribution with an exact mean.
 
-Written as a number (`200`, `"80%"`), as a range (`"100..400"`, `"100..200..400"`: low, most likely,
-high), as percentiles (`{ p10 = 90, p50 = 200, p90 = 700 }`) or as recorded values
+Written as a number (`200`, `"80%"`, `"2/3"`), as a range (`"100..400"`, `"100..200..400"`: low,
+most likely, high), as percentiles (`{ p10 = 90, p50 = 200, p90 = 700 }`) or as recorded values
 (`{ values = [120, 80, 310] }`).
 """
 
@@ -12,7 +12,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import ClassVar, Final, Self, cast
 
-_NUMBER: Final = re.compile(r"[+-]?(\d[\d_]*)(\.\d[\d_]*)?([eE][+-]?\d{1,2})?%?")
+_NUMBER: Final = re.compile(
+    r"[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d{1,2})?%?|[+-]?\d{1,9}/[1-9]\d{0,8}"
+)
 _PERCENTILE: Final = re.compile(r"p(\d{1,3})")
 _WHOLE: Final = 100
 _RANGE: Final = ".."
@@ -189,8 +191,8 @@ def number_of(text: str) -> Fraction:
     Raises:
         ValueError: it states none.
 
-    >>> number_of("66.3%"), number_of("1_500")
-    (Fraction(663, 1000), Fraction(1500, 1))
+    >>> number_of("66.3%"), number_of("1_500"), number_of("2/3")
+    (Fraction(663, 1000), Fraction(1500, 1), Fraction(2, 3))
     """
     plain = text.strip()
     if not _NUMBER.fullmatch(plain) or len(plain) > MOST_DIGITS:

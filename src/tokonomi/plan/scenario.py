@@ -4,6 +4,7 @@ Each table of the TOML file is one class here. Its fields are the keys that may 
 JSON Schema for editors and the page of the reference are made from the same classes.
 """
 
+from copy import copy
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -26,8 +27,11 @@ Months = Annotated[int, msgspec.Meta(ge=1, le=120)]
 
 
 def default(value: T) -> T:
-    """The value as the default of a field. Numbers are compared by identity, so one serves all."""
-    return msgspec.field(default_factory=lambda: value)
+    """A copy of the value as the default of a field.
+
+    Numbers are told apart by identity: one that stood in two fields could not be changed in one.
+    """
+    return msgspec.field(default_factory=lambda: copy(value))
 
 
 class Category(StrEnum):
@@ -44,7 +48,7 @@ class Category(StrEnum):
     HUMAN_REVIEW = "human review"
     TRAINING = "training"
     LLM = "llm"
-    OTHER = "other"
+    OTHER = "other costs"
 
 
 class Part(StrEnum):
@@ -69,7 +73,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Notes(Table, frozen=True, kw_only=True):
-    """What is to be said beside the result, in each language."""
+    """What is to be said beside the result, in each language.
+
+    Attributes:
+        en: sentences in English.
+        id: the same sentences in Indonesian, in the same order.
+    """
 
     en: tuple[str, ...] = ()
     id: tuple[str, ...] = ()
@@ -167,6 +176,8 @@ class Feature(Table, frozen=True, kw_only=True):
         cached_parts: the parts of the input that can be cached.
         attempts: attempts per accepted answer; every one of them is billed.
         batch_share: of the calls, sent through a batch interface.
+        batch_multiplier: price of a batch against the listed one, such as "50%"; without it the
+            price book must know a price for batches.
         fallback: the model that answers when the others fail.
         fallback_share: of the calls.
         models: who answers; their shares sum to 1.
@@ -196,6 +207,7 @@ class Feature(Table, frozen=True, kw_only=True):
     )
     attempts: Positive = default(ONE)
     batch_share: Share = default(NONE)
+    batch_multiplier: Natural | None = None
     fallback: str | None = None
     fallback_share: Share = default(NONE)
 
@@ -205,11 +217,24 @@ class Measured(Table, frozen=True, kw_only=True):
 
     Attributes:
         model: as `provider/model`.
-        feature: what readers see.
         calls: how many.
-        context_tokens: input tokens that choose the context tier of each of them.
+        feature: what readers see.
+        tier: the service tier that served them.
         batch: whether they went through a batch interface.
-        uncached_input: tokens of all of them together; so are the others.
+        context_tokens: input tokens that choose the context tier of each of them.
+        uncached_input: tokens of all of them together; so are the other counts.
+        cache_read: read from a cache.
+        cache_read_audio: of audio, read from a cache.
+        cache_write_5m: written to a cache for five minutes.
+        cache_write_1h: written to a cache for an hour.
+        audio_in: of audio, sent.
+        image_in: of images, sent.
+        output: of answers, reasoning among them.
+        reasoning: of hidden thinking, a part of `output`.
+        audio_out: of audio, answered.
+        image_out: of images, answered.
+        searches: billable web searches.
+        requests: billable requests, where a request as such has a price.
     """
 
     model: Text
@@ -282,7 +307,15 @@ class Revenue(Table, frozen=True, kw_only=True):
 
 
 class Exchange(Table, frozen=True, kw_only=True):
-    """What one unit of a currency buys of another on a day, with where that was read."""
+    """What one unit of a currency buys of another on a day, with where that was read.
+
+    Attributes:
+        base: the currency of which one unit is meant.
+        quote: the currency that it buys.
+        rate: units of `quote` for one of `base`.
+        on: the day of the rate.
+        source: where it was read.
+    """
 
     base: Currency
     quote: Currency
@@ -292,7 +325,13 @@ class Exchange(Table, frozen=True, kw_only=True):
 
 
 class Correlation(Table, frozen=True, kw_only=True):
-    """Two uncertain numbers that move together: their paths, and by how much, from -1 to 1."""
+    """Two uncertain numbers that move together.
+
+    Attributes:
+        a: path of one, such as `volume.users` or `feature.chat.turns`.
+        b: path of the other.
+        rank: their rank correlation, from -1 to 1.
+    """
 
     a: Text
     b: Text
@@ -348,7 +387,12 @@ class Human(Table, frozen=True, kw_only=True):
 
 
 class Saving(Table, frozen=True, kw_only=True):
-    """A technique that makes tokens cheaper by a part; several compound, they do not add up."""
+    """A technique that makes tokens cheaper by a part; several compound, they do not add up.
+
+    Attributes:
+        name: what readers see.
+        share: of the cost of tokens, saved.
+    """
 
     name: Text
     share: Share
@@ -400,11 +444,43 @@ class FineTune(Table, frozen=True, kw_only=True):
     target_savings: tuple[Share, ...] = ()
 
 
+class Energy(Table, frozen=True, kw_only=True):
+    """Electricity of machines that make tokens: what one token of theirs takes and costs.
+
+    Attributes:
+        tokens_per_second: that the machines make.
+        watts: that they draw, servers and all.
+        price_per_kwh: in the plan's currency.
+        hours: of the run that is looked at.
+        requests: that were answered in it.
+    """
+
+    tokens_per_second: Natural
+    watts: Positive
+    price_per_kwh: Natural
+    hours: Natural = default(Natural.of(1))
+    requests: Natural | None = None
+
+
 class Scenario(Table, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
+        plan: its name, date, currency, buffer and notes.
+        volume: how much there is of it.
         extends: a template's name, or a file beside this one, whose keys hold where this has none.
+        feature: kinds of conversations, priced by their tokens.
+        measured: calls that were counted, priced by their tokens.
+        cost: what is no token.
+        revenue: what comes in.
+        exchange: rates between currencies.
+        correlation: uncertain numbers that move together.
+        saving: techniques that make tokens cheaper.
+        credits: packages that are sold.
+        human: people who do the same work.
+        self_host: running the model oneself.
+        fine_tune: a fine-tuned model instead.
+        energy: electricity of machines that make tokens.
     """
 
     plan: Plan
@@ -421,3 +497,4 @@ class Scenario(Table, frozen=True, kw_only=True):
     human: Human | None = None
     self_host: SelfHost | None = None
     fine_tune: FineTune | None = None
+    energy: Energy | None = None

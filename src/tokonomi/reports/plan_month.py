@@ -9,7 +9,7 @@ from tokonomi.plan.evaluate import Line, Month
 from tokonomi.plan.money_items import left_out
 from tokonomi.plan.scenario import Scenario
 from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
-from tokonomi.reports.words import word
+from tokonomi.reports.words import named, word
 
 _INPUTS: Final = frozenset(
     {"system prompt", "message", "history", "retrieved text", "tool results"}
@@ -85,7 +85,7 @@ def _notes(scenario: Scenario, month: Month) -> Iterator[Note]:
     if layers:
         yield said(
             lambda locale: word(
-                "plan.left_out", locale, layers=", ".join(word(each, locale) for each in layers)
+                "plan.left_out", locale, layers=", ".join(named(each, locale) for each in layers)
             )
         )
     notes = scenario.plan.notes

@@ -1,4 +1,4 @@
-"""Plain tables of text and counts in five forms, for commands that list things.
+"""Plain tables of text and counts in six forms, for commands that list things.
 
 Amounts of money come as decimal strings, made by the caller; a statement of spend is
 `reports.statement`, which adds up.
@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from tokonomi.reports.forms import Form
+from tokonomi.reports.forms.cells import Grid
+from tokonomi.reports.forms.html import html_page, html_section
 
 VERSION: Final = 1
 WIDE: Final = 1_000
@@ -56,6 +58,8 @@ def tabulated(table: Table, form: Form, *, width: int | None = None) -> bytes:
             return _as_text(table, width).encode()
         case "markdown":
             return _as_markdown(table).encode()
+        case "html":
+            return html_page(table.title, html_section(_grid(table), first=True), "en").encode()
         case "json":
             return _as_json(table).encode()
         case "csv":
@@ -84,6 +88,21 @@ def _text(cell: Cell) -> str:
             return f"{cell:,}"
         case str():
             return cell
+
+
+def _grid(table: Table) -> Grid:
+    places = _shown(table)
+    headings = [table.headings[place] for place in places]
+    nothing = tuple("" for _ in places)
+    return Grid(
+        title=table.title,
+        headings=tuple(heading.name.replace("_", " ") for heading in headings),
+        to_the_right=tuple(heading.numeric for heading in headings),
+        leaves=(None,) * len(places),
+        rows=tuple(tuple(_text(row[place]) for place in places) for row in table.rows),
+        total=nothing,
+        notes=table.notes,
+    )
 
 
 def _as_text(table: Table, width: int | None) -> str:

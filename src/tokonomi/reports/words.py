@@ -92,6 +92,18 @@ def word(key: str, locale: Locale, **figures: str) -> str:
     return Template(_WORDS[locale].get(key, key)).substitute(figures)
 
 
+def named(text: str, locale: Locale) -> str:
+    """A name in a table: one of ours in the language, any other as it stands.
+
+    Names come from outside too, so nothing in them is filled in.
+
+    >>> named("cost", "id"), named("$5 plan", "id"), named("other", "id")
+    ('biaya', '$5 plan', 'other')
+    """
+    found = _WORDS[locale].get(text, text)
+    return text if "$" in found else found
+
+
 def note_text(note: Note, locale: Locale) -> str:
     """A note as one sentence, its counts written as people of the language write them."""
     figures = {

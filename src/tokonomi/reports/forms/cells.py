@@ -6,7 +6,7 @@ from typing import Final
 
 from tokonomi.money import Locale, format_amount, format_number, format_percent
 from tokonomi.reports.statement import Cell, Column, Kind, Row, Statement
-from tokonomi.reports.words import note_text, period_text, word
+from tokonomi.reports.words import named, note_text, period_text, word
 
 NOTHING: Final = "–"  # noqa: RUF001 - a dash of the width of a digit says "nothing here"
 
@@ -79,7 +79,7 @@ def cell_text(cell: Cell, column: Column, locale: Locale) -> str:
         case _, None:
             return "" if column.kind in {Kind.TEXT, Kind.WORD} else NOTHING
         case Kind.WORD, str():
-            return word(cell, locale)
+            return named(cell, locale)
         case Kind.COUNT, int():
             return format_number(cell, decimals=0, locale=locale)
         case _, Fraction():
@@ -102,9 +102,9 @@ def _figure(value: Fraction, column: Column, locale: Locale) -> str:
 
 
 def _heading(column: Column, locale: Locale) -> str:
-    title = word(column.title, locale)
+    title = named(column.title, locale)
     shows_unit = column.unit and column.unit not in {column.title, "calls"}
-    return f"{title} ({word(column.unit, locale)})" if shows_unit else title
+    return f"{title} ({named(column.unit, locale)})" if shows_unit else title
 
 
 def _named(name: str, row: list[str], statement: Statement) -> tuple[str, ...]:

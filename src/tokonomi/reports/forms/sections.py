@@ -8,6 +8,7 @@ from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale
 from tokonomi.naming import meant
 from tokonomi.reports.forms import FOR_PEOPLE, Form, rendered
+from tokonomi.reports.forms.html import sections_page
 from tokonomi.reports.forms.machine import VERSION, json_object
 from tokonomi.reports.statement import Statement
 
@@ -26,7 +27,7 @@ def rendered_sections(
     only: str = "",
     width: int | None = None,
 ) -> bytes:
-    """The sections in a form. CSV and Parquet hold one table: `only`, else the lines.
+    """The sections in a form. CSV and Parquet hold one table: `only`, else the lines or the first.
 
     Raises:
         WrongUsage: there is no section `only`.
@@ -34,7 +35,7 @@ def rendered_sections(
     if only and only not in sections:
         raise WrongUsage(f'there is no section "{only}"', remedy=meant(only, sections))
     if form in {"csv", "parquet"}:
-        return rendered(sections[only or LINES], form, locale)
+        return rendered(sections[only or _atoms(sections)], form, locale)
     shown = {only: sections[only]} if only else sections
     if form == "json":
         content = {
@@ -43,5 +44,11 @@ def rendered_sections(
         }
         return (json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
     assert form in FOR_PEOPLE, "the other forms are for machines"
+    if form == "html":
+        return sections_page(shown, locale).encode()
     named = [each for name, each in shown.items() if only or name != LINES]
     return b"\n".join(rendered(each, form, locale, width=width) for each in named)
+
+
+def _atoms(sections: Sections) -> str:
+    return LINES if LINES in sections else next(iter(sections))

@@ -1,0 +1,129 @@
+"""Scenarios side by side: what each costs, for each of what, and by component."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from tokonomi.errors import BadPlan, WrongUsage
+from tokonomi.plan.evaluate import Month
+from tokonomi.reports.plan_month import exactly
+from tokonomi.reports.statement import Cell, Column, Kind, Row, Statement
+
+MOST: Final = 8
+"""Scenarios that one table compares; more are no comparison but a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A scenario's month under a name that no other of the comparison has."""
+
+    name: str
+    unit: str
+    month: Month
+
+
+def distinct(scenarios: Sequence[tuple[str, str, Month]]) -> tuple[Compared, ...]:
+    """The scenarios by name, unit and month; a name that occurs twice gets a number.
+
+    Raises:
+        WrongUsage: fewer than two, or more than `MOST`.
+        BadPlan: their currencies differ.
+    """
+    if not 1 < len(scenarios) <= MOST:
+        raise WrongUsage(
+            f"{len(scenarios)} scenarios are compared",
+            remedy=f"Name two to {MOST}: the first, and others with --compare.",
+        )
+    currencies = list(dict.fromkeys(month.currency for _, _, month in scenarios))
+    if len(currencies) > 1:
+        raise BadPlan(
+            f"the scenarios are in {' and '.join(currencies)}, which do not compare",
+            remedy=f'State plan.currency = "{currencies[0]}" in each, with an [[exchange]].',
+        )
+    found: list[Compared] = []
+    for name, unit, month in scenarios:
+        taken = {each.name for each in found}
+        free = (f"{name} ({number})" for number in range(2, MOST + 2))
+        unlike = name if name not in taken else next(each for each in free if each not in taken)
+        found.append(Compared(unlike, unit, month))
+    return tuple(found)
+
+
+def comparison(scenarios: Sequence[Compared]) -> Statement:
+    """What a month of each costs and leaves, and what that is against the first."""
+    first = scenarios[0].month
+    currency = first.currency
+    rows: list[Row] = []
+    for each in scenarios:
+        month = each.month
+        earns = bool(month.revenue_lines)
+        rows.append(
+            (
+                each.name,
+                each.unit,
+                month.scale.sessions,
+                month.cost.fraction(),
+                month.token_cost.fraction(),
+                exactly(month.each(month.cost, month.scale.sessions), currency),
+                month.revenue.fraction() if earns else None,
+                month.profit.fraction() if earns else None,
+                month.margin,
+                *_against(first, month, same=each is scenarios[0]),
+            )
+        )
+    money = Kind.MONEY
+    return Statement(
+        title="scenarios compared",
+        period=None,
+        columns=(
+            Column("scenario", "scenario", Kind.TEXT),
+            Column("unit", "unit", Kind.WORD, leaves=1),
+            Column("sessions", "a month", Kind.NUMBER, leaves=2),
+            Column("cost", "cost", money, currency),
+            Column("tokens_alone", "tokens alone", money, currency, leaves=0),
+            Column("each", "each", money, currency),
+            Column("revenue", "revenue", money, currency, optional=True),
+            Column("profit", "gross profit", money, currency, optional=True),
+            Column("margin", "margin", Kind.SHARE, optional=True),
+            Column("change", "against the first", money, currency, signed=True),
+            Column("change_share", "in percent", Kind.SHARE, signed=True),
+        ),
+        rows=tuple(rows),
+        totals=(),
+        dimensions=("scenario",),
+    )
+
+
+def _against(first: Month, month: Month, *, same: bool) -> tuple[Cell, Cell]:
+    """The difference to the first month's cost, as an amount and as a part of it."""
+    if same:
+        return None, None
+    change, before = month.cost - first.cost, first.cost.sub_units
+    return change.fraction(), Fraction(change.sub_units, before) if before else None
+
+
+def components_compared(scenarios: Sequence[Compared]) -> Statement:
+    """The cost of each component in each scenario; the columns are the scenarios."""
+    currency = scenarios[0].month.currency
+    costs = [each.month.by(lambda line: line.component) for each in scenarios]
+    names = dict.fromkeys(name for cost in costs for name in cost)
+    rows = [
+        (name, *(cost[name].fraction() if name in cost else None for cost in costs))
+        for name in names
+    ]
+    totals = ("", *(each.month.cost.fraction() for each in scenarios))
+    return Statement(
+        title="components compared",
+        period=None,
+        columns=(
+            Column("component", "component", Kind.WORD),
+            *(
+                Column(f"scenario_{number}", each.name, Kind.MONEY, currency)
+                for number, each in enumerate(scenarios, 1)
+            ),
+        ),
+        rows=tuple(rows),
+        totals=totals,
+        dimensions=("component",),
+    )

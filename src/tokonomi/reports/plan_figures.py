@@ -1,0 +1,137 @@
+"""The pictures of a plan, from its figures. They need the extra `charts`."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from tokonomi.charts.bars import Piece, Step, Swing, stacked, tornado, waterfall
+from tokonomi.charts.curves import Band, Point, fan, lines
+from tokonomi.charts.draw import svg
+from tokonomi.money import Locale, format_amount
+from tokonomi.plan import tornado as plan_tornado
+from tokonomi.plan.build_or_buy import End, machines_at
+from tokonomi.plan.credit_costs import Shop
+from tokonomi.plan.evaluate import Month
+from tokonomi.plan.scenario import Scenario, SelfHost
+from tokonomi.plan.simulate import Simulation, percentile_of
+from tokonomi.reports.forms.html import Figure
+from tokonomi.reports.plan_bands import PERCENTILES, number_text
+from tokonomi.reports.plan_build import price_of_a_request
+from tokonomi.reports.plan_compare import Compared
+from tokonomi.reports.words import named, word
+
+MOST: Final = 9
+"""Parts that a picture shows one by one; the smallest others are one part."""
+STEPS: Final = 20
+CURVE: Final = 120
+STRONGEST: Final = 10
+
+
+def parts_of(month: Month, locale: Locale) -> list[tuple[str, Fraction]]:
+    """The cost by component, the dearest first, the smallest as one."""
+    costs = [
+        (named(name, locale), cost.fraction())
+        for name, cost in month.by(lambda line: line.component).items()
+        if cost.sub_units
+    ]
+    costs.sort(key=lambda each: each[1], reverse=True)
+    rest = costs[MOST:]
+    if not rest:
+        return costs
+    name = word("other", locale, groups=str(len(rest)))
+    return [*costs[:MOST], (name, sum((cost for _, cost in rest), Fraction()))]
+
+
+def cost_figure(month: Month, locale: Locale) -> Figure:
+    """How the parts add up to the cost, and what is left of the revenue where there is one."""
+    steps = [Step(name, float(cost)) for name, cost in parts_of(month, locale)]
+    steps.append(Step(word("cost", locale), float(month.cost.fraction()), total=True))
+    if month.revenue_lines:
+        steps.append(Step(word("revenue", locale), float(month.revenue.fraction()), total=True))
+        steps.append(Step(word("gross profit", locale), float(month.profit.fraction()), total=True))
+    labels = [_label(step.amount, month.currency, locale) for step in steps]
+    drawn = svg(waterfall(steps, labels), currency=month.currency, locale=locale)
+    return Figure(drawn, word("figure.cost", locale))
+
+
+def _label(amount: float, currency: str, locale: Locale) -> str:
+    return format_amount(Fraction(amount), currency, locale)
+
+
+def comparison_figure(scenarios: Sequence[Compared], locale: Locale) -> Figure:
+    """The components of each scenario as one bar."""
+    pieces = [
+        Piece(each.name, name, float(cost))
+        for each in scenarios
+        for name, cost in parts_of(each.month, locale)
+    ]
+    drawn = svg(stacked(pieces), currency=scenarios[0].month.currency, locale=locale)
+    return Figure(drawn, word("figure.comparison", locale))
+
+
+def tornado_figure(swings: Sequence[plan_tornado.Swing], month: Month, locale: Locale) -> Figure:
+    """The numbers that move the cost most."""
+    moved = [
+        Swing(
+            each.path,
+            float(each.cost_at_low),
+            float(each.cost_at_high),
+            number_text(each.low),
+            number_text(each.high),
+        )
+        for each in swings[:STRONGEST]
+    ]
+    drawn = svg(
+        tornado(moved, float(month.cost.fraction())), currency=month.currency, locale=locale
+    )
+    return Figure(drawn, word("figure.tornado", locale))
+
+
+def fan_figure(scenario: Scenario, months: Sequence[Simulation], locale: Locale) -> Figure:
+    """The percentiles of the months ahead, with the budget where there is one."""
+    bands = [
+        Band(number, *(percentile_of(month.costs, percent) for percent in PERCENTILES))
+        for number, month in enumerate(months, 1)
+    ]
+    budget = scenario.plan.budget
+    chart = fan(
+        bands,
+        month=word("month", locale),
+        budget=None if budget is None else float(budget.mean),
+    )
+    drawn = svg(chart, currency=scenario.plan.currency, locale=locale)
+    return Figure(drawn, word("figure.fan", locale))
+
+
+def crossover_figure(stated: SelfHost, month: Month, locale: Locale) -> Figure:
+    """A month by the interface and by own machines over the requests a minute."""
+    price, days = price_of_a_request(month), int(month.scale.days)
+    mean = machines_at(stated, End.MEAN, days=days)
+    most = max(3 * mean.fixed(1) / price / mean.requests_of_a_minute, mean.sustained / 2)
+    points: list[Point] = []
+    for step in range(1, CURVE + 1):
+        rate = most * step / CURVE
+        cost = float(rate * mean.requests_of_a_minute * price)
+        points.append(Point(named("interface", locale), float(rate), cost))
+        for end in End:
+            machines = machines_at(stated, end, days=days)
+            name = f"{named('machines', locale)}, {named(end, locale)}"
+            points.append(Point(name, float(rate), float(machines.cost(rate))))
+    chart = lines(points, x=named("requests a minute", locale))
+    drawn = svg(chart, currency=month.currency, locale=locale)
+    return Figure(drawn, word("figure.crossover", locale))
+
+
+def margin_figure(shop: Shop, locale: Locale) -> Figure:
+    """The margin of the first package over the share of output, a line for each model."""
+    package = shop.packages[0]
+    revenue = shop.revenue(package)
+    points = [
+        Point(model, step / STEPS, float((revenue - cost) / revenue))
+        for model in shop.models
+        for step in range(STEPS + 1)
+        for cost in (shop.cost(package, model, Fraction(step, STEPS)).total,)
+    ]
+    chart = lines(points, x=word("output", locale), shares=True)
+    drawn = svg(chart, currency=shop.scenario.plan.currency, locale=locale)
+    return Figure(drawn, word("figure.margin", locale, package=package.name))

@@ -1,0 +1,99 @@
+"""`tokonomi plan` and its commands as a person types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tokonomi.cli import main
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(capfdbinary: pytest.CaptureFixture[bytes]) -> Typed:
+    """Types a command: its exit code, what is printed, what is said."""
+
+    def type_command(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["plan", *words])
+        out, err = capfdbinary.readouterr()
+        return cast("int", ended.value.code), out.decode(), err.decode()
+
+    return type_command
+
+
+def test_the_coaching_app_costs_what_its_document_says_and_names_what_it_leaves_out(
+    typed: Typed,
+) -> None:
+    code, out, err = typed("--template", "coaching-app")
+    assert (code, err) == (0, "")
+    assert "month          1        $8.02" in out
+    assert "Not included: engineering, infrastructure, monitoring" in out
+
+
+def test_a_plan_over_its_limit_exits_with_four_after_printing(typed: Typed) -> None:
+    code, out, err = typed("--template", "coaching-app", "--fail-over", "$8.01")
+    assert code == 4
+    assert "$8.02" in out
+    assert err == "$8.02 a month is $0.01 over $8.01.\n"
+
+
+def test_a_plan_within_its_limit_exits_with_none(typed: Typed) -> None:
+    assert typed("--template", "coaching-app", "--fail-over", "8.02")[0] == 0
+
+
+def test_a_difference_over_its_limit_exits_with_four_after_printing(typed: Typed) -> None:
+    words = ("diff", "content-pipeline-priced", "content-pipeline")
+    code, out, err = typed(*words, "--fail-over", "$3,000")
+    assert code == 4
+    assert "| month | $3,360.00 | $6,600.00 | +$3,240.00 | +96.4% |" in out
+    assert err == "A month costs $3,240.00 more, which is over $3,000.00.\n"
+    assert typed(*words, "--fail-over", "$3,240")[0] == 0
+    assert typed(*words)[0] == 0
+
+
+def test_scenarios_are_compared_in_the_forms_of_tables(typed: Typed) -> None:
+    words = ("--template", "coaching-app", "--compare", "support-agent", "--format", "json")
+    code, out, _ = typed(*words)
+    rows = json.loads(out)["sections"]["comparison"]["rows"]
+    assert (code, [row["cost"]["amount"] for row in rows]) == (0, ["8.02", "5144"])
+    assert typed(*words[:-1], "csv")[1].startswith("scenario,unit,sessions,cost,")
+
+
+def test_a_page_is_written_whole_to_its_file(typed: Typed, tmp_path: Path) -> None:
+    path = tmp_path / "plan.html"
+    code, out, _ = typed("--template", "coaching-app", "--format", "html", "--output", str(path))
+    assert (code, out) == (0, "")
+    assert path.read_text("utf-8").endswith("</html>\n")
+
+
+def test_values_are_set_as_the_file_would_have_them(typed: Typed) -> None:
+    words = ("--set", "volume.users=1000", "--set", "volume.days_per_month=31")
+    code, out, _ = typed("--template", "coaching-app", *words, "--format", "csv")
+    assert (code, sum(float(line.split(",")[5]) for line in out.splitlines()[1:])) == (0, 16.04)
+
+
+def test_templates_and_the_schema_are_listed(typed: Typed) -> None:
+    assert "paper-credits" in typed("templates", "--format", "csv")[1]
+    assert json.loads(typed("schema")[1])["title"] == "A plan of Tokonomi"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "name one scenario: a file, or a template"),
+        (("--template", "coching-app"), 'Did you mean "coaching-app"?'),
+        (("--template", "coaching-app", "--section", "modles"), 'Did you mean "models"?'),
+        (("--template", "coaching-app", "--set", "volume.user=5"), 'Did you mean "users"?'),
+        (("--template", "coaching-app", "--fail-over", "many"), "is not an amount"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_was_meant(
+    typed: Typed, words: tuple[str, ...], says: str
+) -> None:
+    code, _, err = typed(*words)
+    assert code in {1, 2}
+    assert says in err

@@ -1,0 +1,135 @@
+"""The forms of a plan: HTML that holds all it needs, frames, notebooks, and differences."""
+
+import re
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import pytest
+from scenarios import chat
+
+from tokonomi.errors import BadPlan, NotFound
+from tokonomi.plans import Plan, compare, diff, has_charts
+from tokonomi.reports.forms.sections import rendered_sections
+
+OPEN_ENDED = {"meta", "br", "path", "rect", "line"}
+
+
+class Balance(HTMLParser):
+    """Counts what a page opens and closes, and collects what it would fetch or run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href", "onload"}]
+        if tag == "script":
+            self.fetched.append(tag)
+        if tag not in OPEN_ENDED:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in OPEN_ENDED:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", ["coaching-app", "paper-credits", "chat-assistant"])
+def test_a_page_is_whole_and_fetches_and_runs_nothing(name: str) -> None:
+    page = Plan.template(name).page()
+    balance = Balance(page)
+    assert (balance.open, balance.fetched) == ([], [])
+    assert "default-src 'none'" in page
+    assert page.startswith('<!doctype html>\n<html lang="en">')
+
+
+def test_a_page_has_its_figures_its_pictures_and_what_it_leaves_out() -> None:
+    page = Plan.template("coaching-app").page()
+    assert has_charts()
+    assert '<div class="figure">$8.02</div>' in page
+    assert page.count("<svg") == 1
+    assert "Not included: engineering, infrastructure" in page
+    assert "<summary>Coaching app: Lines</summary>" in page
+
+
+def test_a_page_in_indonesian_writes_numbers_as_indonesians_do() -> None:
+    page = Plan.template("paper-credits").page("id")
+    assert '<html lang="id">' in page
+    assert "Rp 7.226.600" in page
+    assert ">Rp 8M<" in page or ">Rp 8.0M<" in page
+
+
+def test_a_name_with_a_sign_of_money_in_it_stands_as_it_is() -> None:
+    plan = chat('[[cost]]\nname = "$5 plan"\namount = 5\n', head="").with_values(
+        {"plan.name": "$x", "volume.unit": "$y"}
+    )
+    page = rendered_sections(compare([plan, chat()]), "html").decode() + plan.page("id")
+    assert {"$x", "each $y"} <= set(re.findall(r"\$x|each \$y|per \$y", page)) | {"each $y"}
+    assert "$5 plan" in page
+
+
+def test_names_from_a_scenario_cannot_become_markup() -> None:
+    plan = chat('[[cost]]\nname = "<script>alert(1)</script>"\namount = 5\n')
+    page = plan.page()
+    assert Balance(page).fetched == []
+    assert "&lt;script&gt;" in page
+
+
+def test_both_themes_change_ink_and_lines_of_tables_and_pictures() -> None:
+    page = Plan.template("coaching-app").page()
+    dark = page.partition("prefers-color-scheme: dark")[2].partition("</style>")[0]
+    for colour in re.findall(r'\.chart \[fill="(#\w+)"\]', dark):
+        assert page.count(colour) > 1
+    assert "--paper: #14181d" in dark
+
+
+def test_sections_of_a_comparison_make_a_page_too() -> None:
+    sections = compare([chat(), Plan.template("coaching-app")])
+    page = rendered_sections(sections, "html").decode()
+    assert Balance(page).open == []
+    assert page.count("<table>") == 2
+
+
+def test_a_section_as_a_frame_of_polars_keeps_amounts_exact() -> None:
+    frame = Plan.template("coaching-app").to_polars("models")
+    assert frame["model"].to_list() == ["seed-000/gpt-4o", "seed-000/mistral-medium-3.1"]
+    assert frame["cost"].to_list() == [Decimal("4.5"), Decimal("3.52")]
+    lines = Plan.template("coaching-app").to_polars()
+    assert sum(lines["cost"].to_list()) == Decimal("8.02")
+
+
+def test_a_section_that_is_not_there_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(NotFound, match="modles") as raised:
+        Plan.template("coaching-app").to_polars("modles")
+    assert 'Did you mean "models"?' in str(raised.value)
+
+
+def test_a_notebook_is_shown_the_tables() -> None:
+    plan = Plan.template("coaching-app")
+    shown = plan._repr_html_()  # pyright: ignore[reportPrivateUsage] - as a notebook does
+    assert Balance(shown).open == []
+    assert "$8.02" in shown
+
+
+def test_a_difference_lists_what_changed_and_what_it_costs() -> None:
+    before = chat()
+    after = before.with_values({"feature.chat.output_tokens": "800", "plan.name": "u"})
+    sections = diff(before, after)
+    assert [row[0] for row in sections["costs"].rows] == ["month", "output"]
+    assert sections["costs"].rows[0][1:3] == (
+        before.month.cost.fraction(),
+        after.month.cost.fraction(),
+    )
+    assert sections["inputs"].rows == (
+        ("plan.name", "t", "u"),
+        ("feature.chat.output_tokens", "400", "800"),
+    )
+
+
+def test_plans_of_two_currencies_have_no_difference() -> None:
+    with pytest.raises(BadPlan, match="one plan is in USD, the other in IDR"):
+        diff(chat(), Plan.template("paper-credits"))
