@@ -104,7 +104,7 @@ def _prepared(location: Path | str) -> str:
 
 
 def _swept(database: Database) -> bool:
-    """Whether nothing is in flight; PostgreSQL ends the session of a dead process a moment later."""
+    """Whether nothing is in flight; PostgreSQL ends a dead process's session a moment later."""
     orphans.sweep(database, now=datetime.now(UTC))
     return only_row(database, "SELECT count(*) FROM attempt")[0] == 0
 
