@@ -4,7 +4,6 @@ All cases run at once against one gateway, each with a healthy call after it; th
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from zoneinfo import available_timezones
 
 import pytest
 from dialect_client import QUESTION, Told, asked
-from fake_provider import BEHAVIOURS, STREAM_HEAD, Answer, FakeProvider, Hangup, Received
+from fake_provider import BEHAVIOURS, STREAM_HEAD, Answer, Deaf, FakeProvider, Hangup, Received
 from gateway_process import GatewayProcess
 from spoken_answers import (
     HALF,
@@ -246,23 +245,6 @@ targets = [
   {{ provider = "well-openai", model = "m" }},
 ]
 """
-
-
-class Deaf:
-    """An address that takes no connection: its queue is full, and nobody empties it."""
-
-    def __enter__(self) -> str:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        address = self._listener.getsockname()
-        self._waiting = [socket.socket() for _ in range(4)]
-        for each in self._waiting:
-            each.setblocking(False)
-            each.connect_ex(address)
-        return f"http://127.0.0.1:{address[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        for each in (*self._waiting, self._listener):
-            each.close()
 
 
 @pytest.fixture(scope="module")
