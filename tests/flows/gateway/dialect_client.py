@@ -82,7 +82,7 @@ _BROKEN: Final = {"error", "response.failed"}
 
 
 def _read_stream(told: Told, ingress: str, raw: bytes) -> None:
-    for line in raw.decode().splitlines():
+    for line in raw.decode().split("\n"):
         if not line.startswith("data: "):
             continue
         if line == "data: [DONE]":
