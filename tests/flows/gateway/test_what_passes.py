@@ -1,6 +1,6 @@
 """What a hard budget lets through: known prices within what is left, and what is free."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -194,7 +194,7 @@ def test_a_free_model_that_falls_back_is_held_and_charged_at_the_paid_one(
 
 
 @contextmanager
-def in_flight(setting: Setting) -> Iterator[None]:
+def in_flight(setting: Setting) -> Generator[None]:
     """A call of `tight` that has begun and does not end by itself."""
     setting.provider.always = BEHAVIOURS["stall"]
     stream = setting.ask("tight", "paid", stream=True)
