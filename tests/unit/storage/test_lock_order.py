@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from ledger_calls import NOW, calls_in
 
+from tokonomi.budgets.rate_limit import RateClaim
 from tokonomi.calls import Dimensions, Intent
+from tokonomi.storage import keys
 from tokonomi.storage.call_groups import Begin, write_group
 from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
@@ -19,22 +21,26 @@ from tokonomi.storage.ledger_check import verify
 FIRST, SECOND = "budget a", "budget b"
 STORED = b"INSERT INTO account (id, name, asset) OVERRIDING SYSTEM VALUE VALUES (%s, %s, 'USD')"
 MADE = b"INSERT INTO account (name, asset) VALUES (%s, 'USD')"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+OF_A_KEY = b"SELECT FROM rate_limit WHERE key_id = %s FOR UPDATE"
 LOCKED = b"SELECT FROM account WHERE name = %s FOR UPDATE"
 
 
-def both() -> Begin:
-    """A call that claims the second account before the first."""
-    claims = tuple(Claim(name, 1, Funding(name, "USD", limit=100)) for name in (SECOND, FIRST))
-    return Begin(Intent(id="a.1", at=NOW, dimensions=Dimensions(), model="m"), claims)
+def call(name: str, *accounts: str, key: str | None = None) -> Begin:
+    """A call that claims accounts in this order, by a key with limits."""
+    claims = tuple(Claim(each, 1, Funding(each, "USD", limit=100)) for each in accounts)
+    rate = None if key is None else RateClaim(key, tokens=1)
+    intent = Intent(id=name, at=NOW, dimensions=Dimensions(), model="m")
+    return Begin(intent, claims, rate=rate)
 
 
 @contextmanager
-def a_writer(store: str) -> Generator[threading.Thread]:
-    """A writer of `both` in a thread, which has begun and is waited for at the end."""
+def a_writer(store: str, *group: Begin) -> Generator[threading.Thread]:
+    """A writer of a group in a thread, which has begun and is waited for at the end."""
 
     def write() -> None:
         with closing(open_store(store)) as database:
-            write_group(database, calls_in(database).worker, [both()], at_us=1)
+            write_group(database, calls_in(database).worker, group, at_us=1)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -71,9 +77,8 @@ def test_a_writer_that_waits_for_an_account_has_taken_none_behind_it(
         psycopg.connect(postgres_store, autocommit=True) as watching,
     ):
         other.execute(taken, (FIRST,))
-        with a_writer(postgres_store):
-            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            until(lambda: watching.execute(waits).fetchall() == [(1,)])
+        with a_writer(postgres_store, call("a.1", SECOND, FIRST)):
+            until(lambda: watching.execute(WAITING).fetchall() == [(1,)])
             third.execute("SET lock_timeout = '2s'")
             third.execute(free, (SECOND,))
             third.rollback()
@@ -81,3 +86,31 @@ def test_a_writer_that_waits_for_an_account_has_taken_none_behind_it(
     with closing(open_store(postgres_store)) as database:
         assert only_row(database, "SELECT sum(debits_pending), count(*) FROM account") == (2, 2)
         assert verify(database).imbalances == ()
+
+
+def test_a_writer_that_waits_for_a_key_has_taken_no_later_key_and_no_account(
+    postgres_store: str,
+) -> None:
+    with closing(open_store(postgres_store)) as database:
+        made = (keys.create(database, name, "tests", now=NOW)[1].id for name in "ab")
+        first, second = sorted(made)
+        for key in (second, first):
+            limited = "INSERT INTO rate_limit (key_id, kind, most) VALUES (?, 'tokens', 100)"
+            database.execute(limited, (key,))
+        database.execute("INSERT INTO account (name, asset) VALUES (?, 'USD')", (FIRST,))
+    group = (call("a.1", FIRST, key=second), call("b.1", FIRST, key=first))
+    with (
+        psycopg.connect(postgres_store) as other,
+        psycopg.connect(postgres_store) as third,
+        psycopg.connect(postgres_store, autocommit=True) as watching,
+    ):
+        other.execute(OF_A_KEY, (first,))
+        with a_writer(postgres_store, *group):
+            until(lambda: watching.execute(WAITING).fetchall() == [(1,)])
+            third.execute("SET lock_timeout = '2s'")
+            third.execute(OF_A_KEY, (second,))
+            third.execute(LOCKED, (FIRST,))
+            third.rollback()
+            other.rollback()
+    with closing(open_store(postgres_store)) as database:
+        assert only_row(database, "SELECT sum(debits_pending) FROM account") == (2,)
