@@ -167,11 +167,12 @@ def used_tokens(call: Call, held: int) -> int:
     """Tokens that an ended call counts against its key's limit.
 
     The whole hold where nobody knows what was used; nothing for a call that failed before it was
-    answered.
+    answered, or whose client left before it was sent.
     """
     usage = call.usage
     if isinstance(usage, Quarantined):
         return held
     if usage.source is Source.ABSENT:
-        return 0 if call.status is Status.FAILED else held
+        unsent = call.status is Status.DISCONNECTED and not call.http_status
+        return 0 if unsent or call.status is Status.FAILED else held
     return min(usage.total_input + usage.total_output, MOST)

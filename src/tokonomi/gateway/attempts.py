@@ -7,6 +7,7 @@ from typing import Final
 from tokonomi.gateway import failures
 from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.delivery import Delivery
+from tokonomi.gateway.disconnect import policy_of
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.failures import AttemptFailed
 from tokonomi.gateway.joined_answer import JoinedAnswer
@@ -73,6 +74,8 @@ class Attempts:
         watch.limit(limits.connect + limits.first_byte, Reason.FIRST_BYTE)
 
         def leaving() -> None:
+            exchange.sent = True
+            watch.goes_on = policy_of(exchange) == "drain"
             watch.limit(limits.first_byte, Reason.FIRST_BYTE)
 
         try:

@@ -27,6 +27,8 @@ from tokonomi.storage.recorder import Recorder
 from tokonomi.usage import Source, Usage
 
 _WITHHELD: Final = "the answer was withheld, because the store did not take its row in time"
+_STOPPED: Final = Ending(Status.CUT, note="the gateway stopped", may_bill=True)
+_STOPPED_FIRST: Final = "the gateway stopped before the call was sent"
 
 
 class HandedOver(NamedTuple):
@@ -77,8 +79,7 @@ class Bookkeeper:
                 self._never_left(exchange, "the store was lost before the call was sent")
             raise store_unavailable(f"The call was not sent, because {error}") from None
         except asyncio.CancelledError:
-            stopped = "the gateway stopped before the call was sent"
-            beginning.add_done_callback(lambda _: self._never_left(exchange, stopped))
+            beginning.add_done_callback(lambda _: self._never_left(exchange, _STOPPED_FIRST))
             raise
         if isinstance(outcome, RateRefusal):
             raise refused_by_rate(outcome)
@@ -108,7 +109,7 @@ class Bookkeeper:
     def abandon(self, exchange: Exchange) -> None:
         """Ends an attempt that nothing else has ended: the gateway stops, or has a defect."""
         if not exchange.settled:
-            ending = Ending(Status.CUT, note="the gateway stopped", may_bill=True)
+            ending = _STOPPED if exchange.sent else Ending(Status.FAILED, unknown=_STOPPED_FIRST)
             ended = self.hand_over(exchange, ending, alone=False)
             asyncio.ensure_future(ended.kept).add_done_callback(_retrieve)
 

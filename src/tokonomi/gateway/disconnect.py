@@ -9,6 +9,9 @@ provider, and every row says which policy it was settled by:
   usage is the provider's own.
 - `estimate`: the call is ended at once, and the provider is taken to finish it. Counted is its
   input and the longest answer that the request allows.
+
+A call that waits for its connection was not sent: it is ended at once under every policy, and
+costs nothing.
 """
 
 from msgspec.structs import replace
@@ -31,6 +34,9 @@ def policy_of(exchange: Exchange) -> OnDisconnect:
 
 def left(exchange: Exchange) -> Ending:
     """The row of a call that was ended because its client had left."""
+    if not exchange.sent:
+        why = "the client left before the call was sent: the provider got nothing"
+        return Ending(Status.DISCONNECTED, unknown=why)
     policy = policy_of(exchange)
     where = "in the middle of its answer" if exchange.http_status else "before its answer"
     if policy == "estimate":

@@ -16,7 +16,6 @@ from tokonomi.gateway.bookkeeping import Bookkeeper, HandedOver
 from tokonomi.gateway.carriage import untold
 from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.delivery import Delivery
-from tokonomi.gateway.disconnect import policy_of
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
 from tokonomi.gateway.fallback_log import tell_switch
@@ -101,7 +100,7 @@ class _Journey:
         while isinstance(step, Try):
             exchange, out = await self._leave(step)
             if not self._fallen:
-                self._watch.listen(receive, goes_on=policy_of(exchange) == "drain")
+                self._watch.listen(receive)
             try:
                 await self._try(exchange, out)
             except AttemptFailed as failed:

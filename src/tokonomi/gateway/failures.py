@@ -152,9 +152,11 @@ def ended(exchange: Exchange, reason: Reason) -> Failure:
         return _left(exchange)
     name = exchange.target.name
     what = _too_slow(exchange, reason)
+    billable = exchange.sent
+    why = _may_bill(exchange) if billable else "the provider was not reached and got nothing"
     return Failure(
         Failed(_TIMEOUTS[reason], status=exchange.http_status),
-        Ending(Status.FAILED, f"{_may_bill(exchange)}: it {what}", may_bill=True),
+        Ending(Status.FAILED, f"{why}: it {what}", may_bill=billable),
         WireError(
             504,
             "provider_timeout",

@@ -14,7 +14,7 @@ from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.outgoing import sold_as
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import longest_output
-from tokonomi.ledger.hold import Captured, Held
+from tokonomi.ledger.hold import Captured, Held, capture
 from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.providers import settled_call
@@ -45,6 +45,7 @@ class Exchange:
         request: the client's request.
         reading: what the reply has said so far.
         begun_ns: monotonic instant of the dispatch.
+        sent: whether its provider got anything: before that, nothing of it can be billed.
         http_status: the provider's status, 0 while there is none.
         first_token_ms: milliseconds to the first content.
         settled: whether its row was handed to the recorder.
@@ -63,6 +64,7 @@ class Exchange:
     request: ParsedRequest
     reading: Reading
     begun_ns: int = 0
+    sent: bool = False
     http_status: int = 0
     first_token_ms: int | None = None
     settled: bool = False
@@ -101,6 +103,8 @@ def row_of(
     """
     try:
         call = settled(exchange, ending, book)
+        if not exchange.sent:
+            return call, tuple(capture(hold, 0) for hold in exchange.held)
         whole = ending.counts is Counts.WHOLE and is_estimated(call)
         delivered = estimate(_attempt(exchange)) if whole else None
         return call, exchange.allowance.captured(exchange.held, call, delivered)

@@ -45,7 +45,6 @@ class Watch:
     __slots__ = (
         "_clock",
         "_ended",
-        "_goes_on",
         "_listening",
         "_open",
         "_reason",
@@ -53,6 +52,7 @@ class Watch:
         "_task",
         "_total_due",
         "due",
+        "goes_on",
         "unattended",
     )
 
@@ -64,9 +64,10 @@ class Watch:
         self._reason = Reason.TOTAL
         self._total_due = _NEVER
         self._receive: Receive | None = None
-        self._goes_on = False
         self._listening: asyncio.Task[None] | None = None
         self.due = _NEVER
+        self.goes_on = False
+        """Whether the call is to go on when its client leaves."""
         self.unattended = False
         """Whether the call goes on although its client has left."""
 
@@ -75,12 +76,12 @@ class Watch:
         """Monotonic seconds, on the clock of all limits."""
         return self._clock()
 
-    def listen(self, receive: Receive, *, goes_on: bool) -> None:
-        """A client that leaves is noticed from now on, and ends the waits unless the call goes on.
+    def listen(self, receive: Receive) -> None:
+        """A client that leaves is noticed from now on; it ends the waits unless the call `goes_on`.
 
         It takes effect with the next tick, so a call that is over by then has no task for it.
         """
-        self._receive, self._goes_on = receive, goes_on
+        self._receive = receive
 
     def limit(self, seconds: float, reason: Reason) -> None:
         """The present waits end `seconds` from now, or with the total when that comes first."""
@@ -101,7 +102,11 @@ class Watch:
         self._total_due = self._clock() + seconds
 
     def begin_anew(self) -> None:
-        """A limit that ended the waits for one target does not end those for the next."""
+        """A limit that ended the waits for one target does not end those for the next.
+
+        Nor does a call go on without its client because the last target would have.
+        """
+        self.goes_on = False
         if self._ended is not Reason.CLIENT_LEFT:
             self._ended = None
 
@@ -130,7 +135,7 @@ class Watch:
     async def _until_client_leaves(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        if self._goes_on:
+        if self.goes_on:
             self.unattended = True
         else:
             self.end(Reason.CLIENT_LEFT)

@@ -25,12 +25,14 @@ class Told:
     rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-async def asked(url: str, key: str, ingress: str, alias: str, *, stream: bool) -> Told:
-    """What a client is told that asks `QUESTION` in the dialect `ingress`."""
+async def asked(
+    url: str, key: str, ingress: str, alias: str, *, stream: bool, **more: object
+) -> Told:
+    """What a client is told that asks `QUESTION` in the dialect `ingress`, with `more` fields."""
     turns = "input" if ingress == "responses" else "messages"
     limit = "max_output_tokens" if ingress == "responses" else "max_tokens"
     question = {turns: [{"role": "user", "content": QUESTION}], limit: 30}
-    body = json.dumps({"model": alias, "stream": stream, **question}).encode()
+    body = json.dumps({"model": alias, "stream": stream, **question, **more}).encode()
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = (
@@ -73,7 +75,7 @@ def _read_whole(told: Told, ingress: str, reply: dict[str, Any]) -> None:
             told.text = "".join(block["text"] for block in reply["content"])
         case _:
             told.text = "".join(
-                part["text"] for item in reply["output"] for part in item["content"]
+                part["text"] for item in reply["output"] for part in item.get("content", ())
             )
 
 
@@ -82,7 +84,7 @@ _BROKEN: Final = {"error", "response.failed"}
 
 
 def _read_stream(told: Told, ingress: str, raw: bytes) -> None:
-    for line in raw.decode().splitlines():
+    for line in raw.decode().split("\n"):
         if not line.startswith("data: "):
             continue
         if line == "data: [DONE]":

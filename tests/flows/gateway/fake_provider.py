@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -108,6 +109,23 @@ class FakeProvider:
                 raise Hangup
             writer.write(data)
             await writer.drain()
+
+
+class Deaf:
+    """An address that takes no connection: its queue is full, and nobody empties it."""
+
+    def __enter__(self) -> str:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        address = self._listener.getsockname()
+        self._waiting = [socket.socket() for _ in range(4)]
+        for each in self._waiting:
+            each.setblocking(False)
+            each.connect_ex(address)
+        return f"http://127.0.0.1:{address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        for each in (*self._waiting, self._listener):
+            each.close()
 
 
 STALL = b"(stall)"

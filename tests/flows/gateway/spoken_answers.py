@@ -246,13 +246,13 @@ class Says:
             return
         yield STREAM_HEAD
         for said in self._events(wire, finish, usage):
-            yield chunked(_written(wire, said))
+            yield chunked(written(wire, said))
         if self.then == "cut":
             raise Hangup
         if self.then == "stall":
             yield STALL
         if self.then == "error":
-            yield chunked(_written(wire, _in_stream(wire)))
+            yield chunked(written(wire, _in_stream(wire)))
         yield STREAM_END
 
     def _whole(self, wire: Wire, finish: str, usage: Json | None) -> Iterator[bytes]:
@@ -291,7 +291,8 @@ def _in_stream(wire: Wire) -> Json:
     return error
 
 
-def _written(wire: Wire, said: Json | str) -> bytes:
+def written(wire: Wire, said: Json | str) -> bytes:
+    """An event as it stands in a stream."""
     name = b""
     if wire.named and isinstance(said, dict):
         name = b"event: " + str(said["type"]).encode() + b"\n"

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 import openai
 import pytest
-from fake_provider import PIECES, FakeProvider
+from fake_provider import PIECES, Deaf, FakeProvider
 from gateway_process import GatewayProcess, configuration, until
 
 from tokonomi.budgets.table import budget_from_table
@@ -30,6 +30,7 @@ INPUT_RATE: Final = 150_000
 OUTPUT_RATE: Final = 600_000
 """Pico-dollars a token, of the models below and of gpt-4o-mini, which the answers name."""
 REPLY_BYTES: Final = 200_000
+CONNECT_SECONDS: Final = 15.0
 TEAM: Final = {"id": "team", "window": "lifetime", "currency": "USD", "amount": "10"}
 CONTRACT: Final = "".join(
     f"""
@@ -42,12 +43,12 @@ source = "our tests"
 source = "our tests"
 rates = {{ input = "0.15", cache_read = "0.075", output = "0.60" }}
 """
-    for model in ("stall", "silent", "babbles", "slowly:150", "slowly:700")
+    for model in ("m", "stall", "silent", "babbles", "slowly:150", "slowly:700")
 )
 
 
-def providers(base_url: str) -> str:
-    """A provider for each policy, under the alias `POLICY/*`."""
+def providers(base_url: str, deaf: str) -> str:
+    """A provider for each policy, under the alias `POLICY/*`, and one that takes no connection."""
     return "".join(
         f"""
 [providers.{policy}]
@@ -62,6 +63,16 @@ between_chunks = 1.0
 
 [models."{policy}/*"]
 provider = "{policy}"
+
+[providers.{policy}-deaf]
+base_url = "{deaf}"
+allow_private = true
+price_as = "openai"
+on_disconnect = "{policy}"
+timeouts = {{ connect = {CONNECT_SECONDS} }}
+
+[models."{policy}-deaf"]
+targets = [{{ provider = "{policy}-deaf", model = "m" }}, {{ provider = "openai", model = "m" }}]
 """
         for policy in POLICIES
     )
@@ -94,7 +105,10 @@ class Setting:
         with closing(open_store(self.location)) as database:
             flying = "SELECT count(*) FROM attempt"
             until(lambda: database.execute(flying).fetchall() == [(0,)])
-            columns = "id, status, source, uncached_input, cache_read, output, amount, note"
+            columns = (
+                "id, status, source, uncached_input, cache_read, output, amount, note"
+                ", unpriced, exposure, duration_ms"
+            )
             row = database.execute(
                 f"SELECT {columns} FROM call WHERE alias = ? ORDER BY seq DESC LIMIT 1", (model,)
             ).fetchone()
@@ -132,15 +146,16 @@ def setting(
         provider.base_url,
         more=f"{CONTRACT.lstrip()}\n[limits]\nreply_bytes = {REPLY_BYTES}\n",
     ).replace('path = "tokonomi.db"', where)
-    process = GatewayProcess(
-        tmp_path_factory.mktemp("leaving") / "gateway",
-        settings + providers(provider.base_url),
-        environ={"TOKONOMI_TEST_DSN": location},
-    )
-    process.start()
-    with process.client(text) as client:
-        yield Setting(location, process, provider, client)
-    process.stop()
+    with Deaf() as deaf:
+        process = GatewayProcess(
+            tmp_path_factory.mktemp("leaving") / "gateway",
+            settings + providers(provider.base_url, deaf),
+            environ={"TOKONOMI_TEST_DSN": location},
+        )
+        process.start()
+        with process.client(text) as client:
+            yield Setting(location, process, provider, client)
+        process.stop()
 
 
 def estimated_cost(row: dict[str, Any]) -> int:
@@ -271,3 +286,16 @@ def test_a_call_whose_client_stays_is_settled_as_ever_under_each_policy(setting:
         assert (row["status"], row["source"], row["note"]) == ("ok", "reported", "")
     sent = [json.loads(each.body) for each in setting.provider.received[-2 * len(POLICIES) :]]
     assert {each["model"] for each in sent} == {"gpt-4o-mini"}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_before_the_call_was_sent_pays_nothing(
+    setting: Setting, policy: str, *, stream: bool
+) -> None:
+    setting.leave_before_the_answer(f"{policy}-deaf", stream=stream)
+    row = setting.settled(f"{policy}-deaf")
+    assert (row["status"], row["source"], row["amount"]) == ("disconnected", "absent", None)
+    assert row["unpriced"] == "the client left before the call was sent: the provider got nothing"
+    assert (row["of_budget"], row["of_wallet"], row["exposure"]) == (0, 0, None)
+    assert row["duration_ms"] < CONNECT_SECONDS * 1_000

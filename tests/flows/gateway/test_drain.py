@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 import pytest
-from fake_provider import PIECES, FakeProvider
+from fake_provider import PIECES, Deaf, FakeProvider
 from gateway_process import DEADLINE_SECONDS, GatewayProcess, configuration, until
 
 from tokonomi.cli.serve import CUT
@@ -78,3 +78,29 @@ def test_what_is_not_done_in_time_is_cut_and_settled_and_the_exit_code_says_so(
     assert "the gateway stopped" in row["note"]
     assert gateway.in_flight() == 0
     assert "1 requests were not done 1 s after the stop" in gateway.log
+
+
+def test_a_call_that_was_not_sent_when_its_gateway_stopped_exposes_nothing(tmp_path: Path) -> None:
+    with Deaf() as deaf:
+        settings = configuration(
+            deaf,
+            more="[limits]\ndrain_seconds = 0.5\n",
+        ).replace("[providers.openai.timeouts]", "[providers.openai.timeouts]\nconnect = 30.0")
+        gateway = GatewayProcess(tmp_path / "unsent", settings)
+        gateway.start()
+        key, _ = gateway.make_key()
+
+        def ask() -> None:
+            with gateway.client(key) as client, pytest.raises(openai.APIError):
+                client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, max_tokens=50)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until(lambda: gateway.in_flight() == 1)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(DEADLINE_SECONDS) == CUT
+        asking.join(DEADLINE_SECONDS)
+    [row] = gateway.rows()
+    assert (row["status"], row["source"], row["exposure"]) == ("failed", "absent", None)
+    assert row["unpriced"] == "the gateway stopped before the call was sent"
+    assert gateway.in_flight() == 0

@@ -4,18 +4,21 @@ All cases run at once against one gateway, each with a healthy call after it; th
 """
 
 import asyncio
-import socket
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import available_timezones
 
 import pytest
 from dialect_client import QUESTION, Told, asked
-from fake_provider import BEHAVIOURS, STREAM_HEAD, Answer, FakeProvider, Hangup, Received
+from fake_provider import BEHAVIOURS, STREAM_HEAD, Answer, Deaf, FakeProvider, Hangup, Received
 from gateway_process import GatewayProcess
 from spoken_answers import (
     HALF,
@@ -248,23 +251,6 @@ targets = [
 """
 
 
-class Deaf:
-    """An address that takes no connection: its queue is full, and nobody empties it."""
-
-    def __enter__(self) -> str:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        address = self._listener.getsockname()
-        self._waiting = [socket.socket() for _ in range(4)]
-        for each in self._waiting:
-            each.setblocking(False)
-            each.connect_ex(address)
-        return f"http://127.0.0.1:{address[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        for each in (*self._waiting, self._listener):
-            each.close()
-
-
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
     async def by_path(request: Received) -> Answer:
@@ -424,3 +410,33 @@ def test_nothing_is_held_and_all_that_was_spent_stands_in_rows(
     known = sum(row["amount"] or 0 for row in rows)
     doubtful = sum(row["exposure"] or 0 for row in rows)
     assert (int(held), int(posted)) == (0, known + doubtful)
+
+
+def test_what_is_exported_adds_up_to_the_rows_and_to_what_was_charged(
+    gateway: GatewayProcess, outcomes: Mapping[Case, Outcome], tmp_path: Path
+) -> None:
+    assert len(outcomes) == len(CASES)
+    with closing(open_store(gateway.store)) as database:
+        charged = "SELECT kind, sum(amount) FROM transfer WHERE call_id IS NOT NULL GROUP BY kind"
+        moved = {kind: int(amount) for kind, amount in database.execute(charged).fetchall()}
+    rows = gateway.rows()
+    known = sum(row["amount"] or 0 for row in rows)
+    doubtful = sum(row["exposure"] or 0 for row in rows)
+    assert moved == {"capture": known, "expose": doubtful}
+    for name in ("before.jsonl", "after.jsonl"):
+        typed(gateway, "export", str(tmp_path / name))
+        told = [json.loads(line) for line in (tmp_path / name).read_bytes().splitlines()]
+        assert len(told) == len(rows)
+        assert _total(told, "amount") == known
+        assert _total(told, "exposure") == doubtful
+        typed(gateway, "lake", "export")
+
+
+def typed(gateway: GatewayProcess, *words: str) -> None:
+    """A command on the store of the gateway."""
+    command = [sys.executable, "-m", "tokonomi", *words, "--store", str(gateway.store)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _total(rows: list[dict[str, Any]], name: str) -> int:
+    return sum(row.get(name, 0) for row in rows)

@@ -1,5 +1,7 @@
 """A store that others keep busy, or that is gone: a hard budget lets nothing pass meanwhile."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -162,3 +164,24 @@ def test_a_server_that_is_stopped_refuses_calls_and_afterwards_every_call_is_pai
     assert books_when_quiet(dsn) == paid_books(len(provider.received) - before)
     assert callers.refused == len(callers.errors)
     assert all("the database cannot be reached" in said for said in refusals)
+
+
+def test_a_store_that_is_away_at_the_start_ends_the_gateway_before_it_takes_a_client(
+    tmp_path: Path,
+) -> None:
+    settings = '[store]\ndsn_env = "TOKONOMI_TEST_DSN"\n\n[listen]\nport = 0\n'
+    (tmp_path / "tokonomi.toml").write_text(settings, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tokonomi", "serve", "--config", "tokonomi.toml"],
+        cwd=tmp_path,
+        env=os.environ | {"TOKONOMI_TEST_DSN": "postgresql://tokonomi:secret@127.0.0.1:9/away"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("store_error: the database cannot be reached: ")
+    assert "Check the DSN in [store] and that the server runs." in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr

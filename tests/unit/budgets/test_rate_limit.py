@@ -21,13 +21,14 @@ from tokonomi.usage import Quarantined, Source, Usage
 AT = datetime(2026, 1, 30, tzinfo=UTC)
 
 
-def ended(usage: Usage | Quarantined, status: Status = Status.OK) -> Call:
+def ended(usage: Usage | Quarantined, status: Status = Status.OK, *, http: int = 0) -> Call:
     return Call(
         intent=Intent(id="a.1", at=AT, dimensions=Dimensions(), model="m"),
         model_served="m",
         usage=usage,
         cost=Unpriced("x"),
         status=status,
+        http_status=http,
     )
 
 
@@ -41,6 +42,8 @@ def ended(usage: Usage | Quarantined, status: Status = Status.OK) -> Call:
         (ended(Usage(at=AT, source=Source.ABSENT)), 100),
         (ended(Usage(at=AT, source=Source.ABSENT), Status.ORPHANED), 100),
         (ended(Usage(at=AT, source=Source.ABSENT), Status.FAILED), 0),
+        (ended(Usage(at=AT, source=Source.ABSENT), Status.DISCONNECTED, http=200), 100),
+        (ended(Usage(at=AT, source=Source.ABSENT), Status.DISCONNECTED), 0),
     ],
 )
 def test_a_call_counts_what_it_used_or_its_hold_where_nobody_knows(call: Call, used: int) -> None:

@@ -137,7 +137,7 @@ def test_a_client_that_leaves_ends_the_wait() -> None:
     async def test() -> None:
         client = Client()
         watch = Watchdog().watch()
-        watch.listen(client.receive, goes_on=False)
+        watch.listen(client.receive)
         client.leaves.set()
         with pytest.raises(Ended) as ended, watch:
             await asyncio.Event().wait()
@@ -151,7 +151,8 @@ def test_a_call_that_goes_on_without_its_client_is_told_and_not_ended() -> None:
     async def test() -> None:
         client = Client()
         watch = Watchdog().watch()
-        watch.listen(client.receive, goes_on=True)
+        watch.goes_on = True
+        watch.listen(client.receive)
         with watch:
             await client.listened.wait()
             assert not watch.unattended
@@ -168,8 +169,8 @@ def test_nobody_listens_to_a_client_whose_call_is_over_before_the_first_tick() -
         short, long = Client(), Client()
         watchdog = Watchdog()
         over, watch = watchdog.watch(), watchdog.watch()
-        over.listen(short.receive, goes_on=False)
-        watch.listen(long.receive, goes_on=False)
+        over.listen(short.receive)
+        watch.listen(long.receive)
         watchdog.release(over)
         await long.listened.wait()
         assert (short.asked, long.asked) == (0, 1)

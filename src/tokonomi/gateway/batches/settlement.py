@@ -190,6 +190,8 @@ class Settlement:
                     exchange.request = read.request
 
     def _row(self, exchange: Exchange, ending: Ending) -> SettledLine:
+        # What of it is not billed says the ending; its file has left, as far as anybody knows.
+        exchange.sent = True
         begun_us = now_us() - self._batch.created_us
         exchange.begun_ns = time.monotonic_ns() - begun_us * _NANOSECONDS_PER_US
         call, captured = row_of(exchange, ending, self._means.book)
