@@ -369,7 +369,7 @@ def _unknown_credits(name: str, open_end: Unpriced) -> Refused:
         source=f"wallet {name}",
         who=f"wallet {name} is prepaid, and",
         unknown="what this request may use is not known",
-        remedy="Send max_tokens.",
+        remedy="Add a price for the model, or send max_tokens.",
     )
 
 
