@@ -29,6 +29,15 @@ def test_an_unknown_command_is_wrong_usage_with_a_suggestion() -> None:
     assert done.stderr == "wrong_usage: there is no command 'dwon'. Did you mean \"down\"?\n"
 
 
+def test_words_that_a_command_does_not_take_are_named_with_the_help_of_that_command() -> None:
+    done = run(TOKONOMI, "prices", "diff", "2025-01-01")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "wrong_usage: 2025-01-01 is more than this command takes.",
+        "See `tokonomi prices diff --help`.",
+    ]
+
+
 def test_an_unknown_option_is_wrong_usage() -> None:
     done = run(TOKONOMI, "down", "--dta", "x")
     assert (done.returncode, done.stdout) == (2, "")

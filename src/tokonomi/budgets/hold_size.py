@@ -192,12 +192,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
     `tokens_unbounded` is the rule of a key's limit of tokens, and no matter of money.
 
-    `what` says it with the numbers, `remedy` says what to do, `param` names the field of the
-    request that stands in the way, where it is one.
+    `source` names the budget, wallet or key whose rule it is, or the dimension that has no wallet;
+    `what` says it with the numbers, `remedy` what to do, `param` names the field of the request
+    that stands in the way, where it is one.
     """
 
     code: Obstacle | Literal["wallet_missing", "tokens_unbounded"]
-    budget_id: str
+    source: str
     what: str
     remedy: str
     param: str | None = None
@@ -214,7 +215,7 @@ def amount_to_hold(budget: Budget, size: HoldSize | Unpriced) -> int | Refused:
     if budget.per_request is not None and budget.per_request < size.money:
         return Refused(
             code="request_too_dear",
-            budget_id=budget.id,
+            source=f"budget {budget.id}",
             what=f"this request may cost {size.money.format()} at {size.dearest}, "
             f"budget {budget.id} allows {budget.per_request.format()} a request",
             remedy="Lower max_tokens or n, shorten the prompt, or raise per_request.",
@@ -225,7 +226,7 @@ def amount_to_hold(budget: Budget, size: HoldSize | Unpriced) -> int | Refused:
 def _price_unknown(budget: Budget, size: Unpriced) -> Refused:
     return without_bound(
         size,
-        source=budget.id,
+        source=f"budget {budget.id}",
         who=f"budget {budget.id} is {budget.mode}, and",
         unknown="the cost of this request is not known",
         remedy="Add a price for the model, send max_tokens, or take the target out of the route.",
@@ -237,7 +238,7 @@ def without_bound(size: Unpriced, *, source: str, who: str, unknown: str, remedy
     if not isinstance(size, Unbounded):
         return Refused(
             code="price_unknown",
-            budget_id=source,
+            source=source,
             what=f"{who} {unknown}: {size.reason}",
             remedy=remedy,
         )
@@ -248,6 +249,4 @@ def without_bound(size: Unpriced, *, source: str, who: str, unknown: str, remedy
             what = f"{who} no balance can hold this request: {size.reason}"
         case "price_unknown":
             what = f"{who} {unknown}: {size.reason}"
-    return Refused(
-        code=size.code, budget_id=source, what=what, remedy=size.remedy, param=size.param
-    )
+    return Refused(code=size.code, source=source, what=what, remedy=size.remedy, param=size.param)

@@ -6,7 +6,7 @@ from collections.abc import Container
 from datetime import date, datetime
 from typing import Final, NoReturn
 
-from cyclopts import App, CoercionError, CycloptsError, Parameter
+from cyclopts import App, CoercionError, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 from tokonomi import __version__
@@ -88,7 +88,7 @@ def main(tokens: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        talk = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        talk = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
         code, text = _told(error)
         talk.print(text)
         sys.exit(code)
@@ -99,8 +99,9 @@ def _told(error: Exception) -> tuple[int, str]:
     """The exit code for an error, and what the person is told."""
     match error:
         case CycloptsError():
-            form = _form_of(error)
-            return WRONG_USAGE, f"{WrongUsage.code}: {error}{form}\nSee `tokonomi --help`."
+            command = " ".join(["tokonomi", *(error.command_chain or ())])
+            text = f"{WrongUsage.code}: {_wrong_use(error)}{_form_of(error)}"
+            return WRONG_USAGE, f"{text}\nSee `{command} --help`."
         case WrongUsage():
             return WRONG_USAGE, str(error)
         case BadConfig():
@@ -114,6 +115,13 @@ def _told(error: Exception) -> tuple[int, str]:
                 f"internal_error: {type(error).__name__}: {error}. This is a defect of Tokonomi: "
                 f"please report it with what it prints under {TRACEBACK}=1."
             )
+
+
+def _wrong_use(error: CycloptsError) -> str:
+    """What is wrong with the words that a command was given."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"{' '.join(error.unused_tokens or ())} is more than this command takes."
+    return str(error)
 
 
 def _form_of(error: CycloptsError) -> str:

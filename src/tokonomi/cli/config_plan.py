@@ -51,7 +51,7 @@ def carry_out(database: Database, plan: Plan, consent: Consent, *, message: str)
 
 
 def _show(plan: Plan) -> None:
-    out = Console(soft_wrap=True, highlight=False, markup=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for mark, line in plan_lines(plan.changes):
         out.print(line, style=_STYLES[mark] or None)
     book = load_book(plan.wanted.contract)

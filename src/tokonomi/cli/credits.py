@@ -108,7 +108,7 @@ def wallet_rule(
             table: dict[str, object] = {
                 "per": per,
                 "required": not optional,
-                "tokens": tokens or weights.tokens_per_credit,
+                "tokens": weights.tokens_per_credit if tokens is None else tokens,
                 "weights": pairs(weight, "--weight")
                 or {name: str(each) for name, each in weights.stated.items()},
             }

@@ -21,7 +21,7 @@ def down(*, data: Path = Path("var")) -> int:
     Args:
         data: the folder that was given to `tokonomi up`.
     """
-    out = Console(soft_wrap=True, highlight=False, markup=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     folder = DemoFolder(data)
     running = folder.running()
     if running is None:

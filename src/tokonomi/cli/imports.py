@@ -194,7 +194,7 @@ def _progress(file: Path, reader: Reader) -> Generator[Callable[[Outcome], None]
     """Told of each chunk, it moves a bar, on a terminal only."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

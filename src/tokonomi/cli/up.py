@@ -25,7 +25,7 @@ PORTS: Final = range(1, 65_536)
 LOG_LINES: Final = 15
 DRAIN_SECONDS: Final = 40
 
-out: Final = Console(soft_wrap=True, highlight=False, markup=False)
+out: Final = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def up(*, detach: bool = False, port: int = 4000, data: Path = DEFAULT_FOLDER) -> int:

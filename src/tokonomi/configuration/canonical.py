@@ -18,7 +18,7 @@ from tokonomi.configuration.checks import (
 )
 from tokonomi.configuration.document import Item, Kind, Table, chained
 from tokonomi.configuration.fallback_watch import FallbackWatch, check_fallback_watch
-from tokonomi.configuration.mistakes import WrongAt, converted
+from tokonomi.configuration.mistakes import WrongAt, converted, nearest
 from tokonomi.credits.package import CreditTable, PackageTable, offer_of
 from tokonomi.credits.rule_table import rule_from_table, rule_to_table
 from tokonomi.errors import TokonomiError
@@ -30,6 +30,7 @@ from tokonomi.routing.breaker import BreakerRules
 from tokonomi.routing.provider import Provider
 
 _SHORT_FORM: Final = frozenset({"provider", "model"})
+_ALIAS_KEYS: Final = ("provider", "model", *Alias.__struct_encode_fields__)
 """All that a target may have to be written without a list of targets."""
 
 
@@ -151,6 +152,8 @@ def _model(name: str, table: Table, _: Collection[str]) -> tuple[str, Table]:
         raise WrongAt(
             ("targets",), "stands beside a provider of its own", "Write it as one of the targets."
         )
+    for key in table.keys() - set(_ALIAS_KEYS):
+        raise WrongAt((key,), "no such key", nearest(key, _ALIAS_KEYS))
     try:
         alias = converted(chained(table), Alias)
         check_alias(name, alias)

@@ -323,7 +323,7 @@ def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> 
 def _counted_apart(budget: Budget, model: str, other: str) -> Refused:
     return Refused(
         code="price_unknown",
-        budget_id=budget.id,
+        source=f"budget {budget.id}",
         what=f"budget {budget.id} counts {word(other)} apart from {model}, and this request may be"
         " served by either",
         remedy="Leave out `models`.",
@@ -369,7 +369,7 @@ def _unknown_credits(name: str, open_end: Unpriced) -> Refused:
         source=f"wallet {name}",
         who=f"wallet {name} is prepaid, and",
         unknown="what this request may use is not known",
-        remedy="Send max_tokens.",
+        remedy="Add a price for the model, or send max_tokens.",
     )
 
 
@@ -377,7 +377,7 @@ def _nobody_pays(rule: WalletRule) -> Refused:
     header = rule.per.partition(":")[0].replace("tag", "tags")
     return Refused(
         code="wallet_missing",
-        budget_id=rule.per,
+        source=rule.per,
         what=f"requests are paid from the wallet of their {rule.per}, and this one names none",
         remedy=f"Send the header x-tokonomi-{header}.",
     )

@@ -50,7 +50,7 @@ def pace_of(exchange: Exchange, book: PriceBook, *, output_cap: int | None) -> P
 def _unbounded(key_id: str, limit: int, found: Unpriced) -> Refused:
     return Refused(
         code="tokens_unbounded",
-        budget_id=f"key {key_id}",
+        source=f"key {key_id}",
         what=f"this key may use {limit} tokens a minute, and what this request may use is not"
         f" known: {found.reason}",
         remedy="Send max_tokens.",

@@ -33,7 +33,7 @@ def refused_by_rule(refused: Refused) -> WireError:
         f"{refused.what}. {refused.remedy}",
         kind=BILLING,
         param=refused.param,
-        metadata={"reason": refused.code, "limit_source": refused.budget_id},
+        metadata={"reason": refused.code, "limit_source": refused.source},
     )
 
 

@@ -115,7 +115,8 @@ def _as_text(table: Table, width: int | None) -> str:
     for row in table.rows:
         grid.add_row(*(_text(row[place]) for place in places))
     lines = StringIO()
-    console = Console(file=lines, width=width or WIDE, highlight=False, markup=False)
+    # Names are told as they are: `shop:key:k-1` is no picture of a key.
+    console = Console(file=lines, width=width or WIDE, highlight=False, markup=False, emoji=False)
     console.print(table.title)
     console.print(grid)
     for note in table.notes:

@@ -180,7 +180,7 @@ def test_a_field_without_a_bound_is_refused_by_its_name_and_with_its_own_remedy(
     size: Unbounded, what: str
 ) -> None:
     assert amount_to_hold(budget(amount="1"), size) == Refused(
-        code=size.code, budget_id="team", what=what, remedy="Leave it out.", param="x"
+        code=size.code, source="budget team", what=what, remedy="Leave it out.", param="x"
     )
 
 
@@ -209,7 +209,7 @@ def test_a_budget_that_can_refuse_refuses_an_unknown_price() -> None:
     ):
         refused = amount_to_hold(able, unknown)
         assert isinstance(refused, Refused)
-        assert (refused.code, refused.budget_id) == ("price_unknown", "team")
+        assert (refused.code, refused.source) == ("price_unknown", "budget team")
         assert "new/model has no price row" in refused.what
     assert amount_to_hold(budget(), unknown) == 0
     assert amount_to_hold(budget(Mode.NOTIFY, amount="10"), unknown) == 0
@@ -219,7 +219,7 @@ def test_a_request_above_the_cap_is_refused_with_both_numbers() -> None:
     refused = amount_to_hold(budget(amount="10", per_request="0.01"), size("0.01125"))
     assert refused == Refused(
         code="request_too_dear",
-        budget_id="team",
+        source="budget team",
         what="this request may cost $0.0113 at gpt-5.1, budget team allows $0.01 a request",
         remedy="Lower max_tokens or n, shorten the prompt, or raise per_request.",
     )

@@ -139,6 +139,8 @@ def test_gifts_burn_first_and_rules_are_listed(typed: Typed) -> None:
         "bad_input: 9999999999 days are more than a calendar has",
     )
     typed("credits", "rule", "user", "--weight", "output=8", "--low-at", "10")
+    code, _, err = typed("credits", "rule", "user", "--tokens", "0")
+    assert (code, err) == (1, "bad_input: 0 tokens in a credit. Use 1 or more, as 1000.\n")
     (rule,) = rows(typed("credits", "rule", "--format", "json"))
     assert (rule["per"], rule["weights"], rule["low_at"]) == ("user", "output=8", "10")
     assert typed("credits", "rule", "user", "--remove")[0] == 0

@@ -238,6 +238,17 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
         ),
         (f"{A}api_key = 'sk-secret'", f"t.toml:3: providers.a.api_key: no such key. {KEY}"),
         (
+            "[models.x]\nprovder = 'a'",
+            "t.toml:2: models.x.provder: no such key. Did you mean provider?",
+        ),
+        (
+            "[models.x]\nprovider = 'a'\nprice_as = 'openai'",
+            (
+                "t.toml:3: models.x.price_as: no such key."
+                " Known are provider, model, targets, choose, attempts, deadline_seconds, resume."
+            ),
+        ),
+        (
             "[models.x]\n[[models.x.targets]]\nprovider = 'a'\nweigt = 1",
             "t.toml:4: models.x.targets[1].weigt: no such key. Did you mean weight?",
         ),

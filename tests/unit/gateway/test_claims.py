@@ -183,7 +183,10 @@ def test_endless_tokens_are_no_money_where_they_are_free_but_use_credits(
     wallet = Rules(wallets=[WalletInForce(WalletRule(per="user"), Weights())])
     refused = allowance(wallet, free(), book)
     assert isinstance(refused, Refused)
-    assert (refused.code, refused.remedy) == ("price_unknown", "Send max_tokens.")
+    assert (refused.code, refused.remedy) == (
+        "price_unknown",
+        "Add a price for the model, or send max_tokens.",
+    )
 
 
 def test_a_free_model_does_not_make_a_fee_free_or_a_field_known(book: PriceBook) -> None:

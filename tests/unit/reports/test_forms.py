@@ -2,6 +2,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -77,6 +78,11 @@ Tidak muat di terminal sesempit ini: masukan (token), porsi. Pakai --format json
 
 def test_a_table_rounds_half_up_and_leaves_out_what_says_nothing() -> None:
     assert as_table(STATEMENT) == ENGLISH
+
+
+def test_a_name_with_colons_in_it_is_printed_as_it_is() -> None:
+    row = ("shop:key:[k]", *STATEMENT.rows[0][1:])
+    assert " shop:key:[k] " in as_table(replace(STATEMENT, rows=(row,)))
 
 
 def test_a_narrow_indonesian_table_says_which_columns_left() -> None:

@@ -31,6 +31,17 @@ def test_a_narrow_terminal_folds_and_never_cuts() -> None:
     assert "".join(lines[2:]) == "abcdefghij" * 3
 
 
+def test_a_name_with_colons_in_it_is_printed_as_it_is() -> None:
+    wallet = "acme/shop:key:key_7"
+    table = Table(f"Wallet {wallet}", (Heading("wallet"),), ((wallet,),), ("Free is x:free: so.",))
+    assert tabulated(table, "table").decode().splitlines() == [
+        f"Wallet {wallet}",
+        "wallet",
+        wallet,
+        "Free is x:free: so.",
+    ]
+
+
 def test_markdown_escapes_the_bars_in_its_cells() -> None:
     assert tabulated(TABLE, "markdown").decode() == (
         "**Things**\n\n| name | count | odd |\n| --- | ---: | --- |\n"

@@ -42,7 +42,9 @@ def as_table(
     for row in grid.rows or ((grid.total,) if alone else ()):
         table.add_row(*(escape(row[place]) for place in places))
     lines = StringIO()
-    console = Console(file=lines, width=10_000, force_terminal=colour, no_color=not colour)
+    console = Console(
+        file=lines, width=10_000, force_terminal=colour, no_color=not colour, emoji=False
+    )
     console.print(table)
     text = "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
     left_out = [heading for place, heading in enumerate(grid.headings) if place not in kept]
