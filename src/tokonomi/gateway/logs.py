@@ -46,7 +46,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object on one line, with the fields that its writer gave it (`extra`)."""
+    """A record as one JSON object on one line, with the fields that its writer gave it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

@@ -27,6 +27,7 @@ from gateway_process import GatewayProcess, until
 
 from tokonomi.storage import keys
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import Terms, bound_to
 
 NewStore = Callable[[], Path | str]
 
@@ -287,6 +288,39 @@ def test_other_projects_see_neither_files_nor_batches(setting: Setting) -> None:
         ):
             with pytest.raises(openai.NotFoundError):
                 refused()
+
+
+def test_no_line_names_another_user_than_its_key_is_bound_to(setting: Setting) -> None:
+    bound = Terms(bound=bound_to(user="ani", tags={}))
+    with closing(open_store(setting.location)) as database:
+        text, key = keys.create(database, "bound", "tests", now=NOW, terms=bound)
+    until(lambda: setting.gateway.accepts(text))
+    lines = [line("a", user="ani"), line("b"), line("c", user="budi")]
+    free_file = setting.client.files.create(file=jsonl(lines), purpose="batch")
+    seen = setting.fake.seen["POST /v1/files"]
+    with setting.gateway.client(text) as client:
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            client.files.create(file=jsonl(lines), purpose="batch")
+        told = f"The key {key.id} is bound to user 'ani', and user of this request says 'budi'."
+        assert refused.value.code == "bound_otherwise"
+        assert f"Line 3: {told}" in str(refused.value)
+        batch = client.batches.create(
+            input_file_id=free_file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+        )
+        done = ended(client, batch.id)
+        assert done.status == "failed"
+        assert done.errors is not None
+        assert done.errors.data is not None
+        [error] = done.errors.data
+        assert (error.code, error.line, error.param) == ("bound_otherwise", 3, "user")
+        assert str(error.message).startswith(told)
+        assert setting.fake.seen["POST /v1/files"] == seen
+        settled = ended(client, made(client, lines[:2]).id)
+    assert settled.status == "completed"
+    assert [row["end_user"] for row in rows_of(setting, settled.id)] == ["ani", "ani"]
+    setting.check()
 
 
 @pytest.mark.parametrize(
