@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import openai
 import pytest
 from batch_gateway import (
     NOW,
+    SETTINGS,
     BatchProvider,
     check_ledger,
     content,
@@ -191,6 +192,30 @@ def test_lines_that_were_not_run_are_voided(setting: Setting, status: str) -> No
     assert did_not["exposure"] is None
     assert did_not["amount"] is None
     setting.check()
+
+
+def test_lines_whose_output_was_not_read_may_have_been_billed(
+    setting: Setting, new_store: NewStore, tmp_path: Path
+) -> None:
+    def long(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        filling = {"raw": b"x" * 4_000_000 + b"\n"}
+        return [completion(lines[0]), filling, completion(lines[1])], []
+
+    setting.fake.status, setting.fake.outputs = "expired", long
+    location = new_store()
+    key = limited(location)
+    settings = setting.provider.configuration(more=SETTINGS + "output_bytes = 1000\n")
+    gateway = gateway_of(tmp_path / "short", settings, location)
+    gateway.start()
+    with gateway.client(key) as client:
+        done = ended(client, made(client, [line("a"), line("b")]).id)
+        [error] = content(client, done.error_file_id)
+    gateway.stop()
+    assert (done.status, error["custom_id"]) == ("expired", "b")
+    assert error["error"]["code"] == "output_unread"
+    ran, unread = replace(setting, location=location).calls()
+    assert (ran["status"], unread["status"], unread["amount"]) == ("ok", "failed", None)
+    assert unread["exposure"] > 0
 
 
 def test_a_provider_that_is_busy_or_breaks_is_asked_again(setting: Setting) -> None:
