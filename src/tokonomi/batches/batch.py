@@ -66,6 +66,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         legs: where the lines of each alias go.
         dimensions: what its lines are grouped by, as the client said when it made the batch.
         metadata: what the client wants to have back.
+        bound_user: the user that the key is bound to; no line may name another one.
         keep_seconds: how long its results are kept.
         created_us: when it was made, in microseconds since 1970; prices and windows of budgets are
             those of this instant.
@@ -84,6 +85,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: int
     created_us: int
     metadata: dict[str, str] | None = None
+    bound_user: str = ""
 
     @property
     def expires_us(self) -> int:

@@ -35,13 +35,31 @@ def dimensions_of(headers: dict[bytes, bytes], key: Key, *, alias: str, user: st
     return _bound(said, key, body_user=user) if key.terms.bound else said
 
 
+def refuse_other_user(key_id: str, bound: str, body_user: str) -> None:
+    """Returns when a body names no user, or the one that its key is bound to; empty binds nothing.
+
+    Raises:
+        WireError: 403, when it names another one.
+    """
+    if bound and body_user not in ("", bound):
+        raise _bound_otherwise(key_id, "user", bound, body_user, param="user")
+
+
+def bound_user(key: Key) -> str:
+    """The user that a key is bound to; empty when it is bound to none."""
+    return dict(key.terms.bound).get("user", "")
+
+
 def _bound(said: Dimensions, key: Key, *, body_user: str) -> Dimensions:
     """What was said, with what the key is bound to in it."""
     bound = dict(key.terms.bound)
+    # The body first, since a header hides what it says.
+    refuse_other_user(key.id, bound.get("user", ""), body_user)
     for name, value in bound.items():
-        for param, other in _sayings(said, name, body_user=body_user):
-            if other not in ("", value):
-                raise _bound_otherwise(key, name, value, other, param=param)
+        other = said.named(name)
+        if other not in ("", value):
+            header = _TAGS.decode() if name.startswith(TAG_PREFIX) else f"x-tokonomi-{name}"
+            raise _bound_otherwise(key.id, name, value, other, param=header)
     of_key = key.terms.bound_tags
     tags = dict(said.tags) | of_key
     if len(tags) > MOST_TAGS:
@@ -58,19 +76,11 @@ def _bound(said: Dimensions, key: Key, *, body_user: str) -> Dimensions:
     )
 
 
-def _sayings(said: Dimensions, name: str, *, body_user: str) -> list[tuple[str, str]]:
-    """Where a request says a dimension, and what; the body first, since a header hides it."""
-    if name.startswith(TAG_PREFIX):
-        return [(_TAGS.decode(), said.named(name))]
-    header = f"x-tokonomi-{name}", said.named(name)
-    return [("user", body_user), header] if name == "user" else [header]
-
-
-def _bound_otherwise(key: Key, name: str, value: str, other: str, *, param: str) -> WireError:
+def _bound_otherwise(key_id: str, name: str, value: str, other: str, *, param: str) -> WireError:
     return WireError(
         403,
         "bound_otherwise",
-        f"The key {key.id} is bound to {name} {value!r}, and {param} of this request says"
+        f"The key {key_id} is bound to {name} {value!r}, and {param} of this request says"
         f" {other[:LONGEST_VALUE]!r}. Leave {param} out, or use another key.",
         kind=PERMISSION,
         param=param,

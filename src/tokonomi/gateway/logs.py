@@ -11,6 +11,9 @@ _WHOLE: Final = 1_000_000
 LONGEST_TEXT: Final = 200
 """What is kept, in characters, of a text that a client wrote."""
 
+_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+"""What `logging` puts on a record itself; everything else is a field that its writer gave it."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -43,16 +46,19 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object on one line."""
+    """A record as one JSON object on one line, with the fields that its writer gave it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        told = {
+        told: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": plain(record.getMessage(), longest=_WHOLE),
         }
+        for name, value in vars(record).items():
+            if name not in _OF_EVERY_RECORD and isinstance(value, str | int):
+                told[name] = plain(value) if isinstance(value, str) else value
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return _encode(told).decode()

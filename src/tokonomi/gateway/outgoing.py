@@ -1,6 +1,6 @@
 """What leaves for a provider: the client's own bytes, or the same request in another dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -59,15 +59,28 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
 
 def sold_as(request: ParsedRequest, target: Target) -> str:
     """The name that a target's model is sold under, with OpenRouter's suffix where it searches."""
+    name, _ = _searched_at(request, target)
+    return name
+
+
+def searches_by_plugin(request: ParsedRequest, target: Target) -> bool:
+    """Whether a target searches the web by OpenRouter's plugin: always, and for a fee."""
+    _, plugins = _searched_at(request, target)
+    return bool(plugins)
+
+
+def _searched_at(
+    request: ParsedRequest, target: Target
+) -> tuple[str, Sequence[Mapping[str, object]]]:
+    """The model's name and the plugins by which a target searches, where it does."""
     search = _search(request, target)
     if search is None:
-        return target.model
+        return target.model, ()
     native = request.dialect in all_spoken(target.provider)
     spoken = request.dialect if native else Dialect(first_spoken(target.provider))
     if spoken is not Dialect.OPENAI_CHAT:
-        return target.model
-    name, _ = web_search.openrouter_model(target.model, search)
-    return name
+        return target.model, ()
+    return web_search.openrouter_model(target.model, search)
 
 
 def outgoing(

@@ -53,6 +53,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         intent: what was asked, by whom.
         price_as: the provider's name in the price book.
         sold_as: the name that its model was sold under, where that is not the intent's.
+        searches: whether it searches the web for a fee, even if its reply shows no search.
         fields: the top level of the request's body.
         reading: what the reply has said.
         http_status: the provider's status, 0 when there was none.
@@ -68,6 +69,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     price_as: str
     sold_as: str = ""
+    searches: bool = False
     fields: Mapping[str, msgspec.Raw]
     reading: Reading
     http_status: int = 0
@@ -133,6 +135,8 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
     elif isinstance(usage, Quarantined):
         cost = Unpriced(f"the reported usage cannot be true: {usage.reason}")
     else:
+        if attempt.searches:
+            usage = replace(usage, searches=max(usage.searches, 1))
         cost, remark = _priced(usage, attempt, book)
         note = joined(note, remark) if remark else note
     return _row(attempt, ending, usage=usage, cost=cost, note=note)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import openai
 import pytest
 from batch_gateway import (
     NOW,
+    SETTINGS,
     BatchProvider,
     check_ledger,
     content,
@@ -27,6 +28,7 @@ from gateway_process import GatewayProcess, until
 
 from tokonomi.storage import keys
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.keys import Terms, bound_to
 
 NewStore = Callable[[], Path | str]
 
@@ -192,6 +194,30 @@ def test_lines_that_were_not_run_are_voided(setting: Setting, status: str) -> No
     setting.check()
 
 
+def test_lines_whose_output_was_not_read_may_have_been_billed(
+    setting: Setting, new_store: NewStore, tmp_path: Path
+) -> None:
+    def long(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        filling = {"raw": b"x" * 4_000_000 + b"\n"}
+        return [completion(lines[0]), filling, completion(lines[1])], []
+
+    setting.fake.status, setting.fake.outputs = "expired", long
+    location = new_store()
+    key = limited(location)
+    settings = setting.provider.configuration(more=SETTINGS + "output_bytes = 1000\n")
+    gateway = gateway_of(tmp_path / "short", settings, location)
+    gateway.start()
+    with gateway.client(key) as client:
+        done = ended(client, made(client, [line("a"), line("b")]).id)
+        [error] = content(client, done.error_file_id)
+    gateway.stop()
+    assert (done.status, error["custom_id"]) == ("expired", "b")
+    assert error["error"]["code"] == "output_unread"
+    ran, unread = replace(setting, location=location).calls()
+    assert (ran["status"], unread["status"], unread["amount"]) == ("ok", "failed", None)
+    assert unread["exposure"] > 0
+
+
 def test_a_provider_that_is_busy_or_breaks_is_asked_again(setting: Setting) -> None:
     seen = setting.fake.seen["POST /v1/batches"]
     setting.fake.troubles["POST /v1/files"] = [503]
@@ -287,6 +313,39 @@ def test_other_projects_see_neither_files_nor_batches(setting: Setting) -> None:
         ):
             with pytest.raises(openai.NotFoundError):
                 refused()
+
+
+def test_no_line_names_another_user_than_its_key_is_bound_to(setting: Setting) -> None:
+    bound = Terms(bound=bound_to(user="ani", tags={}))
+    with closing(open_store(setting.location)) as database:
+        text, key = keys.create(database, "bound", "tests", now=NOW, terms=bound)
+    until(lambda: setting.gateway.accepts(text))
+    lines = [line("a", user="ani"), line("b"), line("c", user="budi")]
+    free_file = setting.client.files.create(file=jsonl(lines), purpose="batch")
+    seen = setting.fake.seen["POST /v1/files"]
+    with setting.gateway.client(text) as client:
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            client.files.create(file=jsonl(lines), purpose="batch")
+        told = f"The key {key.id} is bound to user 'ani', and user of this request says 'budi'."
+        assert refused.value.code == "bound_otherwise"
+        assert f"Line 3: {told}" in str(refused.value)
+        batch = client.batches.create(
+            input_file_id=free_file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+        )
+        done = ended(client, batch.id)
+        assert done.status == "failed"
+        assert done.errors is not None
+        assert done.errors.data is not None
+        [error] = done.errors.data
+        assert (error.code, error.line, error.param) == ("bound_otherwise", 3, "user")
+        assert str(error.message).startswith(told)
+        assert setting.fake.seen["POST /v1/files"] == seen
+        settled = ended(client, made(client, lines[:2]).id)
+    assert settled.status == "completed"
+    assert [row["end_user"] for row in rows_of(setting, settled.id)] == ["ani", "ani"]
+    setting.check()
 
 
 @pytest.mark.parametrize(

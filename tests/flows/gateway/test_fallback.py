@@ -51,6 +51,9 @@ path = "tokonomi.db"
 [listen]
 port = 0
 
+[observe]
+log_format = "json"
+
 [providers.vercel]
 base_url = "{vercel}"
 allow_private = true
@@ -203,9 +206,21 @@ def test_the_log_says_it_in_the_words_of_the_seed_and_a_search_goes_online(
     )
     assert setting.openrouter.received[-1].fields["model"] == "openai/gpt-5.1:online"
     assert "web_search_options" not in setting.openrouter.received[-1].fields
-    log = setting.gateway.log
-    assert "[Fallback] Primary failed, switching to OpenRouter" in log
-    assert '[Fallback] Web search config: { engine: "auto", maxResults: 5 }' in log
+    records = [json.loads(line) for line in setting.gateway.log.splitlines()]
+    told = {each["message"]: each for each in records if "message" in each}
+    switched = told["[Fallback] Primary failed, switching to OpenRouter"]
+    asked = setting.gateway.rows()[-1]["request_id"]
+    fields = ("request_id", "alias", "failure", "http_status", "provider", "model")
+    assert [switched[name] for name in fields] == [
+        asked,
+        "paper",
+        "unavailable",
+        503,
+        "openrouter",
+        "openai/gpt-5.1",
+    ]
+    searched = told['[Fallback] Web search config: { engine: "auto", maxResults: 5 }']
+    assert (searched["request_id"], searched["alias"]) == (asked, "paper")
 
 
 def test_the_log_says_it_too_where_the_primary_is_out_of_service(setting: Setting) -> None:

@@ -126,6 +126,18 @@ def test_a_record_is_one_line_whatever_is_in_it(make: Callable[[], logging.Forma
     assert "it said a" in line
 
 
+def test_fields_of_a_record_stand_in_its_json_and_can_break_no_line() -> None:
+    told = record("it switched")
+    vars(told).update(alias="a\n\u2028b" + "y" * 300, http_status=503, odd=[1])
+    line = JsonFormatter().format(told)
+    assert line.isprintable()
+    fields = json.loads(line)
+    assert fields["http_status"] == 503
+    assert fields["alias"].startswith("a\\u000a\\u2028b")
+    assert "y" * 201 not in fields["alias"]
+    assert sorted(fields) == ["alias", "at", "http_status", "level", "logger", "message"]
+
+
 def test_a_traceback_is_marked_in_text_and_a_field_in_json() -> None:
     error = ValueError("bad\n2026-01-30 00:00:00,000 ERROR tokonomi all is lost")
     lines = TextFormatter().format(record("it failed", error=error)).splitlines()

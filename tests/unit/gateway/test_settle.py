@@ -13,8 +13,9 @@ from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange, row_of, settled
+from tokonomi.money import Money
 from tokonomi.pricing.charge import Charge, Unpriced, charge
-from tokonomi.pricing.row import PriceRow
+from tokonomi.pricing.row import Meter, PriceRow
 from tokonomi.providers.adapter import Seen
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.settled_call import LONGEST_NAME, Counts, Ending
@@ -93,6 +94,27 @@ def test_a_tier_without_a_price_does_not_take_the_standard_one() -> None:
     reply = {"model": "gpt-4o-mini", "usage": USAGE, "service_tier": "scale"}
     call = settled(exchange(reply), FINE, BOOK)
     assert isinstance(call.cost, Unpriced)
+
+
+@pytest.mark.parametrize(("engine", "priced"), [("auto", True), ("exa", False)])
+def test_a_search_by_plugin_has_no_price_though_the_answer_shows_none(
+    engine: str, *, priced: bool
+) -> None:
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}
+    searching = exchange({"model": "openai/gpt-5.1", "usage": usage}, model="openai/gpt-5.1")
+    terms = routing.Target(provider="openrouter", web_search=routing.WebSearch(engine=engine))
+    provider = Provider(base_url="https://a")
+    searching.target = Target("openrouter", provider, "openai/gpt-5.1", "alias", terms)
+    body: dict[str, Any] = {"model": "alias", "web_search_options": {}, "messages": []}
+    searching.request = parse(json.dumps(body).encode())
+    call = settled(searching, FINE, BOOK)
+    if priced:
+        assert isinstance(call.cost, Charge)
+        assert call.cost.total == Money.parse("0.02225", "USD")
+    else:
+        assert isinstance(call.cost, Unpriced)
+        assert call.cost.meters == (Meter.SEARCH,)
+        assert usage_of(call).output == 100
 
 
 def test_usage_that_cannot_be_true_is_not_charged() -> None:

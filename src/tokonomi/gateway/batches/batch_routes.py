@@ -13,7 +13,7 @@ from tokonomi.gateway.batches.file_routes import listed, no_file
 from tokonomi.gateway.batches.form import received
 from tokonomi.gateway.batches.lines import ENDPOINTS, TAGS, chosen
 from tokonomi.gateway.batches.uploads import BATCH
-from tokonomi.gateway.dimensions import dimensions_of
+from tokonomi.gateway.dimensions import bound_user, dimensions_of
 from tokonomi.gateway.wire_errors import RATE_LIMIT, WireError
 from tokonomi.storage.batch_store import (
     StoredBatch,
@@ -190,6 +190,7 @@ def _made(desk: Desk, visit: Visit, asked: _Asked, file: StoredFile) -> Batch:
         keep_seconds=kept_seconds(desk.settings, anchor, seconds),
         created_us=now_us(),
         metadata=asked.metadata,
+        bound_user=bound_user(visit.key),
     )
 
 

@@ -9,6 +9,7 @@ from tokonomi.budgets.hold_size import Refused
 from tokonomi.gateway.batches.desk import now_us
 from tokonomi.gateway.batches.lines import ReadLine, claim_of, lines_of, outgoing_line
 from tokonomi.gateway.claims import Rules
+from tokonomi.gateway.dimensions import refuse_other_user
 from tokonomi.gateway.refusals import refused_by_balance, refused_by_rule
 from tokonomi.gateway.store_turns import StoreTurns
 from tokonomi.gateway.wire_errors import WireError
@@ -66,12 +67,15 @@ class Lines:
                 last = max(last, read.line.number)
                 if read.line.number <= held:
                     continue
+                refuse_other_user(self.batch.key_id, self.batch.bound_user, read.request.user)
                 claim = claim_of(self.batch, read, rulebook.rules, rulebook.book)
                 if isinstance(claim, Refused):
                     return _error(refused_by_rule(claim), read.line.number)
                 claims.append(claim)
         except WrongLine as wrong:
             return BatchError("invalid_file", str(wrong), wrong.number, wrong.param)
+        except WireError as refusal:
+            return _error(refusal, last)
         if not claims:
             return self._behind(database, part)
         refused = hold_lines(database, self.batch.id, claims, at_us=now_us())

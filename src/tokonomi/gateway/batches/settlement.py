@@ -52,6 +52,8 @@ _WHY: Final = {
     "failed": ("batch_failed", "the provider refused or lost the batch"),
 }
 """What a line without an answer is told, by how its batch ends."""
+_UNREAD: Final = ("output_unread", "the provider's output could not be read to its end")
+"""What it is told when its answer may stand in what was not read."""
 
 
 class SettledLine(NamedTuple):
@@ -72,7 +74,10 @@ class Means:
 
 
 class Settlement:
-    """One pass through the output of one batch. It works in threads, one at a time."""
+    """One pass through the output of one batch. It works in threads, one at a time.
+
+    `is_cut_short` says that not all of the output was read: then nobody knows which lines were run.
+    """
 
     def __init__(self, batch: Batch, progress: Progress, means: Means) -> None:
         self._batch = batch
@@ -82,6 +87,7 @@ class Settlement:
         self._output = ResultFile(batch.project, f"{batch.id}_output.jsonl", means.keys)
         self._errors = ResultFile(batch.project, f"{batch.id}_error.jsonl", means.keys)
         self.completed = self.failed = 0
+        self.is_cut_short = False
         self.lies: Counter[Lie] = Counter()
 
     def take(self, database: Database, texts: Iterable[bytes | None]) -> list[SettledLine]:
@@ -121,9 +127,10 @@ class Settlement:
         missing = {
             each.number: each for each in terms if not self._matching.has_answered(each.number)
         }
-        code, why = _WHY[self._progress.outcome or "failed"]
-        billed = may_be_billed(self._progress)
-        self.lies[Lie.MISSING] += len(missing) if billed else 0
+        code, why = _UNREAD if self.is_cut_short else _WHY[self._progress.outcome or "failed"]
+        owed = may_be_billed(self._progress) and not self.is_cut_short
+        self.lies[Lie.MISSING] += len(missing) if owed else 0
+        billed = owed or self.is_cut_short
         settled: list[SettledLine] = []
         for number, line in self._open(database, missing).items():
             exchange = settling(self._batch, missing[number], line)

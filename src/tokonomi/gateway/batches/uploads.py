@@ -12,6 +12,7 @@ from tokonomi.gateway.authenticate import allow_model
 from tokonomi.gateway.batches.desk import MICROSECONDS, Desk, Visit, kept_seconds, new_id, now_us
 from tokonomi.gateway.batches.form import Piece, file_too_large, form_of
 from tokonomi.gateway.batches.lines import ENDPOINTS, FRAME_BYTES, ReadLine, chosen, understood
+from tokonomi.gateway.dimensions import bound_user, refuse_other_user
 from tokonomi.gateway.wire_errors import GATEWAY, WireError
 from tokonomi.storage.database import Database
 from tokonomi.storage.file_store import (
@@ -218,6 +219,7 @@ class _Judge:
         self._check_operation(read)
         self._check_name(read)
         self._check_model(read)
+        self._check_user(read)
 
     def _check_operation(self, read: ReadLine) -> None:
         self.endpoint = self.endpoint or read.line.url
@@ -258,6 +260,13 @@ class _Judge:
                 param="model",
             )
         self.models[alias] = None
+
+    def _check_user(self, read: ReadLine) -> None:
+        key = self._visit.key
+        try:
+            refuse_other_user(key.id, bound_user(key), read.request.user)
+        except WireError as error:
+            raise _at_line(error, read.line.number) from None
 
 
 def refused_line(wrong: WrongLine) -> WireError:

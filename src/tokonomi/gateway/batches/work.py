@@ -301,14 +301,16 @@ class Work:
                 if len(gathered) >= _LINES_AT_ONCE or size >= _BYTES_AT_ONCE:
                     await self._take_some(settlement, gathered)
                     gathered, size = [], 0
-                if left <= 0:
+                if left < 0:
                     _log.error("the results of %s are too large, the rest is left", self.batch.id)
+                    settlement.is_cut_short = True
                     break
             else:
                 gathered += [text for _, text in splitter.rest()]
         except (NotNow, Refused) as error:
             if now_us() < self.batch.given_up_us:
                 raise NotNow(f"its results cannot be read: {error}") from None
+            settlement.is_cut_short = True
         await self._take_some(settlement, gathered)
         return left
 
