@@ -7,6 +7,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from html import escape
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ from tokonomi.plan.differences import differences
 from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
 from tokonomi.plan.inputs import uncertain_costs, uncertain_revenue
+from tokonomi.plan.predict import BackTest, Sample, Volume, back_test
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.required import Measure, measured_at, required
 from tokonomi.plan.scenario import Scenario
@@ -31,7 +33,14 @@ from tokonomi.plan.scenario_file import scenario_of
 from tokonomi.plan.simulate import DRAWS, SEED, Simulation, simulate
 from tokonomi.plan.tornado import Swing, tornado
 from tokonomi.pricing.book import PriceBook
-from tokonomi.reports import plan_bands, plan_build, plan_compare, plan_levers, plan_month
+from tokonomi.reports import (
+    plan_bands,
+    plan_build,
+    plan_compare,
+    plan_levers,
+    plan_month,
+    plan_predict,
+)
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.cells import grid_of
 from tokonomi.reports.forms.html import html_table
@@ -65,6 +74,7 @@ class Chance:
 
 
 USUAL: Final = Chance()
+NO_ENGINEERING: Final = (Fraction(0), Fraction(0), Fraction(0))
 
 
 @dataclass(frozen=True)
@@ -338,3 +348,34 @@ def diff(before: Plan, after: Plan) -> Sections:
         "costs": changed_costs(before.month, after.month),
         "inputs": changed_inputs(differences(before.document, after.document)),
     }
+
+
+def predict(
+    sample: Sample,
+    volume: Volume,
+    *,
+    first: int,
+    spread: bool = False,
+    engineering: Sequence[Fraction] = NO_ENGINEERING,
+    seed: int = SEED,
+) -> Sections:
+    """The forecast of a month from some calls of a sample, held to its other calls.
+
+    They are the first ones, or with `spread` as many from all of its time. `engineering` is what it
+    costs a month at least, as expected, and at most.
+    """
+    used = chosen(sample, first, spread=spread).part(0, first)
+    found = {"forecast": plan_predict.forecast(used, volume, engineering, seed=seed)}
+    tests: list[BackTest] = []
+    size = len(used)
+    while 2 * size <= len(sample):
+        tests.append(back_test(chosen(sample, size, spread=spread), size, seed=seed))
+        size *= 2
+    if tests:
+        found["back_test"] = plan_predict.back_tests(tests, sample.currency)
+    return found
+
+
+def chosen(sample: Sample, first: int, *, spread: bool) -> Sample:
+    """The sample with the calls that a forecast is made of first."""
+    return sample.spread_out(first) if spread else sample

@@ -116,22 +116,20 @@ fractions = st.fractions(0, 500, max_denominator=8)
 @given(st.sampled_from(sorted(NUMBERS)), fractions, fractions)
 def test_more_of_any_number_never_costs_less(name: str, one: Fraction, other: Fraction) -> None:
     low, high = sorted((one, other))
-    kind = type(NUMBERS[name])
-    least = kind.least or Fraction(0)
-    assert cost(feature(**{name: kind.of(low + least)})) <= cost(
-        feature(**{name: kind.of(high + least)})
-    )
+    kind = Positive if isinstance(NUMBERS[name], Positive) else Natural
+    few, many = (kind.of(each + (kind.least or 0)) for each in (low, high))
+    assert cost(feature(**{name: few})) <= cost(feature(**{name: many}))
 
 
 @given(fractions, fractions)
-def test_features_add_up(one: Fraction, other: Fraction) -> None:
+def test_the_costs_of_features_add_up(one: Fraction, other: Fraction) -> None:
     first = feature("a", input_tokens=Natural.of(one))
     second = feature("b", output_tokens=Natural.of(other))
     assert cost(first, second) == cost(first) + cost(second)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
-def test_sessions_add_up(one: int, other: int) -> None:
+def test_the_costs_of_sessions_add_up(one: int, other: int) -> None:
     made = feature()
     assert cost(made, sessions=one + other) == cost(made, sessions=one) + cost(made, sessions=other)
 

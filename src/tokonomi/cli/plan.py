@@ -28,6 +28,7 @@ OVER: Final = 4
 
 app = App(name="plan", help="Plan what a feature will cost before it is built.")
 app.command("tokonomi.cli.plan_diff:plan_diff", name="diff")
+app.command("tokonomi.cli.plan_predict:predict", name="predict")
 app.command("tokonomi.cli.plan_levers:sensitivity", name="sensitivity")
 app.command("tokonomi.cli.plan_levers:required_value", name="required")
 
