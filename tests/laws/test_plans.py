@@ -96,7 +96,7 @@ NUMBERS: dict[str, Any] = {
 }
 
 
-def feature(name: str = "f", **changed: Any) -> Feature:
+def feature(name: str = "f", /, **changed: Any) -> Feature:
     models = (
         ModelShare(model="seed-001/gpt-5.1", share=Share.parse("60%")),
         ModelShare(model="seed-001/gpt-4o"),
