@@ -207,10 +207,10 @@ class Plan:
         """Where the money of the month goes, and where it comes from."""
         month, found = self.month, dict[str, Statement]()
         if month.token_cost.sub_units:
-            found["models"] = plan_month.models(month)
+            found["models"] = plan_month.models(month, self.unit)
         if month.lines:
-            found["components"] = plan_month.components(month)
-            found["features"] = plan_month.features(month)
+            found["components"] = plan_month.components(month, self.unit)
+            found["features"] = plan_month.features(month, self.unit)
         if month.revenue_lines:
             found["revenue"] = plan_month.revenue(month)
         return found
