@@ -43,8 +43,9 @@ from tokonomi.reports import (
 )
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.cells import grid_of
-from tokonomi.reports.forms.html import html_table
+from tokonomi.reports.forms.html import html_table, sections_page
 from tokonomi.reports.forms.sections import LINES, Sections
+from tokonomi.reports.plan_compare import Compared
 from tokonomi.reports.plan_credit_choices import credit_sections
 from tokonomi.reports.plan_diff import changed_costs, changed_inputs
 from tokonomi.reports.plan_page import Figures, plan_page
@@ -206,10 +207,10 @@ class Plan:
         """Where the money of the month goes, and where it comes from."""
         month, found = self.month, dict[str, Statement]()
         if month.token_cost.sub_units:
-            found["models"] = plan_month.models(month)
+            found["models"] = plan_month.models(month, self.unit)
         if month.lines:
-            found["components"] = plan_month.components(month)
-            found["features"] = plan_month.features(month)
+            found["components"] = plan_month.components(month, self.unit)
+            found["features"] = plan_month.features(month, self.unit)
         if month.revenue_lines:
             found["revenue"] = plan_month.revenue(month)
         return found
@@ -330,12 +331,28 @@ def compare(plans: Sequence[Plan]) -> Sections:
         WrongUsage: fewer than two, or more than eight.
         BadPlan: their currencies differ.
     """
-    stated = [(each.scenario.plan.name, each.unit, each.month) for each in plans]
-    compared = plan_compare.distinct(stated)
+    compared = _stated(plans)
     return {
         "comparison": plan_compare.comparison(compared),
         "components": plan_compare.components_compared(compared),
     }
+
+
+def comparison_page(plans: Sequence[Plan], locale: Locale = "en") -> str:
+    """The comparison as one HTML page; its picture needs the extra `charts`."""
+    sections = compare(plans)
+    figures: Figures = {}
+    if has_charts():
+        from tokonomi.reports import plan_figures  # noqa: PLC0415 - it imports the extra
+
+        drawn = plan_figures.comparison_figure(_stated(plans), locale)
+        figures = {"comparison": (drawn,)}
+    return sections_page(sections, locale, figures=figures)
+
+
+def _stated(plans: Sequence[Plan]) -> tuple[Compared, ...]:
+    stated = [(each.scenario.plan.name, each.unit, each.month) for each in plans]
+    return plan_compare.distinct(stated)
 
 
 def diff(before: Plan, after: Plan) -> Sections:

@@ -96,7 +96,7 @@ NUMBERS: dict[str, Any] = {
 }
 
 
-def feature(name: str = "f", **changed: Any) -> Feature:
+def feature(name: str = "f", /, **changed: Any) -> Feature:
     models = (
         ModelShare(model="seed-001/gpt-5.1", share=Share.parse("60%")),
         ModelShare(model="seed-001/gpt-4o"),
@@ -122,14 +122,14 @@ def test_more_of_any_number_never_costs_less(name: str, one: Fraction, other: Fr
 
 
 @given(fractions, fractions)
-def test_features_add_up(one: Fraction, other: Fraction) -> None:
+def test_the_costs_of_features_add_up(one: Fraction, other: Fraction) -> None:
     first = feature("a", input_tokens=Natural.of(one))
     second = feature("b", output_tokens=Natural.of(other))
     assert cost(first, second) == cost(first) + cost(second)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
-def test_sessions_add_up(one: int, other: int) -> None:
+def test_the_costs_of_sessions_add_up(one: int, other: int) -> None:
     made = feature()
     assert cost(made, sessions=one + other) == cost(made, sessions=one) + cost(made, sessions=other)
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from tokonomi.plan.credit_costs import ALL_OUTPUT, Shop
 from tokonomi.plan.energy import used
-from tokonomi.plan.evaluate import Month
+from tokonomi.plan.evaluate import Month, ends_of
 from tokonomi.plan.savings import Saved, added, compounded
 from tokonomi.plans import Plan
 from tokonomi.pricing.row import Meter, PriceRow
@@ -314,6 +314,19 @@ def use_cases() -> None:
     SAID["003-094"] = lambda: PERCENT * of_forty_percent(together).high
 
 
+def stack() -> None:
+    """Seed 003: the full cost stack."""
+    plan = template("full-cost-stack")
+    low, high = ends_of(plan.scenario, plan.prices)
+    SAID["003-009"] = lambda: cell(plan, "ends", ("month",), "low")
+    SAID["003-010"] = lambda: cell(plan, "ends", ("month",), "high")
+    for number, layer in enumerate(each.name for each in plan.scenario.cost):
+        for place, month in enumerate((low, high)):
+            SAID[f"003-{11 + 2 * number + place:03}"] = lambda month=month, layer=layer: (
+                PERCENT * cost(month, feature=layer) / month.cost.fraction()
+            )
+
+
 def building() -> None:
     """Seed 003: build or buy."""
     plan = template("build-or-buy")
@@ -397,6 +410,7 @@ for chapter in (
     support,
     conversations,
     use_cases,
+    stack,
     building,
     prices,
 ):

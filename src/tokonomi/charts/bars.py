@@ -22,10 +22,10 @@ class Piece:
     amount: float
 
 
-def stacked(pieces: Sequence[Piece], *, height_of_row: int = ROW) -> alt.Chart:
-    """Bars one below the other, each of coloured parts."""
+def stacked(pieces: Sequence[Piece], names: Sequence[str]) -> alt.Chart:
+    """Bars one below the other, each of coloured parts, which lie in the order of `names`."""
     bars = list(dict.fromkeys(piece.bar for piece in pieces))
-    names = list(dict.fromkeys(piece.name for piece in pieces))
+    names = [name for name in names if any(piece.name == name for piece in pieces)]
     rows = [
         {"bar": each.bar, "name": each.name, "amount": each.amount, "order": names.index(each.name)}
         for each in pieces
@@ -41,7 +41,7 @@ def stacked(pieces: Sequence[Piece], *, height_of_row: int = ROW) -> alt.Chart:
             ),
             order=alt.Order("order:Q"),
         )
-        .properties(width=WIDTH, height=height_of_row * len(bars) + 6)
+        .properties(width=WIDTH, height=ROW * len(bars) + 6)
     )
 
 

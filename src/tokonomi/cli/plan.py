@@ -17,7 +17,7 @@ from tokonomi.errors import WrongUsage
 from tokonomi.money import Locale, parse_amount
 from tokonomi.plan.json_schema import json_schema
 from tokonomi.plan.simulate import DRAWS, SEED
-from tokonomi.plans import Chance, Plan, compare
+from tokonomi.plans import Chance, Plan, compare, comparison_page
 from tokonomi.reports.forms import Form
 from tokonomi.reports.forms.sections import Sections, rendered_sections
 from tokonomi.reports.tables import Heading, Table
@@ -137,11 +137,15 @@ def plan(
     """
     planned = source.plan(file)
     others = [source.other(name) for name in compare_with or ()]
-    if output.format == "html" and not others and not output.section:
-        write_bytes(planned.page(output.locale, drawing.chance).encode(), output.output)
+    if output.format == "html" and not output.section:
+        page = planned.page(output.locale, drawing.chance)
+        if others:
+            page = comparison_page([planned, *others], output.locale)
+        write_bytes(page.encode(), output.output)
+    elif others:
+        write_sections(compare([planned, *others]), output)
     else:
-        own = planned.sections(drawing.chance)
-        write_sections(compare([planned, *others]) if others else own, output)
+        write_sections(planned.sections(drawing.chance), output)
     if not fail_over:
         return 0
     month = planned.month

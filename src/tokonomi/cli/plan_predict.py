@@ -94,20 +94,21 @@ def predict(
         month: what the month consists of.
         output: how the answer is written.
     """
+    buffer = _number(month.buffer, Share).mean
+    volume = Volume(_number(calls_per_day, Natural).mean, month.days, buffer)
+    engineering = _engineering(month)
     at = sampling.at or datetime.now(UTC).date()
     prices = PriceList(
         load_book(sampling.contract), datetime(at.year, at.month, at.day, tzinfo=UTC)
     )
     calls = read_calls(file, sampling)
     made = sampled(calls, prices)
-    buffer = _number(month.buffer, Share).mean
-    volume = Volume(_number(calls_per_day, Natural).mean, month.days, buffer)
     sections = predicted(
         made,
         volume,
         first=sampling.sample,
         spread=sampling.spread,
-        engineering=_engineering(month),
+        engineering=engineering,
         seed=seed,
     )
     if scenario is not None:

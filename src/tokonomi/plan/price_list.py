@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tokonomi.errors import BadPlan
 from tokonomi.plan.numbers import Arithmetic, N
-from tokonomi.plan.scenario import Exchange, Scenario
+from tokonomi.plan.scenario import Scenario
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
@@ -62,9 +62,3 @@ def converted(amount: N, currency: str, scenario: Scenario, numbers: Arithmetic[
         f"amounts in {currency} stand in a plan in {wanted}, and no rate is stated",
         remedy=f'Add [[exchange]] with base = "{currency}", quote = "{wanted}", rate, on, source.',
     )
-
-
-def rate_between(scenario: Scenario, base: str, quote: str) -> Exchange | None:
-    """The stated rate from one currency to another."""
-    stated = (each for each in scenario.exchange if (each.base, each.quote) == (base, quote))
-    return next(stated, None)

@@ -63,6 +63,7 @@ class Quantity:
         shape: its value or its distribution.
         least: the smallest value that a number of this kind may have, None for any.
         most: the largest one.
+        in_percent: whether it may be written as a percentage; a number of things may not.
 
     >>> Quantity.parse("100..200..600").mean
     Fraction(300, 1)
@@ -71,6 +72,7 @@ class Quantity:
     least: ClassVar[Fraction | None] = None
     most: ClassVar[Fraction | None] = None
     wanted: ClassVar[str] = "a number"
+    in_percent: ClassVar[bool] = True
 
     __slots__ = ("shape", "text")
 
@@ -93,6 +95,8 @@ class Quantity:
         Raises:
             ValueError: it is none, or not one of this kind, or a distribution without mass.
         """
+        if not cls.in_percent and "%" in str(raw):
+            raise ValueError(f"{raw} is a percentage, and not {cls.wanted}")
         match raw:
             case bool():
                 raise ValueError(f"{raw} is not {cls.wanted}")
@@ -161,6 +165,14 @@ class Natural(Quantity):
 
     least = Fraction(0)
     wanted = "a number of 0 or more"
+    in_percent = False
+
+
+class Factor(Quantity):
+    """What something is multiplied by: 0 or more."""
+
+    least = Fraction(0)
+    wanted = 'a factor of 0 or more, such as 1.5 or "150%"'
 
 
 class Positive(Quantity):
@@ -168,6 +180,7 @@ class Positive(Quantity):
 
     least = Fraction(1)
     wanted = "a number of 1 or more"
+    in_percent = False
 
 
 class Share(Quantity):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from tokonomi.plan.quantity import Natural, Positive, Quantity, Rate, Share
+from tokonomi.plan.quantity import Factor, Natural, Positive, Quantity, Rate, Share
 
 ZERO = Natural.of(0)
 ONE = Positive.of(1)
@@ -131,7 +131,7 @@ class Volume(Table, frozen=True, kw_only=True):
     unit: Text | None = None
     days_per_month: Annotated[int, msgspec.Meta(ge=1, le=31)] = 30
     growth_per_month: Rate = default(Rate.of(0))
-    season: tuple[Natural, ...] = ()
+    season: tuple[Factor, ...] = ()
 
 
 class ModelShare(Table, frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ class ModelShare(Table, frozen=True, kw_only=True):
     model: Text
     share: Share | None = None
     tier: Text = "standard"
-    price_multiplier: Natural = default(Natural.of(1))
+    price_multiplier: Factor = default(Factor.of(1))
     system_tokens: Natural | None = None
 
 
@@ -207,7 +207,7 @@ class Feature(Table, frozen=True, kw_only=True):
     )
     attempts: Positive = default(ONE)
     batch_share: Share = default(NONE)
-    batch_multiplier: Natural | None = None
+    batch_multiplier: Factor | None = None
     fallback: str | None = None
     fallback_share: Share = default(NONE)
 
@@ -280,7 +280,7 @@ class Cost(Table, frozen=True, kw_only=True):
     amount: Natural | None = None
     hours: Natural | None = None
     wage: Natural | None = None
-    percent: Natural | None = None
+    percent: Factor | None = None
     of: tuple[Text, ...] = ()
     per: Literal["month", "day", "user", "session", "call", "once"] = "month"
     share: Share = default(ALL)
@@ -436,7 +436,7 @@ class FineTune(Table, frozen=True, kw_only=True):
         target_savings: net parts of the bill, to look at.
     """
 
-    price_multiplier: Natural
+    price_multiplier: Factor
     token_reduction: Share
     training_cost: Natural = default(ZERO)
     spread_months: Months = 12

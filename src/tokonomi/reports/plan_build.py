@@ -136,12 +136,15 @@ def fine_tuning(stated: FineTune, month: Month) -> Statement:
             Column("fixed", "training and upkeep, a month", Kind.MONEY, currency),
             Column("break_even", "pays from, requests a day", Kind.NUMBER),
             *(
-                Column(f"needed_{number}", f"tokens that must go for {target}", Kind.SHARE)
+                Column(f"needed_{number}", target, Kind.SHARE)
                 for number, target in enumerate((each.text for each in stated.target_savings), 1)
             ),
         ),
         rows=tuple(rows),
         totals=(),
         dimensions=("multiplier",),
-        notes=(said(lambda locale: word("plan.never_pays", locale)),),
+        notes=tuple(
+            said(lambda locale, key=key: word(key, locale))
+            for key in ("plan.never_pays", *(["plan.tokens_to_go"] if targets else []))
+        ),
     )

@@ -1,6 +1,6 @@
 """The pictures of a plan, from its figures. They need the extra `charts`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -29,17 +29,32 @@ STRONGEST: Final = 10
 
 def parts_of(month: Month, locale: Locale) -> list[tuple[str, Fraction]]:
     """The cost by component, the dearest first, the smallest as one."""
-    costs = [
-        (named(name, locale), cost.fraction())
-        for name, cost in month.by(lambda line: line.component).items()
-        if cost.sub_units
-    ]
-    costs.sort(key=lambda each: each[1], reverse=True)
-    rest = costs[MOST:]
-    if not rest:
-        return costs
-    name = word("other", locale, groups=str(len(rest)))
-    return [*costs[:MOST], (name, sum((cost for _, cost in rest), Fraction()))]
+    return _few(_costs(month), dearest(month), locale)
+
+
+def dearest(*months: Month) -> list[str]:
+    """The components that cost most in all of the months together."""
+    sums: dict[str, Fraction] = {}
+    for month in months:
+        for name, cost in _costs(month).items():
+            sums[name] = sums.get(name, Fraction()) + cost
+    return sorted(sums, key=lambda name: sums[name], reverse=True)[:MOST]
+
+
+def _costs(month: Month) -> dict[str, Fraction]:
+    by_component = month.by(lambda line: line.component)
+    return {name: cost.fraction() for name, cost in by_component.items() if cost.sub_units}
+
+
+def _few(
+    costs: Mapping[str, Fraction], shown: Sequence[str], locale: Locale
+) -> list[tuple[str, Fraction]]:
+    """The shown components, and all others as one."""
+    found = [(named(name, locale), costs[name]) for name in shown if name in costs]
+    rest = [cost for name, cost in costs.items() if name not in shown]
+    if rest:
+        found.append((word("figure.other", locale), sum(rest, Fraction())))
+    return found
 
 
 def cost_figure(month: Month, locale: Locale) -> Figure:
@@ -60,12 +75,14 @@ def _label(amount: float, currency: str, locale: Locale) -> str:
 
 def comparison_figure(scenarios: Sequence[Compared], locale: Locale) -> Figure:
     """The components of each scenario as one bar."""
+    shown = dearest(*(each.month for each in scenarios))
     pieces = [
         Piece(each.name, name, float(cost))
         for each in scenarios
-        for name, cost in parts_of(each.month, locale)
+        for name, cost in _few(_costs(each.month), shown, locale)
     ]
-    drawn = svg(stacked(pieces), currency=scenarios[0].month.currency, locale=locale)
+    names = [*(named(name, locale) for name in shown), word("figure.other", locale)]
+    drawn = svg(stacked(pieces, names), currency=scenarios[0].month.currency, locale=locale)
     return Figure(drawn, word("figure.comparison", locale))
 
 

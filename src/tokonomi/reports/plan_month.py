@@ -100,13 +100,14 @@ def _notes(scenario: Scenario, month: Month) -> Iterator[Note]:
         yield Note("converted", {**figures, "on": each.on.isoformat(), "source": each.source})
 
 
-def models(month: Month) -> Statement:
+def models(month: Month, unit: str) -> Statement:
     """Tokens and cost by model; what is no model's stands apart."""
     lines = [line for line in month.lines if line.of_tokens]
-    return _grouped("cost by model", month, lines, ("model", Kind.TEXT), lambda line: line.model)
+    key = ("model", Kind.TEXT)
+    return _grouped("cost by model", month, lines, key, lambda line: line.model, unit=unit)
 
 
-def components(month: Month) -> Statement:
+def components(month: Month, unit: str) -> Statement:
     """Tokens and cost by part of the calls and by layer of the stack."""
     return _grouped(
         "cost by component",
@@ -114,13 +115,16 @@ def components(month: Month) -> Statement:
         month.lines,
         ("component", Kind.WORD),
         lambda line: line.component,
+        unit=unit,
     )
 
 
-def features(month: Month) -> Statement:
+def features(month: Month, unit: str) -> Statement:
     """Tokens and cost by feature, and other costs by their names."""
     key = ("feature", Kind.WORD)
-    return _grouped("cost by feature", month, month.lines, key, lambda line: line.feature)
+    return _grouped(
+        "cost by feature", month, month.lines, key, lambda line: line.feature, unit=unit
+    )
 
 
 def _grouped(
@@ -129,6 +133,8 @@ def _grouped(
     lines: Sequence[Line],
     key: tuple[str, Kind],
     name_of: Callable[[Line], str],
+    *,
+    unit: str,
 ) -> Statement:
     name, kind = key
     names = dict.fromkeys(name_of(line) for line in lines)
@@ -148,6 +154,7 @@ def _grouped(
             Column("output", "output", Kind.NUMBER, "tokens", optional=True, leaves=1),
             Column("cost", "cost", Kind.MONEY, currency),
             Column("share", "share", Kind.SHARE),
+            Column("each", f"each {unit}", Kind.MONEY, currency, optional=True, leaves=0),
         ),
         rows=tuple(rows),
         totals=("", *_sums(lines, month, whole)),
@@ -157,12 +164,13 @@ def _grouped(
 
 def _sums(
     lines: Sequence[Line], month: Month, whole: Money
-) -> tuple[Fraction | None, Fraction | None, Fraction, Fraction | None]:
+) -> tuple[Fraction | None, Fraction | None, Fraction, Fraction | None, Fraction | None]:
     cost = month.total(lines)
     share = Fraction(cost.sub_units, whole.sub_units) if whole.sub_units else None
     given = _tokens(line for line in lines if line.component in _INPUTS)
     made = _tokens(line for line in lines if line.component not in _INPUTS)
-    return given, made, cost.fraction(), share
+    each = exactly(month.each(cost, month.scale.sessions), month.currency)
+    return given, made, cost.fraction(), share, each
 
 
 def _tokens(lines: Iterable[Line]) -> Fraction | None:

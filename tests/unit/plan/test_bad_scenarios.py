@@ -89,6 +89,18 @@ def with_shares(*shares: str) -> str:
             "recorded values stand alone",
         ),
         (changed("input_tokens = 200", "input_tokens = {}"), "without percentiles has no mass"),
+        (
+            changed("input_tokens = 200", 'input_tokens = "20%"'),
+            "20% is a percentage, and not a number of 0 or more",
+        ),
+        (
+            changed("input_tokens = 200", 'input_tokens = { p10 = "5%", p90 = 9 }'),
+            "is a percentage, and not a number of 0 or more",
+        ),
+        (
+            changed("input_tokens = 200", "input_tokens = 200\nshare = 80"),
+            "80 is not a share from 0",
+        ),
         (changed("input_tokens = 200", 'input_tokens = "many"'), "'many' is not a number"),
         (changed("input_tokens = 200", "input_tokens = true"), "true is not a number of 0 or more"),
         (changed("input_tokens = 200", "input_tokens = [1]"), "is not a number of 0 or more"),

@@ -16,7 +16,7 @@ from tokonomi.plan.build_or_buy import (
     reduction_for,
     tuned,
 )
-from tokonomi.plan.quantity import Natural, Positive, Share
+from tokonomi.plan.quantity import Factor, Natural, Positive, Share
 from tokonomi.plan.scenario import FineTune, SelfHost
 from tokonomi.plans import Plan
 
@@ -91,7 +91,7 @@ def test_a_scale_takes_the_replicas_that_it_needs() -> None:
 
 def fine_tune(reduction: str) -> FineTune:
     return FineTune(
-        price_multiplier=Natural.parse("1.5..2"),
+        price_multiplier=Factor.parse("1.5..2"),
         token_reduction=Share.parse(reduction),
         training_cost=Natural.of(1_200),
         upkeep=Natural.of(100),

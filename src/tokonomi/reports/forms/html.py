@@ -66,8 +66,13 @@ def sections_page(
     """Several statements on one page, with pictures above some tables, and some tables closed."""
     grids = {name: grid_of(statement, locale) for name, statement in sections.items()}
     body = head + "".join(
-        html_section(grid, figures=figures.get(name, ()), closed=name in closed)
-        for name, grid in grids.items()
+        html_section(
+            grid,
+            figures=figures.get(name, ()),
+            first=not head and not place,
+            closed=name in closed,
+        )
+        for place, (name, grid) in enumerate(grids.items())
     )
     return html_page(next(iter(grids.values())).title, body, locale)
 
