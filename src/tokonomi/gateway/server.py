@@ -330,9 +330,10 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
         raise StartError(
-            f"the gateway cannot listen on {host}:{port}: {error.strerror or error}",
+            f"the gateway cannot listen on {host}:{port}: {reason or str(error).rstrip('.')}",
             remedy="Choose another [listen] port, or stop what uses this one.",
         ) from error
 
