@@ -106,7 +106,7 @@ def test_an_address_that_cannot_be_listened_on_stops_the_start(tmp_path: Path) -
         run(config)
     # As `--port` says it, which no file does.
     listen = replace(config.listen, host="127.0.0.1", port=99_999)
-    with pytest.raises(StartError, match="99999 is not a port. Choose one up to 65535"):
+    with pytest.raises(StartError, match=r"99999 is not a port\. Choose one up to 65535"):
         run(replace(config, listen=listen))
 
 
