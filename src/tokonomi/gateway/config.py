@@ -170,7 +170,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 T = TypeVar("T", bound=Section)
 _IN_THE_STORE: Final = frozenset({*SECTIONS, "credits"})
-_HIGHEST_PORT: Final = 65_535
+HIGHEST_PORT: Final = 65_535
 
 
 def load(path: Path = CONFIG_FILE) -> Config:
@@ -253,7 +253,7 @@ def _section(tables: Mapping[str, object], name: str, form: type[T]) -> T:
 
 
 def _check(config: Config) -> None:
-    if not 0 <= config.listen.port <= _HIGHEST_PORT:
+    if not 0 <= config.listen.port <= HIGHEST_PORT:
         raise WrongAt(("listen", "port"), f"{config.listen.port} is not a port")
     try:
         networks_from(config.listen.trusted_proxies)

@@ -27,7 +27,7 @@ from tokonomi.gateway.batches.desk import Desk
 from tokonomi.gateway.batches.keeper import Keeper
 from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.breakers import Breakers
-from tokonomi.gateway.config import Config, store_of
+from tokonomi.gateway.config import HIGHEST_PORT, Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.in_use import ConfigurationInUse, Read, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings, secret_in
@@ -328,6 +328,8 @@ def _check_certificate(config: Config) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not 0 <= port <= HIGHEST_PORT:
+        raise StartError(f"{port} is not a port", remedy=f"Choose one up to {HIGHEST_PORT}.")
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:

@@ -276,7 +276,12 @@ def _unreachable(error: psycopg.Error) -> StoreError:
 
 
 def _as_json(value: Value) -> str | int | None:
-    """The value as JSON carries it; the database reads bytes from their hexadecimal digits."""
+    """The value as JSON carries it; the database reads bytes from their hexadecimal digits.
+
+    It takes no text with a NUL. A provider may name a field like that, and its call is to be kept.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in value else value
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 

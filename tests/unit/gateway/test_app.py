@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tokonomi.errors import BadConfig, StartError
 from tokonomi.gateway.app import Gateway, new_request_id
@@ -103,6 +104,10 @@ def test_an_address_that_cannot_be_listened_on_stops_the_start(tmp_path: Path) -
     config = configured(tmp_path, "[listen]\nhost = '192.0.2.1'\n")
     with pytest.raises(StartError, match=r"192\.0\.2\.1:4000"):
         run(config)
+    # As `--port` says it, which no file does.
+    listen = replace(config.listen, host="127.0.0.1", port=99_999)
+    with pytest.raises(StartError, match=r"99999 is not a port\. Choose one up to 65535"):
+        run(replace(config, listen=listen))
 
 
 def test_request_ids_are_unique_and_sort_by_time() -> None:

@@ -299,3 +299,28 @@ def test_a_search_at_a_fallback_is_held_by_its_fee_and_counts_for_the_models_own
     # The results may fill the window of 400,000 tokens at 1.25 USD a million, read ten times;
     # 100 output tokens at 10 USD a million, and 0.02 USD for the search.
     assert claim.amount == Money.parse("5.021", "USD").sub_units
+
+
+def test_a_budget_of_the_fallback_alone_is_held_and_pays_nothing_for_the_first_target(
+    book: PriceBook,
+) -> None:
+    asked = exchange(max_tokens=100)
+    terms = routing.Target(provider="openrouter")
+    fallback = Target("openrouter", PROVIDER, "openai/gpt-4o-mini", "m", terms=terms)
+    rules = Rules(budgets=[budget(scope={"provider": fallback.price_as})])
+    reachable = (asked.target, fallback)
+    allowed = allowance(rules, asked, book, reachable=reachable)
+    assert isinstance(allowed, Allowance)
+    assert allowed.claims[0].amount > 0
+    [done] = allowed.captured(
+        [Held("budget b", 1, (Part(1, 1_000),))], ended(Status.OK, USED, COST)
+    )
+    assert (done.parts, done.exposed, done.overrun) == ((), (), 0)
+
+
+def test_the_worst_case_of_a_call_is_the_same_with_a_budget_and_without(book: PriceBook) -> None:
+    asked = exchange()
+    counting = claimed(Rules([budget()], output_cap=77), asked, book)
+    free = claimed(Rules(output_cap=77), asked, book)
+    assert counting.most_billed == Money(1_000 * 150_000 + 77 * 600_000, "USD")
+    assert (free.worst_case, free.most_billed) == (None, counting.most_billed)

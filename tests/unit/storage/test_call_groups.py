@@ -137,3 +137,14 @@ async def calls_with_losses(store: str, database: Database) -> int:
             settled += 1
         await recorder.close()
         return settled
+
+
+def test_a_call_is_kept_whose_provider_names_a_field_that_no_text_can_have(
+    database: Database, calls: Calls
+) -> None:
+    write_group(database, calls.worker, [begin("a.1", 5)], at_us=1)
+    odd = replace(ended("a.1"), usage=Usage(at=AT, unknown_keys=("odd\0key",)))
+    write_group(database, calls.worker, [Settle(odd)], at_us=2)
+    (keys,) = only_row(database, "SELECT unknown_keys FROM call")
+    assert keys in ("odd\0key", "odd\N{REPLACEMENT CHARACTER}key")
+    assert only_row(database, BALANCE) == (0, 0)

@@ -95,6 +95,20 @@ def test_an_error_of_our_own_leaves_nothing_behind_and_comes_out_unchanged(
     assert only_row(database, COUNT) == (0,)
 
 
+def test_a_commit_that_fails_leaves_nothing_behind_and_the_next_one_passes(
+    database: Database,
+) -> None:
+    database.define("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    deferred = "REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED"
+    database.define(f"CREATE TABLE child (id INTEGER {deferred})")
+    with pytest.raises(StoreRefused), database.transaction():
+        database.execute("INSERT INTO child (id) VALUES (1)")
+    with database.transaction():
+        database.execute("INSERT INTO parent (id) VALUES (2)")
+    assert only_row(database, "SELECT count(*) FROM child") == (0,)
+    assert only_row(database, "SELECT id FROM parent") == (2,)
+
+
 def test_a_snapshot_sees_the_store_of_one_instant(database: Database, other: Database) -> None:
     with database.snapshot():
         before = only_row(database, COUNT)
