@@ -18,7 +18,7 @@ from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
-from tokonomi.gateway.fallback_log import tell_switch
+from tokonomi.gateway.fallback_log import tell_alarm, tell_switch
 from tokonomi.gateway.outgoing import Outgoing, outgoing
 from tokonomi.gateway.provider_answer import ending_of, noted
 from tokonomi.gateway.refusals import refused_by_rule
@@ -105,6 +105,7 @@ class _Journey:
                 await self._try(exchange, out)
             except AttemptFailed as failed:
                 self._failure, self._sent = failed.failure, failed.sent
+                tell_alarm(exchange, failed.failure.failed)
                 if self._resuming is not None:
                     self._resuming.breaks_off(step, sent=failed.sent)
                 self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)

@@ -223,6 +223,23 @@ def test_the_log_says_it_in_the_words_of_the_seed_and_a_search_goes_online(
     assert (searched["request_id"], searched["alias"]) == (asked, "paper")
 
 
+def test_a_key_that_the_provider_does_not_take_is_an_alarm_in_the_log(setting: Setting) -> None:
+    setting.vercel.always = refusing(401)
+    reply = setting.client.chat.completions.create(model="paper", messages=HELLO)
+    assert reply.choices[0].message.content
+    records = [json.loads(line) for line in setting.gateway.log.splitlines()]
+    asked = setting.gateway.rows()[-1]["request_id"]
+    of_request = [each for each in records if each.get("request_id") == asked]
+    [alarm] = [each for each in of_request if each.get("level") == "error"]
+    assert "does not serve us (401: the provider's key is not taken)" in alarm["message"]
+    assert (alarm["failure"], alarm["http_status"], alarm["provider"]) == (
+        "unauthorized",
+        401,
+        "vercel",
+    )
+    assert "provider says" not in setting.gateway.log
+
+
 def test_the_log_says_it_too_where_the_primary_is_out_of_service(setting: Setting) -> None:
     for state in ("open", "close"):
         command = [sys.executable, "-m", "tokonomi", "breakers", state, "vercel/held"]
