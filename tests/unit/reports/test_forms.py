@@ -104,6 +104,13 @@ def test_markdown_survives_a_bar_in_a_name() -> None:
     ]
 
 
+def test_a_page_of_a_statement_has_its_title_its_total_and_its_language() -> None:
+    page = rendered(STATEMENT, "html", "id").decode()
+    assert page.startswith('<!doctype html>\n<html lang="id">')
+    assert page.count("<h1>") == page.count("<tfoot>") == 1
+    assert "<script" not in page
+
+
 def test_json_is_exact_sorted_and_names_its_version() -> None:
     text = as_json(STATEMENT)
     content = json.loads(text)

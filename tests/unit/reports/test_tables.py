@@ -1,4 +1,4 @@
-"""Plain tables in five forms."""
+"""Plain tables in six forms."""
 
 import json
 from io import BytesIO
@@ -47,6 +47,14 @@ def test_markdown_escapes_the_bars_in_its_cells() -> None:
         "**Things**\n\n| name | count | odd |\n| --- | ---: | --- |\n"
         "| a\\|b | 1,234 | yes |\n| c |  | no |\n\nA note.\n"
     )
+
+
+def test_a_page_has_the_cells_that_people_see_and_escapes_them() -> None:
+    odd = Table("<T>", TABLE.headings, (("<b>", 1_234, True, None),), ("A & B.",))
+    page = tabulated(odd, "html").decode()
+    assert "<h1>&lt;T&gt;</h1>" in page
+    assert '<tr><td>&lt;b&gt;</td><td class="number">1,234</td><td>yes</td></tr>' in page
+    assert "<li>A &amp; B.</li>" in page
 
 
 def test_machines_get_every_column_and_plain_values() -> None:

@@ -105,7 +105,7 @@ def html_table(grid: Grid) -> str:
     rows = "".join(f"<tr>{_cells(row, sides)}</tr>\n" for row in grid.rows)
     total = f"<tfoot><tr>{_cells(grid.total, sides)}</tr></tfoot>\n" if any(grid.total) else ""
     return (
-        '<div class="wide" tabindex="0"><table>\n'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(grid.title)}"><table>\n'
         f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody>\n{total}</table></div>\n"
     )
 
