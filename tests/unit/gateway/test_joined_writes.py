@@ -31,7 +31,14 @@ class Wire(asyncio.Transport):
         return 7
 
 
-def told(*steps: Callable[[JoinedWrites], object]) -> list[bytes | str]:
+Step = Callable[[JoinedWrites], object]
+
+
+def write(data: bytes | bytearray | memoryview) -> Step:
+    return lambda it: it.write(data)
+
+
+def told(*steps: Step) -> list[bytes | str]:
     """What the wire was told of steps in one turn of the loop, and in the turn after it."""
     wire = Wire()
 
@@ -47,29 +54,29 @@ def told(*steps: Callable[[JoinedWrites], object]) -> list[bytes | str]:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_a_head_and_its_body_are_one_write(kind: type[bytes | bytearray | memoryview]) -> None:
-    both = told(lambda it: it.write(kind(HEAD)), lambda it: it.write(kind(BODY)))
+    both = told(write(kind(HEAD)), write(kind(BODY)))
     assert both == [HEAD + BODY]
 
 
 def test_a_head_alone_leaves_at_the_end_of_its_turn() -> None:
-    assert told(lambda it: it.write(HEAD)) == [HEAD]
+    assert told(write(HEAD)) == [HEAD]
 
 
 def test_pieces_of_a_stream_are_never_held_back() -> None:
-    pieces = told(*[lambda it, piece=piece: it.write(piece) for piece in (HEAD, b"a", b"b", b"c")])
+    pieces = told(*[write(piece) for piece in (HEAD, b"a", b"b", b"c")])
     assert pieces == [HEAD + b"a", b"b", b"c"]
 
 
 def test_two_heads_in_one_turn_leave_in_their_order() -> None:
-    assert told(*[lambda it: it.write(HEAD)] * 2) == [HEAD + HEAD]
+    assert told(write(HEAD), write(HEAD)) == [HEAD + HEAD]
 
 
 def test_a_close_sends_the_head_that_waits_and_an_abort_does_not() -> None:
-    assert told(lambda it: it.write(HEAD), lambda it: it.close()) == [HEAD, "close"]
-    assert told(lambda it: it.write(HEAD), lambda it: it.abort()) == ["abort"]
+    assert told(write(HEAD), lambda it: it.close()) == [HEAD, "close"]
+    assert told(write(HEAD), lambda it: it.abort()) == ["abort"]
 
 
 def test_a_head_that_waits_counts_as_unsent() -> None:
     sizes: list[int] = []
-    told(lambda it: it.write(HEAD), lambda it: sizes.append(it.get_write_buffer_size()))
+    told(write(HEAD), lambda it: sizes.append(it.get_write_buffer_size()))
     assert sizes == [7 + len(HEAD)]
