@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from tokonomi.charts.draw import Drawing, rows_of
+from tokonomi.charts.draw import MONEY, Drawing, rows_of
 from tokonomi.charts.theme import ACCENT, BAD, GOOD, INK, LINE, PLAIN, QUIET, WIDTH, colours_of
 
 ROW = 34
-MONEY = "$,.3~s"
-"""d3's format of an axis of money, whose symbol the locale replaces: $1.2k."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ def stacked(pieces: Sequence[Piece], names: Sequence[str]) -> alt.Chart:
         .mark_bar()
         .encode(
             y=alt.Y("bar:N", sort=bars, title=None, axis=alt.Axis(domain=False, ticks=False)),
-            x=alt.X("amount:Q", title=None, axis=alt.Axis(format=MONEY, tickCount=6)),
+            x=alt.X("amount:Q", title=None, axis=alt.Axis(labelExpr=MONEY, tickCount=6)),
             color=alt.Color(
                 "name:N", sort=names, scale=alt.Scale(domain=names, range=colours_of(names))
             ),
@@ -71,7 +69,7 @@ def waterfall(steps: Sequence[Step], labels: Sequence[str]) -> Drawing:
     chart = alt.Chart(rows_of(rows))
     bars = chart.mark_bar().encode(
         y=y,
-        x=alt.X("start:Q", title=None, axis=alt.Axis(format=MONEY, tickCount=6)),
+        x=alt.X("start:Q", title=None, axis=alt.Axis(labelExpr=MONEY, tickCount=6)),
         x2="end:Q",
         color=alt.Color("colour:N", scale=None),
     )
@@ -109,7 +107,7 @@ def tornado(swings: Sequence[Swing], mean: float) -> Drawing:
             "mean:Q",
             title=None,
             scale=alt.Scale(zero=False, padding=46),
-            axis=alt.Axis(format=MONEY, tickCount=6),
+            axis=alt.Axis(labelExpr=MONEY, tickCount=6),
         ),
         x2="end:Q",
         color=alt.Color("colour:N", scale=None),

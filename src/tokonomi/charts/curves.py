@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from tokonomi.charts.bars import MONEY
-from tokonomi.charts.draw import Drawing, rows_of
+from tokonomi.charts.draw import MONEY, Drawing, rows_of
 from tokonomi.charts.theme import ACCENT, BAD, QUIET, WIDTH, colours_of
 
 HEIGHT = 260
@@ -30,7 +29,7 @@ def fan(bands: Sequence[Band], *, month: str, budget: float | None) -> Drawing:
     ]
     chart = alt.Chart(rows_of(rows))
     x = alt.X("month:Q", title=month, axis=alt.Axis(tickMinStep=1, format="d", grid=False))
-    y = alt.Y("low:Q", title=None, axis=alt.Axis(format=MONEY))
+    y = alt.Y("low:Q", title=None, axis=alt.Axis(labelExpr=MONEY))
     area = chart.mark_area(color=ACCENT, opacity=0.22).encode(x=x, y=y, y2="high:Q")
     line = chart.mark_line(color=ACCENT, point=True).encode(x=x, y="middle:Q")
     layers = [area, line]
@@ -54,7 +53,7 @@ def lines(points: Sequence[Point], *, x: str, shares: bool = False) -> Drawing:
     names = list(dict.fromkeys(point.line for point in points))
     rows = [{"line": point.line, "x": point.x, "y": point.y} for point in points]
     across = alt.Axis(format=".0%", grid=False) if shares else alt.Axis(format="~s", grid=False)
-    upwards = alt.Axis(format=".0%") if shares else alt.Axis(format=MONEY)
+    upwards = alt.Axis(format=".0%") if shares else alt.Axis(labelExpr=MONEY)
     drawn = (
         alt.Chart(rows_of(rows))
         .mark_line()

@@ -1,6 +1,7 @@
 """Charts as SVG: text that any page can hold, with no script and nothing to fetch."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 import vl_convert
@@ -11,6 +12,18 @@ from tokonomi.money import Locale, currency_of
 Rows = list[dict[str, Any]]
 Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
 
+MONEY: Final = (
+    "abs(datum.value) < 1 ? format(datum.value, '$,.3~r') : "
+    "replace(replace(replace(format(datum.value, '$,.3~s'), "
+    "/k$/, thousands), /M$/, millions), /G$/, billions)"
+)
+"""The labels of an axis of money, such as $1.2k; symbol and ending are the language's."""
+ENDINGS: Final[Mapping[Locale, Mapping[str, str]]] = {
+    "en": {"thousands": "k", "millions": "M", "billions": "B"},
+    "id": {"thousands": " rb", "millions": " jt", "billions": " M"},
+}
+"""A million is `jt` in Indonesian, where M is a thousand millions."""
+
 
 def rows_of(values: Rows) -> alt.Data:
     """The values as the data of a chart, inline."""
@@ -19,7 +32,8 @@ def rows_of(values: Rows) -> alt.Data:
 
 def svg(chart: Drawing, *, currency: str, locale: Locale) -> str:
     """The chart as SVG, its numbers as people of the language write them."""
-    specification = {**chart.to_dict(), "config": CONFIG}
+    endings = [{"name": name, "value": ending} for name, ending in ENDINGS[locale].items()]
+    specification = {**chart.to_dict(), "config": CONFIG, "params": endings}
     drawn = vl_convert.vegalite_to_svg(
         specification, format_locale=_numbers(currency, locale), allowed_base_urls=[]
     )

@@ -14,7 +14,7 @@ from tokonomi.cli.printing import Listing, print_table
 from tokonomi.cli.report import write_bytes
 from tokonomi.cli.store_options import pairs
 from tokonomi.errors import WrongUsage
-from tokonomi.money import Locale, parse_amount
+from tokonomi.money import Locale, Money, parse_amount
 from tokonomi.plan.json_schema import json_schema
 from tokonomi.plan.simulate import DRAWS, SEED
 from tokonomi.plans import Chance, Plan, compare, comparison_page
@@ -137,6 +137,8 @@ def plan(
     """
     planned = source.plan(file)
     others = [source.other(name) for name in compare_with or ()]
+    month = planned.month
+    limit = limit_of(fail_over, output.locale, month.currency)
     if output.format == "html" and not output.section:
         page = planned.page(output.locale, drawing.chance)
         if others:
@@ -146,13 +148,9 @@ def plan(
         write_sections(compare([planned, *others]), output)
     else:
         write_sections(planned.sections(drawing.chance), output)
-    if not fail_over:
+    if limit is None or month.cost <= limit:
         return 0
-    month = planned.month
-    limit = parse_amount(fail_over, output.locale, currency=month.currency)
     over = month.cost - limit
-    if over.sub_units <= 0:
-        return 0
     sys.stderr.write(f"{month.cost.format()} a month is {over.format()} over {limit.format()}.\n")
     return OVER
 
@@ -179,6 +177,15 @@ def schema(*, output: Path | None = None) -> None:
     """
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     write_bytes(text.encode(), output)
+
+
+def limit_of(fail_over: str, locale: Locale, currency: str) -> Money | None:
+    """The amount of `--fail-over`, read before anything is printed; None when none is given.
+
+    Raises:
+        BadMoney: the text is not an amount of the plan's currency.
+    """
+    return parse_amount(fail_over, locale, currency=currency) if fail_over else None
 
 
 def write_sections(sections: Sections, output: Output) -> None:

@@ -7,8 +7,7 @@ from typing import Final
 
 from cyclopts import Parameter
 
-from tokonomi.cli.plan import OVER, Output, Source, write_sections
-from tokonomi.money import parse_amount
+from tokonomi.cli.plan import OVER, Output, Source, limit_of, write_sections
 from tokonomi.plans import diff
 from tokonomi.reports.forms import Form
 
@@ -57,10 +56,10 @@ def plan_diff(
     """
     source = Source(contract=prices.contract)
     old, new = source.other(before), source.other(after)
+    limit = limit_of(fail_over, output.locale, new.month.currency)
     write_sections(diff(old, new), output)
-    if not fail_over:
+    if limit is None:
         return 0
-    limit = parse_amount(fail_over, output.locale, currency=new.month.currency)
     more = new.month.cost - old.month.cost
     if more <= limit:
         return 0

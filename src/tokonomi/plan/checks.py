@@ -156,6 +156,9 @@ def _cost(cost: Cost, scenario: Scenario, place: Place) -> Iterator[Problem]:
             f"{named} is not stated in one whole way",
             "State amount, or hours and wage, or percent and of.",
         )
+    if cost.name == ALL_TOKENS:
+        what = f'no cost can be named "{ALL_TOKENS}", which stands for all tokens'
+        yield (*place, "name"), what, 'Choose another name, such as "LLM API".'
     known = [ALL_TOKENS, *(each.name for each in scenario.cost)]
     for name in cost.of:
         if name not in known:

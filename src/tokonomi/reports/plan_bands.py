@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
-from tokonomi.money import currency_of, format_amount, format_number
+from tokonomi.money import Locale, currency_of, format_amount, format_number
 from tokonomi.plan.influence import Influence
 from tokonomi.plan.required import Required
 from tokonomi.plan.sampling import Array
@@ -188,9 +188,9 @@ def required(found: Required, whole: Fraction, currency: str, target: Fraction) 
     )
 
 
-def number_text(value: Fraction) -> str:
+def number_text(value: Fraction, locale: Locale) -> str:
     """A number of a scenario as a label of a picture: three digits that say something."""
     for decimals in (0, 1, 2, 3):
         if abs(value) * 10**decimals >= 100:  # noqa: PLR2004 - three digits
-            return format_number(value, decimals=decimals)
-    return format_number(value, decimals=3)
+            return format_number(value, decimals=decimals, locale=locale)
+    return format_number(value, decimals=3, locale=locale)

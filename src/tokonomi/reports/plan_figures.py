@@ -93,8 +93,8 @@ def tornado_figure(swings: Sequence[plan_tornado.Swing], month: Month, locale: L
             each.path,
             float(each.cost_at_low),
             float(each.cost_at_high),
-            number_text(each.low),
-            number_text(each.high),
+            number_text(each.low, locale),
+            number_text(each.high, locale),
         )
         for each in swings[:STRONGEST]
     ]

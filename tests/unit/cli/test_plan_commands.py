@@ -55,6 +55,17 @@ def test_a_difference_over_its_limit_exits_with_four_after_printing(typed: Typed
     assert typed(*words)[0] == 0
 
 
+@pytest.mark.parametrize(
+    "words", [("--template", "coaching-app"), ("diff", "coaching-app", "support-agent")]
+)
+def test_a_limit_that_is_no_amount_is_refused_before_anything_is_printed(
+    typed: Typed, words: tuple[str, ...]
+) -> None:
+    code, out, err = typed(*words, "--fail-over", "8 EUR")
+    assert (code, out) == (1, "")
+    assert "EUR" in err
+
+
 def test_scenarios_are_compared_in_the_forms_of_tables(typed: Typed) -> None:
     words = ("--template", "coaching-app", "--compare", "support-agent", "--format", "json")
     code, out, _ = typed(*words)

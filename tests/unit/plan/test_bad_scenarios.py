@@ -158,6 +158,7 @@ def with_shares(*shares: str) -> str:
             + '[[cost]]\nname = "b"\npercent = "5%"\nof = ["a"]',
             "costs are percentages of each other in a circle: a -> b -> a",
         ),
+        (CHAT + '[[cost]]\nname = "llm"\namount = 5', 'no cost can be named "llm"'),
         (CHAT + '[[cost]]\nname = "a"\namount = 5\nper = "user"', "volume.users is not stated"),
         (CHAT + '[[revenue]]\nname = "a"\nprice = 5', "volume.users is not stated"),
         (CHAT + '[[cost]]\nname = "a"\namount = 5\ncurrency = "XYZ"', 'unknown currency "XYZ"'),

@@ -56,11 +56,25 @@ def test_a_page_has_its_figures_its_pictures_and_what_it_leaves_out() -> None:
     assert "<summary>Coaching app: Lines</summary>" in page
 
 
+def test_axes_and_labels_of_pictures_are_in_the_language_of_their_page() -> None:
+    papers, chat = Plan.template("paper-credits"), Plan.template("chat-assistant")
+    assert ">Rp 8M<" in papers.page("en")
+    assert ">1.463<" in chat.page("id")
+    assert ">$4 rb<" in chat.page("id")
+    assert ">$4k<" in chat.page("en")
+
+
+def test_an_axis_of_cents_does_not_end_in_the_m_of_thousandths() -> None:
+    page = Plan.template("coaching-app").with_values({"volume.users": "20"}).page()
+    assert re.search(r">\$0\.\d+<", page)
+    assert not re.search(r">\$\d+m<", page)
+
+
 def test_a_page_in_indonesian_writes_numbers_as_indonesians_do() -> None:
     page = Plan.template("paper-credits").page("id")
     assert '<html lang="id">' in page
     assert "Rp 7.226.600" in page
-    assert ">Rp 8M<" in page or ">Rp 8.0M<" in page
+    assert ">Rp 8 jt<" in page
 
 
 def test_a_name_with_a_sign_of_money_in_it_stands_as_it_is() -> None:
