@@ -26,6 +26,7 @@ from tokonomi.storage.ledger_check import verify
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PAPER = {"package": "paper"}
+RATE = {"base": "USD", "quote": "IDR", "rate": "16000", "on": "2026-11-20"}
 GROWTH = {
     "id": "growth",
     "window": "month",
@@ -113,6 +114,34 @@ def test_the_description_is_valid_and_names_every_route(api: Api) -> None:
     }
     assert named == served
     assert described["security"] == [{"token": []}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/wallets/user=a%00b/grants", None),
+        ("GET", "/budgets/a%00b", None),
+        ("GET", "/wallets?project=a%00b", None),
+        ("PUT", "/rates", RATE | {"source": "a\0b"}),
+        ("POST", "/budgets", GROWTH | {"name": "a\0b"}),
+        ("POST", "/budgets", GROWTH | {"scope": {"user": "a\\\0b"}}),
+        ("POST", "/budgets/a%00b/archive", None),
+        ("POST", "/config/plan", {"models": {"a\0b": {}}}),
+    ],
+)
+def test_a_nul_in_path_query_or_body_is_refused(
+    api: Api, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    status, content = api.ask(method, path, body)
+    assert (status, content["error"]["code"]) == (400, "bad_input")
+    assert "NUL" in content["error"]["message"]
+
+
+def test_the_text_of_an_escape_is_no_nul(api: Api) -> None:
+    name = r"a\u0000%00"
+    made = api.ask("POST", "/budgets", GROWTH | {"name": name})[1]["new"]
+    assert made["budget"]["name"] == name
+    assert api.ask("GET", "/wallets?project=a%2500") == (200, [])
 
 
 def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
