@@ -17,6 +17,7 @@ from openapi_spec_validator import validate
 from tokonomi.admin.app import admin_app, routes
 from tokonomi.admin.failures import BODIES
 from tokonomi.admin.stores import Stores
+from tokonomi.storage import keys
 from tokonomi.storage.admin_tokens import Role, create, revoke
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
@@ -169,6 +170,18 @@ def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
             "overrun": "0",
         }
     ]
+
+
+def test_projects_that_came_later_change_no_answer(api: Api) -> None:
+    asked = [
+        ("POST", "/wallets/user=ani/purchases", PAPER, "p-1"),
+        ("POST", "/wallets/user=ani/grants", {"credits": "10"}, "g-1"),
+    ]
+    first = [api.ask(*each) for each in asked]
+    for project in ("default", "lab"):
+        keys.create(api.database, "a", project, now=NOW)
+    assert [api.ask(*each) for each in asked] == first
+    assert [status for status, _ in first] == [201, 201]
 
 
 def test_gifts_and_refunds_are_known_by_their_keys_too(api: Api) -> None:
