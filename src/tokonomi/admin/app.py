@@ -1,11 +1,12 @@
 """The admin API as one ASGI application. Nothing of it answers without a token."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 import msgspec
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
@@ -27,7 +28,7 @@ from tokonomi.admin import (
     token_routes,
 )
 from tokonomi.admin.stores import NEEDS, NotAllowed, Stores, stored_in
-from tokonomi.errors import TokonomiError
+from tokonomi.errors import BadInput, TokonomiError
 from tokonomi.storage.admin_tokens import AdminToken, Role, bearer_of
 from tokonomi.storage.database import Database
 from tokonomi.storage.master_keys import MasterKeys
@@ -45,6 +46,8 @@ _REFUSED: Final = msgspec.json.encode(
     }
 )
 
+_NUL_IN_JSON: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape of a NUL: a `u0000` after an odd number of backslashes."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 Authorise = Callable[[Database, str], AdminToken | None]
 
@@ -65,6 +68,24 @@ def may_ask(
             f" {connection.auth.role}",
             remedy=f"Make one: tokonomi admin token create --name NAME --role {needed}",
         )
+
+
+async def refuse_nul(request: Request[Any, Any, Any]) -> None:
+    """Nothing: no text that was sent has a NUL, which no PostgreSQL can keep or look for.
+
+    Raises:
+        BadInput: the path, the query or the body has one.
+    """
+    if "\0" in request.scope["path"]:
+        raise _with_nul("the path")
+    if b"%00" in request.scope["query_string"]:
+        raise _with_nul("the query")
+    if _NUL_IN_JSON.search(await request.body()):
+        raise _with_nul("a text of the body")
+
+
+def _with_nul(what: str) -> BadInput:
+    return BadInput(f"{what} has a NUL character in it", remedy="Leave it out: it is in no name.")
 
 
 _OPERATORS: Final = (
@@ -98,6 +119,7 @@ def routes(stores: Stores) -> Litestar:
             *_ADMINS,
         ],
         guards=[may_ask],
+        before_request=refuse_nul,
         state=stored_in(stores),
         exception_handlers={
             TokonomiError: failures.told,

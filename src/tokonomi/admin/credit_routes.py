@@ -50,8 +50,16 @@ from tokonomi.storage.package_files import offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
 from tokonomi.storage.wallet_names import wallet_named
 from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
-from tokonomi.storage.wallet_statements import booked_until, statement_of
-from tokonomi.storage.wallet_store import buy, grants_of, promote, promotion, refund, wallets
+from tokonomi.storage.wallet_statements import PAYMENT, booked_until, statement_of
+from tokonomi.storage.wallet_store import (
+    PROMOTION,
+    buy,
+    grants_of,
+    promote,
+    promotion,
+    refund,
+    wallets,
+)
 
 OfProject = Annotated[
     str,
@@ -171,7 +179,9 @@ def purchase(
         grant = buy(
             database,
             package,
-            wallet=wallet_named(database, wallet, project=project),
+            wallet=wallet_named(
+                database, wallet, project=project, grant=f"{PAYMENT}{idempotency_key}"
+            ),
             payment_id=idempotency_key,
             now=utc_now(),
             dry_run=dry_run,
@@ -198,7 +208,9 @@ def grant_credits(
     with stores_of(state).opened() as database:
         wanted = promotion(
             idempotency_key,
-            wallet=wallet_named(database, wallet, project=project),
+            wallet=wallet_named(
+                database, wallet, project=project, grant=f"{PROMOTION}{idempotency_key}"
+            ),
             amount=credits_from_text(data.credits),
             now=utc_now(),
             days=data.days,

@@ -44,8 +44,8 @@ from tokonomi.storage.package_files import load_offer, offer_in_force
 from tokonomi.storage.wallet_endings import end_grants
 from tokonomi.storage.wallet_names import wallet_named
 from tokonomi.storage.wallet_rules import every_rule, remove_rule, set_rule
-from tokonomi.storage.wallet_statements import booked_until, statement_of
-from tokonomi.storage.wallet_store import StoredGrant, buy, grants_of, promote, wallets
+from tokonomi.storage.wallet_statements import PAYMENT, booked_until, statement_of
+from tokonomi.storage.wallet_store import PROMOTION, StoredGrant, buy, grants_of, promote, wallets
 from tokonomi.storage.wallet_store import promotion as gift_of
 from tokonomi.storage.wallet_store import refund as pay_back
 
@@ -146,7 +146,7 @@ def purchase_package(
         answer: how the answer is written.
     """
     with place.opened() as database:
-        whose = wallet_named(database, wallet, project=project)
+        whose = wallet_named(database, wallet, project=project, grant=f"{PAYMENT}{payment}")
         sold = _offer(database, packages).package(package)
         grant = buy(
             database, sold, wallet=whose, payment_id=payment, now=utc_now(), dry_run=dry_run
@@ -186,7 +186,7 @@ def grant_credits(
         answer: how the answer is written.
     """
     with place.opened() as database:
-        whose = wallet_named(database, wallet, project=project)
+        whose = wallet_named(database, wallet, project=project, grant=f"{PROMOTION}{promotion}")
         wanted = gift_of(
             promotion,
             wallet=whose,

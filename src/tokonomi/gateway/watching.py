@@ -1,5 +1,6 @@
 """What watches the calls of one gateway, as its configuration says: opened and closed together."""
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from typing import Protocol
@@ -74,9 +75,14 @@ def _access_log(observe: Observe) -> AccessLog | None:
 
 
 def _to_standard_error(lines: bytes) -> None:
-    """Through the writer that log records go through, so that no line is broken by another."""
-    sys.stderr.buffer.write(lines)
-    sys.stderr.buffer.flush()
+    """Through the writer that log records go through, so that no line is broken by another.
+
+    Lines that cannot be written, to a closed pipe or a full disk, are lost: it is within a request
+    that they are written, and no call may fail for its log.
+    """
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(lines)
+        sys.stderr.buffer.flush()
 
 
 def _otlp_headers(observe: Observe, environ: Mapping[str, str]) -> dict[str, str]:

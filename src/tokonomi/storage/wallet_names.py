@@ -13,12 +13,13 @@ _LISTED: Final = 5
 """Projects that an error names."""
 
 
-def wallet_named(database: Database, text: str, *, project: str = "") -> str:
+def wallet_named(database: Database, text: str, *, project: str = "", grant: str = "") -> str:
     """The id of the wallet that a person names.
 
     `text` is `user=ani` or `tag:document=d-7` in a project, `project=NAME` or `project` alone for a
     project's own wallet, or a wallet's id. Where `project` is not given and not part of the text,
-    the only project there is is meant.
+    the wallet of `grant`, the id of one that may be told again, is meant where it has that name:
+    projects that came later change no answer. Otherwise it is the only project there is.
 
     Raises:
         BadInput: it names no wallet, two projects, or none of several.
@@ -30,6 +31,8 @@ def wallet_named(database: Database, text: str, *, project: str = "") -> str:
             f"{text} is of project {name.project!r}, and not of {project!r}",
             remedy="Leave one of them out.",
         )
+    if not name.project and (told := _of_grant(database, grant, name)):
+        return told
     if not name.project:
         only = _only_project(database)
         name = WalletName(only, name.per, name.value or only)
@@ -47,6 +50,16 @@ def _named(text: str, project: str) -> WalletName:
         return wallet_name(text)
     WalletRule(per=per)
     return WalletName(value if per == PROJECT else project, per, value)
+
+
+def _of_grant(database: Database, grant: str, name: WalletName) -> str | None:
+    """The wallet of a grant, where it is called so in its project."""
+    row = database.execute("SELECT wallet FROM wallet_grant WHERE id = ?", (grant,)).fetchone()
+    if row is None:
+        return None
+    of = wallet_name(row[0])
+    same = of.per == name.per and name.value in ("", of.value)
+    return of.id if same else None
 
 
 def _only_project(database: Database) -> str:

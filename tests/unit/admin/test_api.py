@@ -17,6 +17,7 @@ from openapi_spec_validator import validate
 from tokonomi.admin.app import admin_app, routes
 from tokonomi.admin.failures import BODIES
 from tokonomi.admin.stores import Stores
+from tokonomi.storage import keys
 from tokonomi.storage.admin_tokens import Role, create, revoke
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
@@ -26,6 +27,7 @@ from tokonomi.storage.ledger_check import verify
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PAPER = {"package": "paper"}
+RATE = {"base": "USD", "quote": "IDR", "rate": "16000", "on": "2026-11-20"}
 GROWTH = {
     "id": "growth",
     "window": "month",
@@ -115,6 +117,34 @@ def test_the_description_is_valid_and_names_every_route(api: Api) -> None:
     assert described["security"] == [{"token": []}]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/wallets/user=a%00b/grants", None),
+        ("GET", "/budgets/a%00b", None),
+        ("GET", "/wallets?project=a%00b", None),
+        ("PUT", "/rates", RATE | {"source": "a\0b"}),
+        ("POST", "/budgets", GROWTH | {"name": "a\0b"}),
+        ("POST", "/budgets", GROWTH | {"scope": {"user": "a\\\0b"}}),
+        ("POST", "/budgets/a%00b/archive", None),
+        ("POST", "/config/plan", {"models": {"a\0b": {}}}),
+    ],
+)
+def test_a_nul_in_path_query_or_body_is_refused(
+    api: Api, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    status, content = api.ask(method, path, body)
+    assert (status, content["error"]["code"]) == (400, "bad_input")
+    assert "NUL" in content["error"]["message"]
+
+
+def test_the_text_of_an_escape_is_no_nul(api: Api) -> None:
+    name = r"a\u0000%00"
+    made = api.ask("POST", "/budgets", GROWTH | {"name": name})[1]["new"]
+    assert made["budget"]["name"] == name
+    assert api.ask("GET", "/wallets?project=a%2500") == (200, [])
+
+
 def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
     first = api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
     again = api.ask("POST", "/wallets/user=ani/purchases", PAPER, "p-1")
@@ -140,6 +170,18 @@ def test_a_payment_told_twice_gets_the_stored_answer(api: Api) -> None:
             "overrun": "0",
         }
     ]
+
+
+def test_projects_that_came_later_change_no_answer(api: Api) -> None:
+    asked = [
+        ("POST", "/wallets/user=ani/purchases", PAPER, "p-1"),
+        ("POST", "/wallets/user=ani/grants", {"credits": "10"}, "g-1"),
+    ]
+    first = [api.ask(*each) for each in asked]
+    for project in ("default", "lab"):
+        keys.create(api.database, "a", project, now=NOW)
+    assert [api.ask(*each) for each in asked] == first
+    assert [status for status, _ in first] == [201, 201]
 
 
 def test_gifts_and_refunds_are_known_by_their_keys_too(api: Api) -> None:

@@ -56,6 +56,18 @@ def test_the_packages_of_the_seed_are_sold_used_and_paid_back_exactly(typed: Typ
     assert typed("ledger", "verify")[0] == 0
 
 
+def test_a_payment_and_a_gift_told_again_have_their_answer_when_there_are_more_projects(
+    typed: Typed,
+) -> None:
+    buy = ("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
+    give = ("credits", "grant", "50", "--wallet", "user=ani", "--promotion", "g-1")
+    first = [typed(*buy), typed(*give)]
+    for project in ("default", "lab"):
+        typed("keys", "create", "--name", "a", "--project", project)
+    assert [typed(*buy), typed(*give)] == first
+    assert typed(*buy[:-1], "p-2")[0] == 1
+
+
 def test_a_payment_for_another_wallet_is_told_in_one_line(typed: Typed) -> None:
     typed("credits", "purchase", "paper", "--wallet", "user=ani", "--payment", "p-1")
     told = typed("credits", "purchase", "paper", "--wallet", "user=budi", "--payment", "p-1")

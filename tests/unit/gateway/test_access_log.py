@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +14,10 @@ import pytest
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.gateway.access_log import AccessLog
 from tokonomi.gateway.asked import Asked
+from tokonomi.gateway.config import Observe
 from tokonomi.gateway.logs import JsonFormatter, LogFormat, TextFormatter
+from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.watching import Watching
 from tokonomi.pricing.charge import Charge, Unpriced
 from tokonomi.usage import Usage
 
@@ -112,6 +117,23 @@ def test_nothing_that_a_client_writes_ends_a_line_or_becomes_another_field(form:
         assert line.count(" status=") == 2
         assert line.index(' alias="') < line.rindex(" status=")
         assert line.index(" status=200") < line.index(' alias="')
+
+
+def test_a_log_that_cannot_be_written_breaks_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        os.write(writer, b"x")
+
+    async def through() -> None:
+        watching = Watching(Observe(), Metrics(), {})
+        for _ in range(600):
+            watching.observer.request_ended(an_asked("gpt-4o-mini", a_call()))
+        watching.close()
+
+    with os.fdopen(writer, "w") as broken, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", broken)
+        asyncio.run(through())
 
 
 def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:

@@ -69,6 +69,24 @@ def test_a_project_with_a_wallet_exists(database: Database) -> None:
     assert wallet_named(database, "user=ani", project="own") == "own:user:ani"
 
 
+def test_a_payment_told_again_is_for_its_wallet_whatever_projects_came_later(
+    database: Database,
+) -> None:
+    package = load_offer().package("paper")
+    paid = {"user=ani": "p-1", "project": "p-2"}
+    wallets = {text: wallet_named(database, text, grant=f"payment/{paid[text]}") for text in paid}
+    for text, payment in paid.items():
+        buy(database, package, wallet=wallets[text], payment_id=payment, now=NOW)
+    begin(database, "default", "shop", "lab")
+    assert wallets == {
+        text: wallet_named(database, text, grant=f"payment/{paid[text]}") for text in paid
+    }
+    for text, grant in (("user=budi", "payment/p-1"), ("user=ani", "payment/p-3")):
+        with pytest.raises(BadInput, match="there are 3 projects"):
+            wallet_named(database, text, grant=grant)
+    assert wallet_named(database, "user=ani", project="lab", grant="payment/p-1") == "lab:user:ani"
+
+
 @pytest.mark.parametrize(
     ("text", "project"),
     [
