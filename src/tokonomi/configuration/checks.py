@@ -13,12 +13,13 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.routing.address import address_of
 from tokonomi.routing.alias import Alias, Target
 from tokonomi.routing.breaker import BreakerRules
+from tokonomi.routing.private_address import is_private
 from tokonomi.routing.provider import Provider, Timeouts
 from tokonomi.toml_places import Place
 
 
 def check_alerts(alerts: Alerts) -> None:
-    """Nothing: the webhook is an address, and what is sent there is signed.
+    """Nothing: the webhook is an address that may be called, and what is sent there is signed.
 
     Raises:
         WrongAt: it is not.
@@ -36,6 +37,8 @@ def check_alerts(alerts: Alerts) -> None:
         )
     if address.user_info:
         raise WrongAt(("webhook",), "holds a secret", "Check the signature instead.")
+    if not alerts.allow_private:
+        _check_public(address.host, ("webhook",), "such as a receiver on this host")
     if named != 1:
         raise WrongAt(
             (),
@@ -64,7 +67,7 @@ def check_breaker(rules: BreakerRules) -> None:
 
 
 def check_provider(provider: Provider) -> None:
-    """Nothing: its address is one, its key is named once, its times are above 0.
+    """Nothing: its address is one that may be called, its key is named once, its times are above 0.
 
     Raises:
         WrongAt: it is not so.
@@ -78,6 +81,8 @@ def check_provider(provider: Provider) -> None:
         )
     if address.user_info:
         raise WrongAt(("base_url",), "holds a secret", "Set api_key_env instead.")
+    if not provider.allow_private:
+        _check_public(address.host, ("base_url",), "such as a local model")
     sources = {
         "api_key_env": provider.api_key_env,
         "api_key_file": provider.api_key_file,
@@ -88,6 +93,15 @@ def check_provider(provider: Provider) -> None:
         raise WrongAt((), f"names both {named[0]} and {named[1]}", "Keep one of them.")
     _check_batches(provider)
     _check_timeouts(provider.timeouts, ("timeouts",))
+
+
+def _check_public(host: str, place: Place, example: str) -> None:
+    if is_private(host):
+        raise WrongAt(
+            place,
+            f"{host} is an address of a private network or of this host",
+            f"Set allow_private = true beside it if it is yours, {example}.",
+        )
 
 
 def _check_batches(provider: Provider) -> None:

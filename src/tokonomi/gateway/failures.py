@@ -42,7 +42,8 @@ class Failure:
         failed: what happened, as the table of failures knows it.
         ending: what its row says.
         answer: what its client is told.
-        passable: the provider's own words, which go to the client in place of `answer`.
+        passable: the provider's own words, which go to the client in place of `answer`; None when
+            it sent none, or none that are a client's business.
         given_up: whether we stopped waiting for a provider that may go on, and bill.
     """
 
@@ -63,7 +64,10 @@ class AttemptFailed(Exception):
 
 
 def unreachable(exchange: Exchange, error: Unreachable) -> Failure:
-    """No connection: the provider got nothing, so it bills nothing, but nobody has said so."""
+    """No connection: the provider got nothing, so it bills nothing, but nobody has said so.
+
+    Why is for the row and the log: it may name addresses inside, which are no client's business.
+    """
     name = exchange.target.name
     kind = FailureKind.TLS if isinstance(error, Untrusted) else FailureKind.CONNECT
     return Failure(
@@ -72,7 +76,7 @@ def unreachable(exchange: Exchange, error: Unreachable) -> Failure:
         WireError(
             502,
             "provider_unreachable",
-            f"The provider {name} could not be reached: {error}. Try again, or check its base_url.",
+            f"The provider {name} could not be reached. Try again; its row says why.",
             kind=PROVIDER,
         ),
     )
@@ -100,15 +104,20 @@ def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
 
 def refused(exchange: Exchange, failed: Failed, passable: Passable) -> Failure:
     """An error that the provider sent: it passes through to the client when nothing is better."""
-    return Failure(failed, refusal(passable.status), _passed_on(exchange, passable), passable)
+    word = failed.code if failed.rule.alarm else ""
+    return _in_its_words(exchange, failed, refusal(passable.status, word), passable)
 
 
-def refusal(status: int) -> Ending:
-    """The row of an error that the provider sent. Providers do not bill what they answer so."""
+def refusal(status: int, word: str = "") -> Ending:
+    """The row of an error that the provider sent. Providers do not bill what they answer so.
+
+    `word` is the provider's code for it, where the client does not get that.
+    """
+    said = f"HTTP {status}, {word}" if word else f"HTTP {status}"
     what = "refused the request" if status in _CLIENT_ERRORS else "failed"
     return Ending(
         Status.FAILED,
-        f"the provider {what} (HTTP {status}) and reported no usage; errors are not billed",
+        f"the provider {what} ({said}) and reported no usage; errors are not billed",
     )
 
 
@@ -124,16 +133,36 @@ def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passa
         # What says itself that it is an error is not billed.
         may_bill=ending.status is Status.OK and failed.rule.may_bill,
     )
-    return Failure(failed, told, _passed_on(exchange, passable), passable)
+    return _in_its_words(exchange, failed, told, passable)
 
 
-def _passed_on(exchange: Exchange, passable: Passable) -> WireError:
+def _in_its_words(
+    exchange: Exchange, failed: Failed, ending: Ending, passable: Passable
+) -> Failure:
+    """A failure that the provider tells the client itself, unless it is between it and us.
+
+    A 401 for our key would tell clients that theirs is wrong, and its text may name our account.
+    """
+    if failed.rule.alarm:
+        return Failure(failed, ending, _refused_us(exchange, failed))
     name = exchange.target.name
-    return WireError(
+    answer = WireError(
         502,
         "provider_failed",
         f"The provider {name} did not answer the request (HTTP {passable.status}). Try again.",
         kind=PROVIDER,
+    )
+    return Failure(failed, ending, answer, passable)
+
+
+def _refused_us(exchange: Exchange, failed: Failed) -> WireError:
+    return WireError(
+        502,
+        "provider_refused_us",
+        f"The provider {exchange.target.name} does not serve this gateway ({WHAT[failed.kind]})."
+        " Your own key is fine. Trying again does not help: tell whoever runs the gateway.",
+        kind=PROVIDER,
+        try_again=False,
     )
 
 
@@ -206,7 +235,8 @@ def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
         f"the provider answered HTTP {exchange.http_status} with an error ({why}) and reported no"
         " usage",
     )
-    return replace(cut(exchange, why), failed=failed, ending=ending)
+    answer = _refused_us(exchange, failed) if failed.rule.alarm else cut(exchange, why).answer
+    return Failure(failed, ending, answer)
 
 
 def stalled(exchange: Exchange, reason: Reason) -> Failure:

@@ -26,11 +26,12 @@ def tell_alarm(exchange: Exchange, failed: Failed) -> None:
         return
     target = exchange.target
     _log.error(
-        "%s/%s does not serve us (%s). Waiting does not help: look at its certificate, our key and"
-        " account there, and the name of the model",
+        "%s/%s does not serve us (%s)%s. Waiting does not help: look at its certificate, our key"
+        " and account there, and the name of the model",
         target.name,
         target.model,
         WHAT[failed.kind],
+        f" and says {failed.code}" if failed.code else "",
         extra=_fields(exchange, failed.kind.value, failed.status),
     )
 

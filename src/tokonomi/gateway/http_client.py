@@ -21,7 +21,7 @@ from tokonomi import __version__
 from tokonomi.dialects.addresses import ANTHROPIC_VERSION, key_headers
 from tokonomi.dialects.destination import Destination
 from tokonomi.errors import BadConfig
-from tokonomi.gateway.connect import Endpoint, refuse_private
+from tokonomi.gateway.connect import Endpoint
 from tokonomi.gateway.spoken import all_spoken, first_spoken
 from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted, at_ease
 from tokonomi.routing.provider import Provider, TlsVersion
@@ -416,11 +416,8 @@ def open_upstream(name: str, provider: Provider, secret: str) -> HttpUpstream:
     """The provider, ready to be called.
 
     Raises:
-        BadConfig: its certificates cannot be read, its key cannot stand in a header, or its
-            address is private.
+        BadConfig: its certificates cannot be read, or its key cannot stand in a header.
     """
-    host = urlsplit(provider.base_url).hostname or ""
-    refuse_private(f"providers.{name}.base_url", host, allow_private=provider.allow_private)
     if not (secret.isascii() and secret.isprintable()):
         raise BadConfig(f"providers.{name}: its key has characters that no header can carry")
     tls: ssl.SSLContext | None = None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokonomi import __version__
-from tokonomi.gateway.connect import Endpoint, refuse_private
+from tokonomi.gateway.connect import Endpoint
 from tokonomi.gateway.http_client import PORTS, Connection
 from tokonomi.gateway.upstream import Broken
 from tokonomi.storage.event_store import StoredEvent
@@ -29,13 +29,9 @@ class Webhook:
         """`url` is http or https, as the configuration has checked.
 
         With `allow_private` it may lead to a private network or to this host.
-
-        Raises:
-            BadConfig: its address is private, and that is not allowed.
         """
         address = urlsplit(url)
         assert address.hostname, "the configuration was checked"
-        refuse_private("alerts.webhook", address.hostname, allow_private=allow_private)
         self._endpoint = Endpoint(
             address.hostname,
             address.port or PORTS[address.scheme],

@@ -308,6 +308,14 @@ def refusing(status: int, more: str = "") -> Callable[[Received], Answer]:
     return refuse
 
 
+async def refuses_us_inside(_request: Received) -> Answer:
+    """Begins its stream with what it has against whoever calls it."""
+    error = {"message": "the account of Ani", "type": "error", "code": "invalid_api_key"}
+    yield STREAM_HEAD
+    yield chunked(event({"error": error}))
+    yield STREAM_END
+
+
 async def not_json(_request: Received) -> Answer:
     yield whole(200, b"<html>gateway of somebody else</html>", kind="text/html")
 
@@ -356,8 +364,13 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "babbles": babbles,
     "breaks-off": breaks_off,
     "refuses-400": refusing(400),
+    "refuses-401": refusing(401),
+    "refuses-402": refusing(402),
+    "refuses-403": refusing(403),
+    "refuses-404": refusing(404),
     "refuses-429": refusing(429, "retry-after: 7\r\nx-ratelimit-limit-requests: 60\r\n"),
     "refuses-500": refusing(500),
+    "refuses-us-inside": refuses_us_inside,
     "redirects": refusing(302, "location: http://127.0.0.1:1/\r\n"),
     "not-json": not_json,
     "error-inside": error_inside,

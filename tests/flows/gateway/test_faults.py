@@ -50,6 +50,31 @@ def test_an_error_of_the_provider_passes_through_and_is_recorded(
     assert f"(HTTP {status}) and reported no usage" in row["unpriced"]
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_a_provider_has_against_us_is_no_fault_of_the_client(
+    gateway: GatewayProcess, client: openai.OpenAI, status: int, *, stream: bool
+) -> None:
+    error = failure(client, f"fake/refuses-{status}", stream=stream)
+    assert (error.status_code, error.code) == (502, "provider_refused_us")
+    assert "openai" in error.message
+    assert "provider says" not in error.response.text
+    assert error.response.headers["x-should-retry"] == "false"
+    row = last_row(gateway, f"fake/refuses-{status}")
+    assert (row["status"], row["http_status"], row["source"]) == ("failed", status, "absent")
+    assert f"(HTTP {status}, c{status}) and reported no usage" in row["unpriced"]
+    assert f"and says c{status}." in gateway.log
+
+
+def test_a_stream_that_begins_with_what_a_provider_has_against_us_does_not_tell_it(
+    gateway: GatewayProcess, client: openai.OpenAI
+) -> None:
+    error = failure(client, "fake/refuses-us-inside", stream=True)
+    assert (error.status_code, error.code) == (502, "provider_refused_us")
+    assert "account of Ani" not in error.response.text
+    assert last_row(gateway, "fake/refuses-us-inside")["status"] == "failed"
+
+
 def test_the_wait_that_a_provider_asks_for_reaches_the_client(client: openai.OpenAI) -> None:
     headers = failure(client, "fake/refuses-429").response.headers
     assert (headers["retry-after"], headers["x-ratelimit-limit-requests"]) == ("7", "60")
@@ -60,7 +85,10 @@ def test_a_provider_that_cannot_be_reached_is_told_apart(
 ) -> None:
     error = failure(client, "unreachable")
     assert (error.status_code, error.code) == (502, "provider_unreachable")
+    assert "127.0.0.1" not in error.message
+    assert "Errno" not in error.message
     row = last_row(gateway, "unreachable")
+    assert "Errno" in row["unpriced"]
     assert (row["status"], row["http_status"], row["amount"]) == ("failed", 0, None)
     assert "got nothing" in row["unpriced"]
 
@@ -220,7 +248,8 @@ def test_a_provider_with_tls_is_called_only_when_its_certificate_is_trusted(
         else:
             error = failure(client, "gpt-4o-mini")
             assert error.code == "provider_unreachable"
-            assert "certificate" in error.message.lower()
+            assert "certificate" not in error.message.lower()
+            assert "certificate" in last_row(own, "gpt-4o-mini")["unpriced"].lower()
     assert own.stop() == 0
     assert len(secure.received) == (3 if trusted else 0)
     secure.stop()

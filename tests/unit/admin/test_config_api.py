@@ -101,6 +101,10 @@ def test_of_two_who_looked_at_one_version_the_second_is_told_what_changed(ask: A
     [
         ({"providers": {"a": {}}}, "providers.a: Object missing required field `base_url`"),
         ({"providers": {"a": A | {"api_key": SECRET}}}, "providers.a.api_key: no such key"),
+        (
+            {"providers": {"a": {"base_url": "http://10.0.0.1/v1"}}},
+            "providers.a.base_url: 10.0.0.1 is an address of a private network or of this host",
+        ),
         ({"models": {"m": {"provider": "x"}}}, "models.m.provider: no provider 'x'"),
         ({"listen": {}}, "listen: does not stand in the store"),
         ({"budget": {}}, "budget: is not a list of tables"),

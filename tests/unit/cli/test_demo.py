@@ -71,6 +71,7 @@ def test_what_up_wrote_follows_the_demo_and_what_a_person_changed_stays(tmp_path
         own = """
             [providers.local]
             base_url = "http://127.0.0.1:5001/v1"
+            allow_private = true
             timeouts = { total = 60 }
             [models."openai/*"]
             provider = "local"

@@ -194,6 +194,10 @@ SECRETS = (
     "Set one of secret_env, secret_file and secret_stored, so that the receiver can tell who sent"
     " it."
 )
+PRIVATE = (
+    "is an address of a private network or of this host. Set allow_private = true beside it if it"
+    " is yours"
+)
 KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_key_stored."
 
 
@@ -211,6 +215,14 @@ KEY = "A key does not belong in the file: set api_key_env, api_key_file or api_k
         (
             "[alerts]\nwebhook = 'https://me:pass@a/b'",
             "t.toml:2: alerts.webhook: holds a secret. Check the signature instead.",
+        ),
+        (
+            "[alerts]\nsecret_env = 'A'\nwebhook = 'http://localhost:9/hook'",
+            f"t.toml:3: alerts.webhook: localhost {PRIVATE}, such as a receiver on this host.",
+        ),
+        (
+            "[providers.a]\nbase_url = 'http://[::1]:8080/v1'",
+            f"t.toml:2: providers.a.base_url: ::1 {PRIVATE}, such as a local model.",
         ),
         (
             "[alerts]\nwebhook = 'https://a/b'",
