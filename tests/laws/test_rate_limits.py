@@ -154,7 +154,7 @@ class Limits(RuleBasedStateMachine):
         self.calls_begin([0])
         self.model.limits = RateLimits(requests, tokens, concurrent)
         terms = keys.Terms(limits=self.model.limits)
-        keys.change_terms(self.database, self.key_id, lambda _: terms)
+        keys.change_terms(self.database, self.key_id, lambda _: terms, now=AT)
         self.told = {}
 
     @invariant()

@@ -98,7 +98,9 @@ def create_key(state: State, data: JSONBody[NewKey]) -> MadeKey:
 def limit_key(state: State, key_id: FromPath[str], data: JSONBody[KeyLimits]) -> KeyView:
     """The key, with all its limits stated anew; what it has taken of one stays taken."""
     with stores_of(state).opened() as database:
-        changed = keys.change_terms(database, key_id, lambda known: _terms(data, known.bound))
+        changed = keys.change_terms(
+            database, key_id, lambda known: _terms(data, known.bound), now=utc_now()
+        )
     return _view(changed)
 
 
@@ -107,7 +109,9 @@ def bind_key(state: State, key_id: FromPath[str], data: JSONBody[KeyBinding]) ->
     """The key, with all that its calls are counted as stated anew; its limits stay."""
     bound = _bound(data)
     with stores_of(state).opened() as database:
-        changed = keys.change_terms(database, key_id, lambda known: replace(known, bound=bound))
+        changed = keys.change_terms(
+            database, key_id, lambda known: replace(known, bound=bound), now=utc_now()
+        )
     return _view(changed)
 
 

@@ -147,7 +147,7 @@ def limit_key(key_id: str, *, terms: KeyTerms = UNSAID, place: Place = DEFAULT_S
         place: which store.
     """
     with place.opened() as connection:
-        key = change_terms(connection, key_id, terms.over)
+        key = change_terms(connection, key_id, terms.over, now=datetime.now(UTC))
     sys.stdout.write(f"{key.id} ({key.name}, ...{key.hint}): {_all_said(key.terms)}\n")
 
 

@@ -118,11 +118,12 @@ def create(
 
     Raises:
         BadInput: a name or a project is empty, too long, or has characters that do not print; or
-            the terms cannot be kept.
+            the terms cannot be kept, or are over already.
     """
     for what, text in (("name", name), ("project", project)):
         _check_text(f"a key's {what}", text)
     check_terms(terms)
+    _check_expiry(terms, now)
     text = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     key_id = f"key_{secrets.token_hex(_ID_BYTES)}"
     key = Key(key_id, name, project, text[-_HINT_LENGTH:], now, terms=terms)
@@ -168,17 +169,21 @@ def revoke(database: Database, key_id: str, *, now: datetime) -> Key:
     return get(database, key_id)
 
 
-def change_terms(database: Database, key_id: str, changed: Callable[[Terms], Terms]) -> Key:
+def change_terms(
+    database: Database, key_id: str, changed: Callable[[Terms], Terms], *, now: datetime
+) -> Key:
     """The key with its terms changed; what it has taken of a limit stays taken.
 
     Raises:
         NotFound: there is no key with this id.
-        BadInput: the new terms cannot be kept; nothing was changed.
+        BadInput: the new terms cannot be kept, or would be over already; nothing was changed.
     """
     with database.transaction():
         key = get(database, key_id)
         terms = changed(key.terms)
         check_terms(terms)
+        if terms.expires != key.terms.expires:
+            _check_expiry(terms, now)
         _write_terms(database, key_id, terms)
     return replace(key, terms=terms)
 
@@ -254,6 +259,15 @@ def _check_bound(terms: Terms) -> None:
 
 def _is_plain(text: str) -> bool:
     return len(text) <= LONGEST_VALUE and text.isprintable() and text == text.strip()
+
+
+def _check_expiry(terms: Terms, now: datetime) -> None:
+    if terms.expires is not None and terms.expires <= now:
+        raise BadInput(
+            f"the key would be refused from {terms.expires.isoformat()} on,"
+            f" and it is {now.isoformat(timespec='seconds')}",
+            remedy="Choose a later instant, or leave it out; `tokonomi keys revoke` ends a key.",
+        )
 
 
 def _check_text(what: str, text: str) -> None:

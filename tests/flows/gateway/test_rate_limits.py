@@ -144,7 +144,8 @@ def test_a_changed_limit_is_in_force_with_the_next_request(
     with gateways[0].client(key) as client:
         assert [ask(client), ask(client)] == ["ok", "rate_limit_exceeded"]
         with closing(open_store(store)) as database:
-            keys.change_terms(database, key_id, lambda _: Terms(limits=RateLimits(requests=3)))
+            faster = Terms(limits=RateLimits(requests=3))
+            keys.change_terms(database, key_id, lambda _: faster, now=datetime.now(UTC))
         assert [ask(client) for _ in range(3)] == ["ok", "ok", "rate_limit_exceeded"]
 
 

@@ -141,7 +141,7 @@ def test_a_bound_key_pays_as_who_it_is_bound_to_whatever_is_said(tenants: Tenant
         assert tenants.spent()[f"project={PROJECTS[0]},user=budi"] == 2 * COST_OF_A_CALL
         with closing(open_store(tenants.store)) as database:
             dewi = Terms(bound=bound_to(user="dewi", tags={}))
-            keys.change_terms(database, key_id, lambda _: dewi)
+            keys.change_terms(database, key_id, lambda _: dewi, now=datetime.now(UTC))
             # Within a second, like every change of a key.
             until(lambda: ask(client, user="dewi") == "ok")
             rows = database.execute(

@@ -318,10 +318,13 @@ def test_keys_are_made_bound_listed_and_revoked_and_told_once(api: Api) -> None:
     path = f"/keys/{made['key']['id']}"
     assert made["key"]["bound_to"] == {"user": "", "feature": "", "tags": {}}
     assert api.ask("GET", "/keys")[1] == [made["key"]]
-    until = "2027-01-01T00:00:00Z"
+    until = "2999-01-01T00:00:00Z"
     limits = api.ask("PUT", f"{path}/limits", {"concurrent": 3, "expires": until})[1]["limits"]
     assert (limits["requests_per_minute"], limits["concurrent"]) == (None, 3)
     assert limits["expires"] == until
+    over = {"expires": "2026-01-01T00:00:00Z"}
+    assert api.error("PUT", f"{path}/limits", over) == (400, "bad_input")
+    assert api.error("POST", "/keys", {"name": "shop", "limits": over}) == (400, "bad_input")
     assert api.ask("POST", f"{path}/revoke")[1]["revoked"] is not None
     assert made["secret"] not in str(api.ask("GET", "/keys"))
     assert api.error("POST", "/keys", {"name": ""}) == (400, "bad_input")

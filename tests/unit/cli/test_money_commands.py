@@ -106,11 +106,11 @@ def test_a_rehearsal_says_so_and_writes_nothing(typed: Typed) -> None:
 def test_a_key_is_bound_when_it_is_made_and_later_and_set_free(typed: Typed) -> None:
     made = typed(
         *("keys", "create", "--name", "shop", "--rpm", "60", "--network", "10.0.0.0/8"),
-        *("--network", "::1", "--model", "a/*", "--expires", "2027-01-01"),
+        *("--network", "::1", "--model", "a/*", "--expires", "2999-01-01"),
     )
     assert (made[0], made[1][:3]) == (0, "tk-")
     (key,) = rows(typed("keys", "list", "--format", "json"))
-    until = "until 2027-01-01T00:00:00Z"
+    until = "until 2999-01-01T00:00:00Z"
     said = f"60 requests a minute, {until}, from 10.0.0.0/8 ::1/128, for a/*"
     assert key["limits"] == said
     more = typed("keys", "limit", key["id"], "--rpm", "none", "--tpm", "9", "--network", "none")
@@ -118,6 +118,9 @@ def test_a_key_is_bound_when_it_is_made_and_later_and_set_free(typed: Typed) -> 
     free = ("--tpm", "none", "--model", "none", "--expires", "none")
     assert typed("keys", "limit", key["id"], *free)[1].endswith(": no limits\n")
     assert typed("keys", "limit", key["id"], "--concurrent", "0")[0] == 1
+    code, out, err = typed("keys", "create", "--name", "shop", "--expires", "2026-01-01")
+    assert (code, out) == (1, "")
+    assert "refused from 2026-01-01T00:00:00+00:00 on" in err
 
 
 def test_a_key_is_bound_to_a_user_a_feature_and_tags(typed: Typed) -> None:

@@ -90,6 +90,21 @@ TERMS = Terms(
 )
 
 
+def test_a_key_that_is_over_when_it_is_made_or_limited_is_refused(database: Database) -> None:
+    _, key = create(database, "n", "p", now=AT, terms=TERMS)
+    over = r"refused from 2026-01-30T12:00:00\+00:00 on, and it is 2026-01-30T12:00:00\+00:00"
+    with pytest.raises(BadInput, match=over):
+        create(database, "n", "p", now=AT, terms=Terms(expires=AT))
+    with pytest.raises(BadInput, match=over):
+        change_terms(database, key.id, lambda known: replace(known, expires=AT), now=AT)
+    assert every_key(database) == [key]
+    later = AT + timedelta(days=2)
+    bound = change_terms(
+        database, key.id, lambda known: replace(known, bound=bound_to(user="a", tags={})), now=later
+    )
+    assert bound.terms.expires == TERMS.expires
+
+
 def test_what_binds_a_key_is_kept_and_changed_while_a_ring_learns_of_it(
     database: Database, store: Path | str
 ) -> None:
@@ -100,7 +115,7 @@ def test_what_binds_a_key_is_kept_and_changed_while_a_ring_learns_of_it(
         assert ring.find(text.encode()) == key
         database.execute("UPDATE rate_limit SET taken = 7")
         wider = replace(TERMS, expires=None, limits=RateLimits(requests=90, concurrent=2))
-        changed = change_terms(database, key.id, lambda _: wider)
+        changed = change_terms(database, key.id, lambda _: wider, now=AT)
         assert ring.refresh()
         assert ring.find(text.encode()) == changed
     assert every_key(database) == [changed]
@@ -116,12 +131,12 @@ def test_a_limit_that_is_none_is_refused_and_nothing_is_changed(
 ) -> None:
     _, key = create(database, "n", "p", now=AT, terms=TERMS)
     with pytest.raises(BadInput, match="the limit of"):
-        change_terms(database, key.id, lambda _: Terms(limits=limits))
+        change_terms(database, key.id, lambda _: Terms(limits=limits), now=AT)
     assert every_key(database) == [key]
     with pytest.raises(BadInput, match="cannot be read"):
         networks_from(["10.0.0.1/8"])
     with pytest.raises(NotFound):
-        change_terms(database, "key_nobody", lambda terms: terms)
+        change_terms(database, "key_nobody", lambda terms: terms, now=AT)
 
 
 def test_an_unknown_key_cannot_be_revoked(database: Database) -> None:
@@ -158,7 +173,7 @@ def test_what_a_key_is_bound_to_is_kept_and_known_with_the_next_look(database: D
     assert ani.bound_tags == {"plan": "pro"}
     ring = KeyRing(database)
     budi = replace(ani, bound=bound_to(user="budi", tags={}))
-    change_terms(database, key.id, lambda _: budi)
+    change_terms(database, key.id, lambda _: budi, now=AT)
     assert ring.refresh()
     found = ring.find(text.encode())
     assert found is not None

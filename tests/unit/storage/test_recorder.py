@@ -280,3 +280,20 @@ def test_intents_beyond_the_limit_wait_for_room_and_are_all_written(store: Path 
         await recorder.close()
 
     run(test())
+
+
+def test_a_call_is_not_written_at_once_while_the_writer_has_the_connection(file: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(file)
+        with closing(open_store(file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            held_up = asyncio.ensure_future(recorder.begin(intent("a")))
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+            alone = asyncio.ensure_future(recorder.begin(intent("b"), alone=True))
+            assert not alone.done()
+        await asyncio.gather(held_up, alone)
+        assert attempts(file) == ["a.1", "b.1"]
+        await recorder.close()
+
+    run(test())
