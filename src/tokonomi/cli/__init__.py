@@ -18,6 +18,8 @@ WRONG_USAGE: Final = 2
 WRONG_CONFIG: Final = 3
 UNBALANCED: Final = 5
 INTERRUPTED: Final = 130
+_TAKES_A_SECRET: Final = ("secrets", "set")
+"""The command whose surplus words are not repeated: logs may keep what it says."""
 TRACEBACK: Final = "TOKONOMI_TRACEBACK"
 """Set this variable to see where an error came from."""
 
@@ -120,6 +122,8 @@ def _told(error: Exception) -> tuple[int, str]:
 def _wrong_use(error: CycloptsError) -> str:
     """What is wrong with the words that a command was given."""
     if isinstance(error, UnusedCliTokensError):
+        if tuple(error.command_chain or ())[:2] == _TAKES_A_SECRET:
+            return "a secret is no word of this command. Give it on standard input."
         return f"{' '.join(error.unused_tokens or ())} is more than this command takes."
     return str(error)
 

@@ -31,7 +31,7 @@ def create_token(*, name: str, role: Role = Role.VIEWER, place: Place = DEFAULT_
 
     Args:
         name: what you call it, such as the program that will use it.
-        role: a viewer reads, an operator also changes budgets and credits, an admin everything.
+        role: a viewer reads, an operator also changes keys, budgets and credits, an admin all.
         place: which store.
     """
     with place.opened() as database:

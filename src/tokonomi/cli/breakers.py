@@ -7,11 +7,13 @@ from typing import Final
 from cyclopts import App
 
 from tokonomi.cli.store_options import DEFAULT_STORE, PLAIN, Answer, Place, utc_now
-from tokonomi.errors import WrongUsage
+from tokonomi.errors import NotFound, WrongUsage
+from tokonomi.naming import meant
 from tokonomi.reports.amounts import instant_text
 from tokonomi.reports.breakers import breakers_table
 from tokonomi.storage.breaker_store import close_breaker, every_breaker, open_breaker
 from tokonomi.storage.config_store import in_force
+from tokonomi.storage.database import Database
 
 app = App(name="breakers", help="Show the circuit breakers of targets; open or close one by hand.")
 
@@ -40,7 +42,7 @@ def open_by_hand(
     """Keep calls away from a target. A breaker that is open for longer stays so.
 
     Args:
-        target: provider and model, as `tokonomi breakers list` shows it.
+        target: provider and model of the configuration, as in `openai/gpt-5.1` or `openai/*`.
         minutes: for how long, until one call probes it; until you close it when left out.
         place: which store.
     """
@@ -48,6 +50,7 @@ def open_by_hand(
         raise WrongUsage(f"{minutes} minutes are no time", remedy="Write 1 or more.")
     lasting = None if minutes is None else timedelta(minutes=minutes)
     with place.opened() as database:
+        _refuse_unknown(database, target)
         opened = open_breaker(database, target, now=utc_now(), lasting=lasting)
     until = instant_text(opened.new.until) or "you close it"
     sys.stdout.write(f"{target} is open until {until}. {_WITHIN}\n")
@@ -64,3 +67,12 @@ def close_by_hand(target: str, /, *, place: Place = DEFAULT_STORE) -> None:
     with place.opened() as database:
         close_breaker(database, target, now=utc_now())
     sys.stdout.write(f"{target} is closed: calls go there again. {_WITHIN}\n")
+
+
+def _refuse_unknown(database: Database, target: str) -> None:
+    """Returns when a target is configured: a misspelt one would keep no call away from anything."""
+    known = sorted(in_force(database).document.breakers)
+    if target in known:
+        return
+    remedy = meant(target, known) if known else "Apply a [models] section first."
+    raise NotFound(f"no model has the target {target!r}", remedy=remedy)

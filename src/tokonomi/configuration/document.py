@@ -13,7 +13,7 @@ from tokonomi.credits.package import CreditTable, Offer, PackageTable, offer_of
 from tokonomi.pricing.contract import NO_CONTRACT, Contract, compile_contract
 from tokonomi.pricing.price_file import contract_from_table
 from tokonomi.routing.alias import Alias
-from tokonomi.routing.breaker import BreakerRules
+from tokonomi.routing.breaker import BreakerRules, breaker_name
 from tokonomi.routing.provider import Provider
 
 Table = Mapping[str, object]
@@ -110,6 +110,14 @@ class Document:
     def breaker(self) -> BreakerRules:
         """When circuit breakers open, and for how long."""
         return msgspec.convert(self.tables.get(Item(Kind.BREAKER), {}), BreakerRules)
+
+    @property
+    def breakers(self) -> frozenset[str]:
+        """The names of the circuit breakers of all targets."""
+        models = self.models.items()
+        return frozenset(
+            breaker_name(name, each) for name, alias in models for each in alias.targets
+        )
 
     @property
     def fallback_watch(self) -> FallbackWatch | None:

@@ -154,7 +154,7 @@ def open_breaker(
 ) -> Transition:
     """The breaker, opened by hand, for a time or until it is closed by hand.
 
-    Any target may be named: one that no call has reached yet is kept away from calls as well.
+    A target that no call has reached yet is kept away from calls as well.
     """
 
     def opened(old: Breaker) -> Breaker:

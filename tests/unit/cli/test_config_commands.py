@@ -142,6 +142,11 @@ def test_a_secret_is_set_listed_rotated_and_removed(typed: Typed, store: str) ->
     assert typed("secrets", "remove", "providers/a")[0] == 1
 
 
+def test_a_secret_that_is_typed_as_a_word_is_not_repeated(typed: Typed) -> None:
+    code, _, said = typed("secrets", "set", "providers/a", SECRET)
+    assert (code, "Give it on standard input." in said) == (2, True)
+
+
 def test_a_master_key_is_printed_where_a_variable_holds_it(typed: Typed, tmp_path: Path) -> None:
     assert len(typed("secrets", "new-key", "--print-key")[1].strip()) == 44
     (tmp_path / "tokonomi.toml").write_text('[secrets]\nkey_env = "MASTER"\n', encoding="utf-8")
