@@ -73,6 +73,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "plan.savings": "Each works on what the others leave. Added up they would read $low to $high.",
     "plan.tokens_share": "They touch tokens alone, which are $share of the whole cost.",
     "note.said": "$en",
+    "note.undated_prices": "Undated price rows, taken as valid on $on: $models.",
+    "note.future_prices": "$on lies after $today: prices may change until then.",
     "note.prices_of": "Prices of $on; the lines name each price row and its source.",
 }
 
@@ -318,5 +320,7 @@ INDONESIAN: Final[Mapping[str, str]] = {
     "plan.savings": "Tiap teknik bekerja pada sisa yang lain. Jika dijumlahkan: $low sampai $high.",
     "plan.tokens_share": "Hanya biaya token yang tersentuh, yaitu $share dari seluruh biaya.",
     "note.said": "$id",
+    "note.undated_prices": "Baris harga tanpa tanggal, dianggap berlaku pada $on: $models.",
+    "note.future_prices": "$on masih setelah $today: harga dapat berubah sebelum itu.",
     "note.prices_of": "Harga per $on; rincian menyebut baris harga dan sumbernya.",
 }
