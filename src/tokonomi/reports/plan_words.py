@@ -63,7 +63,10 @@ ENGLISH: Final[Mapping[str, str]] = {
     "prices for a target margin": "Prices for a target margin",
     "alerts in packages": "Alerts in packages",
     "models compared": "Models compared",
-    "plan.worst_mix": "The worst case is the dearest mix that a buyer may use a package for.",
+    "plan.worst_mix": (
+        "The worst case is the dearest mix that a buyer may use a package for, with the most "
+        "hidden tokens that are stated."
+    ),
     "plan.no_break_even_mix": "No share: the package earns at every mix, or at none.",
     "plan.saved_at_this_mix": "The saving holds at the usual mix; at all output it is another one.",
     "plan.on_the_fallback": "All of a package is taken to be answered by the fallback.",
@@ -310,7 +313,10 @@ INDONESIAN: Final[Mapping[str, str]] = {
     "cost of a credit": "biaya per kredit",
     "alert, a day": "peringatan per hari",
     "packages a day": "paket per hari",
-    "plan.worst_mix": "Kasus terburuk adalah campuran termahal yang mungkin dipakai pembeli paket.",
+    "plan.worst_mix": (
+        "Kasus terburuk adalah campuran termahal yang mungkin dipakai pembeli paket, dengan token "
+        "tersembunyi terbanyak yang dinyatakan."
+    ),
     "plan.no_break_even_mix": "Tanpa porsi: paket untung pada setiap campuran, atau tidak pernah.",
     "plan.saved_at_this_mix": "Penghematan ini berlaku pada campuran biasa saja.",
     "plan.on_the_fallback": "Seluruh paket dianggap dijawab oleh fallback.",

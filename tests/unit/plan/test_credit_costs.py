@@ -44,6 +44,15 @@ def test_no_mix_costs_more_than_the_worst_one_under_weights_either(share: Fracti
     assert sold.cost(paper, FALLBACK, share).total <= worst.total
 
 
+def test_the_worst_case_has_the_most_hidden_tokens_and_the_usual_one_their_mean() -> None:
+    sold = Plan.template("paper-credits").shop
+    assert sold is not None
+    paper = sold.packages[0]
+    assert sold.worst(paper, "seed-001/o3")[1].total == 384_000
+    mean = sold.cost(paper, "seed-001/o3", Fraction(1)).total
+    assert mean == sold.cost(paper, "seed-001/o3", Fraction(1), hidden=Fraction(5)).total == 230_400
+
+
 @pytest.mark.parametrize("weights", ["", "weights = { output = '2' }"])
 def test_at_the_break_even_mix_a_package_costs_what_it_brings(weights: str) -> None:
     hidden = '[credits.reasoning_per_output]\n"seed-001/gpt-5.1" = 9\n'
