@@ -56,7 +56,7 @@ def comparison(scenarios: Sequence[Compared]) -> Statement:
     currency = first.currency
     rows: list[Row] = []
     for each in scenarios:
-        month = each.month
+        month, tokens = each.month, each.month.llm_cost
         earns = bool(month.revenue_lines)
         rows.append(
             (
@@ -64,7 +64,7 @@ def comparison(scenarios: Sequence[Compared]) -> Statement:
                 each.unit,
                 month.scale.sessions,
                 month.cost.fraction(),
-                month.token_cost.fraction(),
+                None if tokens is None else tokens.fraction(),
                 exactly(month.each(month.cost, month.scale.sessions), currency),
                 month.revenue.fraction() if earns else None,
                 month.profit.fraction() if earns else None,

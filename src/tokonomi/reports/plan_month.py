@@ -66,13 +66,13 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
     counts.append((unit, scale.sessions))
     if scale.calls != scale.sessions:
         counts.append(("call", scale.calls))
-    token_cost, cost = month.token_cost, month.cost
+    tokens, cost = month.llm_cost, month.cost
     rows = tuple(
         (
             name,
             count,
             exactly(month.each(cost, count), currency),
-            exactly(month.each(token_cost, count), currency),
+            None if tokens is None else exactly(month.each(tokens, count), currency),
         )
         for name, count in counts
         if count

@@ -186,6 +186,12 @@ def with_shares(*shares: str) -> str:
             + '[[cost]]\nname = "b"\npercent = "5%"\nof = ["a"]',
             "costs are percentages of each other in a circle: a -> b -> a",
         ),
+        (
+            CHAT
+            + '[[cost]]\nname = "a"\npercent = "5%"\nof = ["b", "llm"]\n'
+            + '[[cost]]\nname = "b"\ncategory = "llm"\namount = 9',
+            'cost "a" is a part of "b" twice: "llm" includes it. Leave out "b".',
+        ),
         (CHAT + '[[cost]]\nname = "llm"\namount = 5', 'no cost can be named "llm"'),
         (CHAT + '[[cost]]\nname = "a"\namount = 5\nper = "user"', "volume.users is not stated"),
         (CHAT + '[[revenue]]\nname = "a"\nprice = 5', "volume.users is not stated"),
