@@ -119,11 +119,16 @@ def components_compared(scenarios: Sequence[Compared]) -> Statement:
         columns=(
             Column("component", "component", Kind.WORD),
             *(
-                Column(f"scenario_{number}", each.name, Kind.MONEY, currency)
-                for number, each in enumerate(scenarios, 1)
+                Column(_column_name(each.name), each.name, Kind.MONEY, currency)
+                for each in scenarios
             ),
         ),
         rows=tuple(rows),
         totals=totals,
         dimensions=("component",),
     )
+
+
+def _column_name(scenario: str) -> str:
+    """A scenario's name as data know its column, unlike that of the components."""
+    return f"{scenario} (scenario)" if scenario == "component" else scenario
