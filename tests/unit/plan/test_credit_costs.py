@@ -9,8 +9,10 @@ from scenarios import SHOP
 
 from tokonomi.credits.package import offer_from_toml
 from tokonomi.errors import BadPlan, NotFound
+from tokonomi.money import Locale
 from tokonomi.plan.credit_costs import Shop, tokens_of
 from tokonomi.plans import Plan
+from tokonomi.reports.words import note_text
 from tokonomi.storage.price_files import load_book
 
 FALLBACK = "seed-001/gpt-5.1"
@@ -117,3 +119,15 @@ def test_a_package_in_the_currency_of_the_prices_has_no_exchange_rate_to_break_e
     assert sold.break_even_rate(paper, FALLBACK) == Fraction(80_000, Fraction("1.6875"))
     assert dollars is not None
     assert dollars.break_even_rate(dollars.packages[0], FALLBACK) is None
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"),
+    [
+        ("en", "The target is a margin of 70.0%; prices are rounded up to Rp 1,000."),
+        ("id", "Targetnya margin 70,0%; harga dibulatkan ke atas per Rp 1.000."),
+    ],
+)
+def test_prices_for_a_margin_say_which_one_and_their_step(locale: Locale, says: str) -> None:
+    [note] = Plan.template("paper-credits").sections()["prices"].notes
+    assert note_text(note, locale) == says
