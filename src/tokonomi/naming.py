@@ -1,7 +1,7 @@
 """Names: joining free texts into one name without mixing them up, and the name that was meant."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MARKS: Final = "%:,="
@@ -33,5 +33,14 @@ def meant(name: str, known: Iterable[str]) -> str:
     ('Did you mean "feature"?', 'Use one of feature, user.')
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f'Did you mean "{close[0]}"?' if close else f"Use one of {', '.join(names)}."
+    return nearest(name, names) or f"Use one of {', '.join(names)}."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The question whether the nearest name was meant; empty when none is near.
+
+    >>> nearest("openai/gpt-4oo", ["openai/gpt-4o", "openai/o3"]), nearest("x", ["openai/o3"])
+    ('Did you mean "openai/gpt-4o"?', '')
+    """
+    close = difflib.get_close_matches(name, known, n=1)
+    return f'Did you mean "{close[0]}"?' if close else ""

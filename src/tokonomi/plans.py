@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from functools import cached_property
 from html import escape
@@ -25,6 +26,7 @@ from tokonomi.plan.differences import differences
 from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
 from tokonomi.plan.inputs import uncertain_costs, uncertain_revenue
+from tokonomi.plan.named_models import check_prices, undated_models
 from tokonomi.plan.predict import BackTest, Sample, Volume, back_test
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.required import Measure, measured_at, required
@@ -86,11 +88,13 @@ class Plan:
         document: the scenario's values and where they stand.
         book: the price book.
         offer: the packages of credits on sale.
+        today: after which a date is one of the future.
     """
 
     document: Node
     book: PriceBook = field(default_factory=load_book, repr=False)
     offer: Offer = field(default_factory=load_offer, repr=False)
+    today: date = field(default_factory=lambda: datetime.now(UTC).date(), repr=False)
 
     @classmethod
     def template(cls, name: str, *, contract: Path | None = None) -> "Plan":
@@ -125,7 +129,7 @@ class Plan:
         document = self.document
         for path, value in values.items():
             document = with_value(document, path, value)
-        return Plan(document, self.book, self.offer)
+        return replace(self, document=document)
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -134,8 +138,14 @@ class Plan:
 
     @cached_property
     def prices(self) -> PriceList:
-        """The prices of the scenario's date."""
-        return PriceList.of(self.scenario, self.book)
+        """The prices of the scenario's date, on which each of its models has one.
+
+        Raises:
+            BadPlan: a model is unknown, or has no price on that date.
+        """
+        prices = PriceList.of(self.scenario, self.book)
+        check_prices(self.scenario, prices, lambda place: self.document.at(place).where)
+        return prices
 
     @cached_property
     def month(self) -> Month:
@@ -191,7 +201,9 @@ class Plan:
     def sections(self, chance: Chance = USUAL) -> Sections:
         """Every table of the plan, in the order in which they are to be read."""
         scenario, month = self.scenario, self.month
-        found = {"summary": plan_month.summary(scenario, month)}
+        undated = undated_models(scenario, self.prices)
+        dating = plan_month.dating(scenario.plan.at, undated, today=self.today)
+        found = {"summary": plan_month.summary(scenario, month, dating)}
         if uncertain_costs(scenario):
             low, high = ends_of(scenario, self.prices)
             found["ends"] = plan_levers.ends(self.unit, low=low, mean=month, high=high)

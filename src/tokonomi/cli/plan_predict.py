@@ -69,6 +69,7 @@ class Month:
 
 FIRST_THOUSAND: Final = Sampling()
 THIRTY_DAYS: Final = Month()
+KINDS: Final = "Give a trace (Azure CSV, Mooncake JSON lines) or rows of `tokonomi export`."
 AS_TABLE: Final = Output()
 
 
@@ -127,7 +128,10 @@ def read_calls(file: Path, sampling: Sampling) -> list[Counted]:
     """
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
-    kind = detected(file)
+    try:
+        kind = detected(file)
+    except WrongUsage as wrong:
+        raise WrongUsage(wrong.what, remedy=KINDS) from None
     if kind in TRACES and not sampling.model:
         raise WrongUsage(
             f"a trace of kind {kind} names no model",

@@ -6,7 +6,7 @@ from fractions import Fraction
 from tokonomi.errors import BadPlan
 from tokonomi.money import CURRENCIES, format_percent
 from tokonomi.naming import meant
-from tokonomi.plan.money_items import ALL_TOKENS, in_order
+from tokonomi.plan.money_items import ALL_TOKENS, in_order, is_lump_sum
 from tokonomi.plan.scenario import Cost, Credits, Feature, ModelShare, Scenario, Volume
 from tokonomi.toml_places import Place
 
@@ -166,6 +166,13 @@ def _cost(cost: Cost, scenario: Scenario, place: Place) -> Iterator[Problem]:
                 (*place, "of"),
                 f'{named} is a part of "{name}", which is no cost',
                 meant(name, known),
+            )
+    for each in scenario.cost:
+        if ALL_TOKENS in cost.of and each.name in cost.of and is_lump_sum(each):
+            yield (
+                (*place, "of"),
+                f'{named} is a part of "{each.name}" twice: "{ALL_TOKENS}" includes it',
+                f'Leave out "{each.name}".',
             )
     if cost.per == "user" and scenario.volume.users is None:
         yield (

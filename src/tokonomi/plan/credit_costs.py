@@ -145,8 +145,14 @@ class Shop:
         return converted(amount, row.currency, self.scenario, Means())
 
     def worst(self, package: Package, model: str) -> tuple[Fraction, Cost]:
-        """The dearest mix and what it costs: an end, since the cost is monotone between them."""
-        found = [(mix, self.cost(package, model, mix)) for mix in (ALL_OUTPUT, ALL_INPUT)]
+        """The dearest mix and what it costs: an end, since the cost is monotone between them.
+
+        A model that reasons does so as much as the scenario says that it may.
+        """
+        stated = self.terms.reasoning_per_output.get(model)
+        hidden = None if stated is None else stated.high
+        ends = (ALL_OUTPUT, ALL_INPUT)
+        found = [(mix, self.cost(package, model, mix, hidden=hidden)) for mix in ends]
         return max(found, key=lambda each: each[1].total)
 
     def blended(

@@ -8,7 +8,7 @@ from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.plan.money_items import cost_items, revenue_items
 from tokonomi.plan.numbers import Arithmetic, Means, N
 from tokonomi.plan.price_list import PriceList
-from tokonomi.plan.scenario import Scenario
+from tokonomi.plan.scenario import Category, Scenario
 from tokonomi.plan.workload import Item, Role, Scale, scale_of, token_cost, token_items
 
 
@@ -64,6 +64,12 @@ class Month:
     def token_cost(self) -> Money:
         """What calls cost, without the buffer."""
         return self.total(line for line in self.lines if line.of_tokens)
+
+    @property
+    def llm_cost(self) -> Money | None:
+        """What tokens cost, lump sums for them included; None where nothing is known of them."""
+        found = [line for line in self.lines if line.of_tokens or line.component == Category.LLM]
+        return self.total(found) if found or not self.lines else None
 
     @property
     def revenue(self) -> Money:

@@ -9,7 +9,7 @@ from tokonomi.plan.scenario import Category, Cost, Revenue, Scenario
 from tokonomi.plan.workload import Item, Scale
 
 ALL_TOKENS = "llm"
-"""What a percentage of all tokens is a percentage of."""
+"""What a percentage of all tokens is a percentage of: the priced ones, and lump sums for others."""
 
 BUFFER = "buffer"
 
@@ -18,13 +18,22 @@ def cost_items(
     scenario: Scenario, tokens: N, numbers: Arithmetic[N], scale: Scale[N]
 ) -> Iterator[Item[N]]:
     """The buffer on the cost of tokens, and every other cost of the scenario."""
+    whole = tokens
+    for cost in scenario.cost:
+        if is_lump_sum(cost):
+            whole = whole + _amount(cost, {}, scenario, numbers, scale=scale)
     if scenario.plan.buffer.high > 0:
-        yield Item(BUFFER, BUFFER, tokens * numbers.of(scenario.plan.buffer))
-    amounts: dict[str, N] = {ALL_TOKENS: tokens}
+        yield Item(BUFFER, BUFFER, whole * numbers.of(scenario.plan.buffer))
+    amounts: dict[str, N] = {ALL_TOKENS: whole}
     for cost in in_order(scenario.cost):
         amounts[cost.name] = _amount(cost, amounts, scenario, numbers, scale=scale)
     for cost in scenario.cost:
         yield Item(cost.name, cost.category, amounts[cost.name])
+
+
+def is_lump_sum(cost: Cost) -> bool:
+    """Whether it stands for tokens that the scenario does not count."""
+    return cost.category is Category.LLM and cost.percent is None
 
 
 def revenue_items(scenario: Scenario, numbers: Arithmetic[N], scale: Scale[N]) -> Iterator[Item[N]]:

@@ -100,9 +100,11 @@ def _around(
             return least, highest
         if quantity.most is not None or (doubled and last == first):
             break
-    ends = f"{float(first):,.2f} at {least} and {float(last):,.2f} at {float(highest):g}"
+    ends = f"it is {float(first):,.2f} at {least} and {float(last):,.2f} at {float(highest):g}"
+    if quantity.most is None:
+        ends = f"it is {float(first):,.2f} at {least}, and however high {path} is, never that"
     raise BadPlan(
-        f"no value of {path} takes the {measure} of a month to {float(target):,.2f}: it is {ends}",
+        f"no value of {path} takes the {measure} of a month to {float(target):,.2f}: {ends}",
         remedy="Choose another number or another target.",
     )
 

@@ -91,7 +91,7 @@ class Plan(Table, frozen=True, kw_only=True):
         name: what readers see.
         at: the date of its prices.
         currency: of the result.
-        buffer: added to the cost of tokens, for growth of contexts, retries and edge cases.
+        buffer: added to all cost of tokens, for growth of contexts, retries and edge cases.
         budget: an amount a month; the chance of going over it is told.
         months: how many months the projection has.
         notes: what is to be said beside the result.
@@ -268,7 +268,7 @@ class Cost(Table, frozen=True, kw_only=True):
         hours: of work for each of `per`, at `wage`, instead of an amount.
         wage: of an hour.
         percent: of the costs named in `of`, instead of an amount.
-        of: names of other costs, or "llm" for all tokens.
+        of: names of other costs, or "llm" for all tokens and the lump sums for them.
         per: what it is counted by; "once" is spread over `spread_months`.
         share: of those that have it, such as the documents that people check.
         currency: of the amount or the wage; the plan's when not given.

@@ -123,9 +123,7 @@ def _targets(
         asked.append((stand_in, fallback, Role.FALLBACK))
     for each, share, role in asked:
         system = feature.system_tokens if each.system_tokens is None else each.system_tokens
-        for in_batch in (False, True):
-            if in_batch and not possible(feature.batch_share):
-                continue
+        for in_batch, batch_row in enumerate(rows_in_batch(feature)):
             part = share * (batch if in_batch else 1 - batch)
             multiplier, discount = numbers.of(each.price_multiplier), feature.batch_multiplier
             if in_batch and discount is not None:
@@ -133,8 +131,8 @@ def _targets(
             yield Target(
                 feature,
                 each.model,
-                _role(role, in_batch=in_batch),
-                prices.row(each.model, each.tier, batch=in_batch and discount is None),
+                _role(role, in_batch=bool(in_batch)),
+                prices.row(each.model, each.tier, batch=batch_row),
                 all_of_it * part,
                 multiplier,
                 numbers.of(system),
@@ -145,6 +143,16 @@ def _role(role: Role, *, in_batch: bool) -> Role:
     if not in_batch:
         return role
     return Role.BATCH if role is Role.PRIMARY else Role.BATCH_FALLBACK
+
+
+def rows_in_batch(feature: Feature) -> tuple[bool, ...]:
+    """Whether a batch row prices the calls outside a batch, and those in one where there are any.
+
+    A stated `batch_multiplier` is on the usual price, so no batch row is asked for.
+    """
+    if not possible(feature.batch_share):
+        return (False,)
+    return False, feature.batch_multiplier is None
 
 
 def possible(share: Quantity) -> bool:

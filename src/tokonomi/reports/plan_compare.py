@@ -56,7 +56,7 @@ def comparison(scenarios: Sequence[Compared]) -> Statement:
     currency = first.currency
     rows: list[Row] = []
     for each in scenarios:
-        month = each.month
+        month, tokens = each.month, each.month.llm_cost
         earns = bool(month.revenue_lines)
         rows.append(
             (
@@ -64,7 +64,7 @@ def comparison(scenarios: Sequence[Compared]) -> Statement:
                 each.unit,
                 month.scale.sessions,
                 month.cost.fraction(),
-                month.token_cost.fraction(),
+                None if tokens is None else tokens.fraction(),
                 exactly(month.each(month.cost, month.scale.sessions), currency),
                 month.revenue.fraction() if earns else None,
                 month.profit.fraction() if earns else None,
@@ -119,11 +119,16 @@ def components_compared(scenarios: Sequence[Compared]) -> Statement:
         columns=(
             Column("component", "component", Kind.WORD),
             *(
-                Column(f"scenario_{number}", each.name, Kind.MONEY, currency)
-                for number, each in enumerate(scenarios, 1)
+                Column(_column_name(each.name), each.name, Kind.MONEY, currency)
+                for each in scenarios
             ),
         ),
         rows=tuple(rows),
         totals=totals,
         dimensions=("component",),
     )
+
+
+def _column_name(scenario: str) -> str:
+    """A scenario's name as data know its column, unlike that of the components."""
+    return f"{scenario} (scenario)" if scenario == "component" else scenario

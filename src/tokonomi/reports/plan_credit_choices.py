@@ -1,9 +1,11 @@
 """Choices that a seller of credits has: models, fallback, buffers, exchange rates, prices."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from tokonomi.credits.package import Package
 from tokonomi.credits.weights import MILLI
+from tokonomi.money import format_amount, format_percent
 from tokonomi.plan.credit_costs import Shop, at_fallback_shares, covers
 from tokonomi.reports import plan_credits
 from tokonomi.reports.plan_credits import (
@@ -14,8 +16,9 @@ from tokonomi.reports.plan_credits import (
     rate_of,
     table,
 )
-from tokonomi.reports.plan_month import exactly
-from tokonomi.reports.statement import Column, Kind, Row, Statement
+from tokonomi.reports.plan_month import exactly, said
+from tokonomi.reports.statement import Column, Kind, Note, Row, Statement
+from tokonomi.reports.words import word
 
 
 def savings(shop: Shop, previous: str) -> Statement:
@@ -188,7 +191,7 @@ def target_prices(shop: Shop, margin: Fraction) -> Statement:
                     *_by_credit(shop, package, usual),
                 )
             )
-    return table(
+    priced = table(
         "prices for a target margin",
         (
             package_column(),
@@ -201,6 +204,19 @@ def target_prices(shop: Shop, margin: Fraction) -> Statement:
         ),
         rows,
         keys=2,
+    )
+    return replace(priced, notes=(_of_the_target(shop, margin),))
+
+
+def _of_the_target(shop: Shop, margin: Fraction) -> Note:
+    own, step = shop.scenario.plan.currency, shop.terms.price_step.mean
+    return said(
+        lambda locale: word(
+            "plan.target_margin",
+            locale,
+            margin=format_percent(margin, locale=locale),
+            step=format_amount(step, own, locale),
+        )
     )
 
 

@@ -94,7 +94,8 @@ def by_people(human: Human, month: Month, unit: str, *, days_per_month: int) -> 
 def savings(techniques: Sequence[Saving], month: Month) -> Statement:
     """What each technique saves of the tokens, and all together, compounded."""
     cost = month.cost
-    part = Fraction(month.token_cost.sub_units, cost.sub_units) if cost.sub_units else Fraction()
+    tokens = month.llm_cost or month.token_cost
+    part = Fraction(tokens.sub_units, cost.sub_units) if cost.sub_units else Fraction()
     together = compounded(techniques)
     whole = together.of_the_whole(part)
     total = added(techniques)

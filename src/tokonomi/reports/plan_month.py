@@ -1,6 +1,7 @@
 """A plan's month as statements: what it costs for each of what, and where the money goes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from fractions import Fraction
 from typing import Final
 
@@ -44,21 +45,34 @@ def unit_of(scenario: Scenario) -> str:
     return "call" if volume.calls_per_day is not None else "session"
 
 
-def summary(scenario: Scenario, month: Month) -> Statement:
-    """What a month costs, and each user, session and call; with all that must be said."""
+def dating(at: date, undated: Sequence[str], *, today: date) -> tuple[Note, ...]:
+    """What must be said of a date that no price is known to hold on."""
+    on, notes = at.isoformat(), list[Note]()
+    if undated:
+        notes.append(Note("undated_prices", {"on": on, "models": ", ".join(undated)}))
+    if at > today:
+        notes.append(Note("future_prices", {"on": on, "today": today.isoformat()}))
+    return tuple(notes)
+
+
+def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Statement:
+    """What a month costs, and each user, session and call; with all that must be said.
+
+    `dated` are the notes on the date of its prices.
+    """
     currency = month.currency
     scale, unit = month.scale, unit_of(scenario)
     counts: list[tuple[str, Fraction | None]] = [("month", Fraction(1)), ("user", scale.users)]
     counts.append((unit, scale.sessions))
     if scale.calls != scale.sessions:
         counts.append(("call", scale.calls))
-    token_cost, cost = month.token_cost, month.cost
+    tokens, cost = month.llm_cost, month.cost
     rows = tuple(
         (
             name,
             count,
             exactly(month.each(cost, count), currency),
-            exactly(month.each(token_cost, count), currency),
+            None if tokens is None else exactly(month.each(tokens, count), currency),
         )
         for name, count in counts
         if count
@@ -76,7 +90,7 @@ def summary(scenario: Scenario, month: Month) -> Statement:
         rows=rows,
         totals=(),
         dimensions=("for_each",),
-        notes=(*_notes(scenario, month),),
+        notes=(*_notes(scenario, month), *dated),
     )
 
 

@@ -63,16 +63,22 @@ ENGLISH: Final[Mapping[str, str]] = {
     "prices for a target margin": "Prices for a target margin",
     "alerts in packages": "Alerts in packages",
     "models compared": "Models compared",
-    "plan.worst_mix": "The worst case is the dearest mix that a buyer may use a package for.",
+    "plan.worst_mix": (
+        "The worst case is the dearest mix that a buyer may use a package for, with the most "
+        "hidden tokens that are stated."
+    ),
     "plan.no_break_even_mix": "No share: the package earns at every mix, or at none.",
     "plan.saved_at_this_mix": "The saving holds at the usual mix; at all output it is another one.",
     "plan.on_the_fallback": "All of a package is taken to be answered by the fallback.",
+    "plan.target_margin": "The target is a margin of $margin; prices are rounded up to $step.",
     "plan.left_out": "Not included: $layers.",
     "plan.ends": "Exact, and no percentiles: that all numbers are at an end at once is unlikely.",
     "plan.by_people": "People are taken to work every day of the plan; one item is one $unit.",
     "plan.savings": "Each works on what the others leave. Added up they would read $low to $high.",
     "plan.tokens_share": "They touch tokens alone, which are $share of the whole cost.",
     "note.said": "$en",
+    "note.undated_prices": "Undated price rows, taken as valid on $on: $models.",
+    "note.future_prices": "$on lies after $today: prices may change until then.",
     "note.prices_of": "Prices of $on; the lines name each price row and its source.",
 }
 
@@ -308,15 +314,21 @@ INDONESIAN: Final[Mapping[str, str]] = {
     "cost of a credit": "biaya per kredit",
     "alert, a day": "peringatan per hari",
     "packages a day": "paket per hari",
-    "plan.worst_mix": "Kasus terburuk adalah campuran termahal yang mungkin dipakai pembeli paket.",
+    "plan.worst_mix": (
+        "Kasus terburuk adalah campuran termahal yang mungkin dipakai pembeli paket, dengan token "
+        "tersembunyi terbanyak yang dinyatakan."
+    ),
     "plan.no_break_even_mix": "Tanpa porsi: paket untung pada setiap campuran, atau tidak pernah.",
     "plan.saved_at_this_mix": "Penghematan ini berlaku pada campuran biasa saja.",
     "plan.on_the_fallback": "Seluruh paket dianggap dijawab oleh fallback.",
+    "plan.target_margin": "Targetnya margin $margin; harga dibulatkan ke atas per $step.",
     "plan.left_out": "Belum termasuk: $layers.",
     "plan.ends": "Angka pasti, bukan persentil: semua angka di batasnya sekaligus jarang terjadi.",
     "plan.by_people": "Orang dianggap bekerja setiap hari rencana; satu pekerjaan = 1 $unit.",
     "plan.savings": "Tiap teknik bekerja pada sisa yang lain. Jika dijumlahkan: $low sampai $high.",
     "plan.tokens_share": "Hanya biaya token yang tersentuh, yaitu $share dari seluruh biaya.",
     "note.said": "$id",
+    "note.undated_prices": "Baris harga tanpa tanggal, dianggap berlaku pada $on: $models.",
+    "note.future_prices": "$on masih setelah $today: harga dapat berubah sebelum itu.",
     "note.prices_of": "Harga per $on; rincian menyebut baris harga dan sumbernya.",
 }

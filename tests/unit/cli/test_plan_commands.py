@@ -108,3 +108,11 @@ def test_what_is_wrong_is_told_with_what_was_meant(
     code, _, err = typed(*words)
     assert code in {1, 2}
     assert says in err
+
+
+def test_a_file_without_calls_is_told_which_files_hold_them(typed: Typed, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("# No calls\n")
+    _, _, err = typed("predict", str(page), "--calls-per-day", "100")
+    assert "Give a trace (Azure CSV, Mooncake JSON lines)" in err
+    assert "--format" not in err

@@ -1,5 +1,7 @@
 """Each wrong scenario is one clear error: where, the numbers, what to do."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from scenarios import CHAT, HEAD, chat, plan_of
 
 from tokonomi.errors import BadPlan, NotFound, TokonomiError
 from tokonomi.plans import Plan
+from tokonomi.reports.words import note_text
 
 MODELS = 'models = [{ model = "seed-001/gpt-5.1" }]'
 
@@ -42,18 +45,43 @@ def with_shares(*shares: str) -> str:
             "scenario.toml:11: feature[0].input_tokens: -200 is not a number of 0 or more",
         ),
         (
-            changed("seed-001/gpt-5.1", "seed-001/gpt-5.l"),
-            'no price source knows the model "seed-001/gpt-5.l". Find one with `tokonomi',
+            changed("seed-001/gpt-5.1", "openai/gpt-4oo"),
+            (
+                'scenario.toml:13: feature "chat": no price source knows the model '
+                '"openai/gpt-4oo". Did you mean "openai/gpt-4o"? Find one with `tokonomi'
+            ),
+        ),
+        (
+            CHAT
+            + '[credits]\npackages = ["paper"]\nprimary = "seed-001/o3"\nfallback = "seed-001/o4"',
+            'scenario.toml:17: credits: no price source knows the model "seed-001/o4". Did you',
+        ),
+        (
+            CHAT + 'fallback_share = "5%"\nfallback = "nobody/knows-this-one"',
+            (
+                'scenario.toml:15: feature "chat": no price source knows the model '
+                '"nobody/knows-this-one". Find one with'
+            ),
         ),
         (
             changed("seed-001/gpt-5.1", "seed-003/sonnet"),
-            "cannot be priced: seeds:seed-003/standard has no price for output. An unknown ",
+            (
+                'scenario.toml:13: feature "chat": seed-003/standard cannot be priced: '
+                "seeds:seed-003/standard has no price for output. An unknown "
+            ),
         ),
         (
             changed("seed-001/gpt-5.1", "anthropic/claude-haiku-4-5") + 'batch_share = "100%"',
             (
-                'the model "anthropic/claude-haiku-4-5" has no price on 2026-01-30: '
-                "anthropic/claude-haiku-4-5 has no standard batch price at 2026-01-30"
+                'scenario.toml:4: feature "chat": the model "anthropic/claude-haiku-4-5" has no '
+                "price on 2026-01-30: its prices hold from 2026-10-14. Change plan.at"
+            ),
+        ),
+        (
+            CHAT + 'batch_share = "100%"',
+            (
+                'scenario.toml:13: feature "chat": the model "seed-001/gpt-5.1" has no price on '
+                "2026-01-30: seed-001/gpt-5.1 has no standard batch price"
             ),
         ),
         (
@@ -158,6 +186,12 @@ def with_shares(*shares: str) -> str:
             + '[[cost]]\nname = "b"\npercent = "5%"\nof = ["a"]',
             "costs are percentages of each other in a circle: a -> b -> a",
         ),
+        (
+            CHAT
+            + '[[cost]]\nname = "a"\npercent = "5%"\nof = ["b", "llm"]\n'
+            + '[[cost]]\nname = "b"\ncategory = "llm"\namount = 9',
+            'cost "a" is a part of "b" twice: "llm" includes it. Leave out "b".',
+        ),
         (CHAT + '[[cost]]\nname = "llm"\namount = 5', 'no cost can be named "llm"'),
         (CHAT + '[[cost]]\nname = "a"\namount = 5\nper = "user"', "volume.users is not stated"),
         (CHAT + '[[revenue]]\nname = "a"\nprice = 5', "volume.users is not stated"),
@@ -222,3 +256,26 @@ def test_a_value_for_a_path_that_is_not_there_is_refused(path: str, says: str) -
     with pytest.raises(TokonomiError) as raised:
         _ = chat("turns = 2").with_values({path: "3"}).scenario
     assert says in str(raised.value)
+
+
+def summary_notes(plan: Plan) -> list[str]:
+    return [note_text(note, "en") for note in plan.sections()["summary"].notes]
+
+
+@pytest.mark.parametrize("at", ["1999-01-01", "2026-01-30"])
+def test_a_price_without_a_first_day_is_told_with_the_date_that_it_is_taken_for(at: str) -> None:
+    plan = plan_of(CHAT.replace("seed-001/gpt-5.1", "openai/gpt-4o"))
+    notes = summary_notes(plan.with_values({"plan.at": at}))
+    assert f"Undated price rows, taken as valid on {at}: openai/gpt-4o." in notes
+
+
+def test_a_price_with_a_first_day_needs_no_note() -> None:
+    plan = plan_of(CHAT.replace("seed-001/gpt-5.1", "openai/o3"))
+    assert not any("Undated" in note for note in summary_notes(plan))
+
+
+def test_prices_of_a_date_that_has_not_come_are_told_to_be_so() -> None:
+    plan, said = plan_of(CHAT), "2026-01-30 lies after 2026-01-29"
+    before, on = (replace(plan, today=date(2026, 1, day)) for day in (29, 30))
+    assert any(said in note for note in summary_notes(before))
+    assert not any("lies after" in note for note in summary_notes(on))

@@ -9,8 +9,10 @@ from scenarios import SHOP
 
 from tokonomi.credits.package import offer_from_toml
 from tokonomi.errors import BadPlan, NotFound
+from tokonomi.money import Locale
 from tokonomi.plan.credit_costs import Shop, tokens_of
 from tokonomi.plans import Plan
+from tokonomi.reports.words import note_text
 from tokonomi.storage.price_files import load_book
 
 FALLBACK = "seed-001/gpt-5.1"
@@ -42,6 +44,15 @@ def test_no_mix_costs_more_than_the_worst_one_under_weights_either(share: Fracti
     mix, worst = sold.worst(paper, FALLBACK)
     assert mix == 0, "output counts more than it costs, so input alone is the worst"
     assert sold.cost(paper, FALLBACK, share).total <= worst.total
+
+
+def test_the_worst_case_has_the_most_hidden_tokens_and_the_usual_one_their_mean() -> None:
+    sold = Plan.template("paper-credits").shop
+    assert sold is not None
+    paper = sold.packages[0]
+    assert sold.worst(paper, "seed-001/o3")[1].total == 384_000
+    mean = sold.cost(paper, "seed-001/o3", Fraction(1)).total
+    assert mean == sold.cost(paper, "seed-001/o3", Fraction(1), hidden=Fraction(5)).total == 230_400
 
 
 @pytest.mark.parametrize("weights", ["", "weights = { output = '2' }"])
@@ -108,3 +119,15 @@ def test_a_package_in_the_currency_of_the_prices_has_no_exchange_rate_to_break_e
     assert sold.break_even_rate(paper, FALLBACK) == Fraction(80_000, Fraction("1.6875"))
     assert dollars is not None
     assert dollars.break_even_rate(dollars.packages[0], FALLBACK) is None
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"),
+    [
+        ("en", "The target is a margin of 70.0%; prices are rounded up to Rp 1,000."),
+        ("id", "Targetnya margin 70,0%; harga dibulatkan ke atas per Rp 1.000."),
+    ],
+)
+def test_prices_for_a_margin_say_which_one_and_their_step(locale: Locale, says: str) -> None:
+    [note] = Plan.template("paper-credits").sections()["prices"].notes
+    assert note_text(note, locale) == says

@@ -123,6 +123,45 @@ per = "once"
     assert month.by(lambda line: line.feature)["Training"] == dollars("100")
 
 
+LUMP = """
+[plan]
+name = "t"
+at = 2026-01-30
+buffer = "10%"
+[volume]
+sessions_per_month = 1000
+[[cost]]
+name = "API"
+category = "llm"
+amount = 1500
+[[cost]]
+name = "fee"
+percent = "2%"
+of = ["llm"]
+"""
+
+
+def test_a_lump_sum_for_tokens_counts_for_percentages_the_buffer_and_tokens_alone() -> None:
+    plan = plan_of(LUMP)
+    by_name = plan.month.by(lambda line: line.feature)
+    assert (by_name["buffer"], by_name["fee"]) == (dollars("150"), dollars("30"))
+    assert plan.month.llm_cost == dollars("1500")
+    assert [row[3] for row in plan.sections()["summary"].rows] == [1500, Fraction(3, 2)]
+    assert plan.simulated(draws=2).costs.tolist() == [1680, 1680]
+
+
+def test_a_lump_sum_stands_beside_priced_tokens() -> None:
+    plan = chat('[[cost]]\nname = "API"\ncategory = "llm"\namount = 1500')
+    assert plan.month.llm_cost == dollars("1500") + plan.month.token_cost
+
+
+def test_tokens_of_which_nothing_is_stated_cost_no_zero() -> None:
+    plan = plan_of(LUMP.replace('category = "llm"', "").replace('of = ["llm"]', 'of = ["API"]'))
+    assert plan.month.llm_cost is None
+    assert [row[3] for row in plan.sections()["summary"].rows] == [None, None]
+    assert [row[4] for row in compare([plan, plan_of(LUMP)])["comparison"].rows] == [None, 1500]
+
+
 def test_costs_count_months_days_users_sessions_calls_and_hours() -> None:
     costs = "".join(
         f'[[cost]]\nname = "{per}"\namount = 1\nper = "{per}"\nshare = "50%"\n'

@@ -9,6 +9,7 @@ from scenarios import chat
 
 from tokonomi.errors import BadPlan, NotFound
 from tokonomi.plans import Plan, compare, diff, has_charts
+from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.sections import rendered_sections
 
 OPEN_ENDED = {"meta", "br", "path", "rect", "line"}
@@ -147,3 +148,12 @@ def test_a_difference_lists_what_changed_and_what_it_costs() -> None:
 def test_plans_of_two_currencies_have_no_difference() -> None:
     with pytest.raises(BadPlan, match="one plan is in USD, the other in IDR"):
         diff(chat(), Plan.template("paper-credits"))
+
+
+def test_the_data_of_compared_components_name_their_scenarios() -> None:
+    other = chat().with_values({"plan.name": "component"})
+    table = compare([chat(), chat("turns = 2"), other])["components"]
+    head, *_ = rendered(table, "csv").decode().splitlines()
+    assert [each.split("_")[0] for each in head.split(",")][:4] == [
+        *("component", "t", "t (2)", "component (scenario)"),
+    ]

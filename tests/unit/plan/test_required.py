@@ -53,6 +53,7 @@ def test_profit_has_a_break_even() -> None:
         ("volume.users", "5", 'the scenario has no number "volume.users"'),
         ("plan.budget", "5", 'the scenario has no number "plan.budget"'),
         ("volume.growth_per_month", "5", "no value of volume.growth_per_month takes the cost"),
+        ("volume.sessions_per_month", "-5", "it is 0.00 at 0, and however high"),
         ("feature.chat.share", "5000", "it is 0.00 at 0 and 4.25 at 1"),
     ],
 )

@@ -17,7 +17,7 @@ _RULES: Final = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); line-height: 1.5;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+main { max-width: 84rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .35rem; letter-spacing: -.01em; }
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .7rem; padding-top: 1.1rem;
   border-top: 1px solid var(--line); }
@@ -40,12 +40,14 @@ th, td { padding: .38rem .9rem .38rem 0; }
 th:last-child, td:last-child { padding-right: 0; }
 td { border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent); }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th:first-child, td:first-child { white-space: nowrap; }
 tfoot td { font-weight: 650; border-bottom: 0; }
 .notes { color: var(--quiet); font-size: .88rem; padding-left: 1.1rem; margin: .8rem 0 0; }
 summary { cursor: pointer; color: var(--accent); margin: 2.4rem 0 .6rem; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 footer { color: var(--quiet); font-size: .82rem; margin-top: 3rem; }
-@media print { main { max-width: none; padding: 0; } section { break-inside: avoid; } }
+@media print { main { max-width: none; padding: 0; } section { break-inside: avoid; }
+  table { font-size: .7rem; } th, td { padding-right: .5rem; } .wide { overflow: visible; } }
 """
 
 STYLE: Final = f"{_LIGHT}{_RULES}{_DARK}{dark_css()}\n}}\n"
