@@ -153,7 +153,7 @@ def setting(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) ->
 def test_an_unknown_price_is_refused_before_anything_is_sent(setting: Setting) -> None:
     setting.free_does(plain)
     told: Any = setting.refused("rich", "unknown").body
-    assert (told["code"], told["metadata"]["limit_source"]) == ("price_unknown", "rich")
+    assert (told["code"], told["metadata"]["limit_source"]) == ("price_unknown", "budget rich")
     assert "no price source knows unknown" in told["message"]
     told = setting.refused("rich", "free-then-unknown").body
     assert told["code"] == "price_unknown"
