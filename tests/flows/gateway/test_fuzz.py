@@ -23,7 +23,8 @@ from mutations import HELLO, PATHS, RIGHT, UPSTREAMS, Sent, Upstream, bodies
 from prepaid import books_when_quiet
 
 EXAMPLES: Final = int(os.environ.get("TOKONOMI_FUZZ_EXAMPLES", "600"))
-SECONDS: Final = 15
+SECONDS: Final = 60
+"""Longer than the gateway waits for anything: 2 for a provider, 10 and 30 for its store."""
 MODELS: Final = ["a-chat", "a-claude", "a-gemini"]
 GROWTH_KIB: Final = 96 * 1024
 """What the process may grow by, however many calls there are: its caches have limits."""
