@@ -188,8 +188,11 @@ class _Transaction:
             raise
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise _meaning(error) from error
 
 
 def _execute_patiently(connection: sqlite3.Connection, statement: str) -> None:

@@ -228,6 +228,14 @@ def test_an_impatient_writer_does_not_wait_for_a_frozen_one_for_ever_on_postgres
     assert only_row(writer, "SHOW lock_timeout") == ("1s",)
 
 
+def test_a_transaction_that_cannot_even_be_rolled_back_is_an_error_of_the_store(
+    tmp_path: Path,
+) -> None:
+    database = open_store(tmp_path / "tokonomi.db")
+    with pytest.raises(StoreError, match="closed database"), database.transaction():
+        database.close()
+
+
 def test_a_file_flushes_each_power_safe_commit_and_no_other(tmp_path: Path) -> None:
     with closing(open_store(tmp_path / "tokonomi.db")) as database:
         for power_safe, level in ((True, 2), (False, 1), (False, 1), (True, 2)):
