@@ -218,6 +218,19 @@ def test_lines_whose_output_was_not_read_may_have_been_billed(
     assert unread["exposure"] > 0
 
 
+def test_a_line_of_output_that_cannot_be_read_may_be_the_answer_to_any(setting: Setting) -> None:
+    setting.fake.status = "expired"
+    setting.fake.outputs = lambda lines: ([completion(lines[0]), {"raw": b"{half of a li\n"}], [])
+    batch = made(setting.client, [line("a"), line("b")])
+    done = ended(setting.client, batch.id)
+    [error] = content(setting.client, done.error_file_id)
+    assert (error["custom_id"], error["error"]["code"]) == ("b", "output_unread")
+    ran, unread = rows_of(setting, batch.id)
+    assert (ran["status"], unread["status"], unread["amount"]) == ("ok", "failed", None)
+    assert unread["exposure"] > 0
+    setting.check()
+
+
 def test_a_provider_that_is_busy_or_breaks_is_asked_again(setting: Setting) -> None:
     seen = setting.fake.seen["POST /v1/batches"]
     setting.fake.troubles["POST /v1/files"] = [503]

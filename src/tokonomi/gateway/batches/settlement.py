@@ -52,7 +52,7 @@ _WHY: Final = {
     "failed": ("batch_failed", "the provider refused or lost the batch"),
 }
 """What a line without an answer is told, by how its batch ends."""
-_UNREAD: Final = ("output_unread", "the provider's output could not be read to its end")
+_UNREAD: Final = ("output_unread", "not all of the provider's output could be read")
 """What it is told when its answer may stand in what was not read."""
 
 
@@ -127,14 +127,15 @@ class Settlement:
         missing = {
             each.number: each for each in terms if not self._matching.has_answered(each.number)
         }
-        code, why = _UNREAD if self.is_cut_short else _WHY[self._progress.outcome or "failed"]
-        owed = may_be_billed(self._progress) and not self.is_cut_short
-        self.lies[Lie.MISSING] += len(missing) if owed else 0
-        billed = owed or self.is_cut_short
+        ran = may_be_billed(self._progress)
+        # What cannot be read may be the answer to any of them; where all were run, that is known.
+        unread = self.is_cut_short or (not ran and self.lies[Lie.UNREADABLE] > 0)
+        code, why = _UNREAD if unread else _WHY[self._progress.outcome or "failed"]
+        self.lies[Lie.MISSING] += len(missing) if ran and not unread else 0
         settled: list[SettledLine] = []
         for number, line in self._open(database, missing).items():
             exchange = settling(self._batch, missing[number], line)
-            ending = Ending(Status.FAILED, unknown=why, may_bill=billed)
+            ending = Ending(Status.FAILED, unknown=why, may_bill=ran or unread)
             settled.append(self._row(exchange, ending))
         _write(database, settled)
         for number, line in missing.items():
