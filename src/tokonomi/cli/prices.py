@@ -185,7 +185,8 @@ def lint(*, provider: str = "", source: Source = BUNDLED, listing: Listing = AS_
         if provider.lower() in {"", entry.provider}
         for finding in lint_entry(entry)
     ]
-    findings.sort(key=lambda each: (each.severity is not Severity.ERROR, each.rule, each.row_id))
+    worst_first = [*Severity]
+    findings.sort(key=lambda it: (worst_first.index(it.severity), it.rule, it.row_id))
     print_table(findings_table(findings), listing)
     return int(any(finding.severity is Severity.ERROR for finding in findings))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from tokonomi.pricing.book import ModelEntry
 from tokonomi.pricing.listing import Rank
@@ -16,6 +17,8 @@ class Severity(StrEnum):
     """A bill would be wrong, and the file that says so is ours or the user's."""
     WARNING = "warning"
     """Unusual: to be compared with the provider's page."""
+    NOTICE = "notice"
+    """Right for most rows that show it."""
 
 
 class Rule(StrEnum):
@@ -33,6 +36,9 @@ class Rule(StrEnum):
     """A model that takes input tokens and has no price for output: right for embeddings."""
     RATE_ROUNDED = "rate_rounded"
     """A figure finer than a sub-unit of its currency, rounded half-up."""
+
+
+_NOTICES: Final = frozenset({Rule.OUTPUT_MISSING, Rule.RATE_ROUNDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,13 @@ def lint_row(row: PriceRow, *, own: bool = False) -> Iterator[Finding]:
     }
     for where, rates in brackets.items():
         for rule, message in _alarms(rates):
-            grave = own and rule is Rule.READ_ABOVE_INPUT
-            severity = Severity.ERROR if grave else Severity.WARNING
-            yield Finding(severity, rule, row.id, f"{message}{where}")
+            yield Finding(_severity(rule, own=own), rule, row.id, f"{message}{where}")
+
+
+def _severity(rule: Rule, *, own: bool) -> Severity:
+    if rule in _NOTICES:
+        return Severity.NOTICE
+    return Severity.ERROR if own and rule is Rule.READ_ABOVE_INPUT else Severity.WARNING
 
 
 def _alarms(rates: Mapping[Meter, Rate]) -> Iterator[tuple[Rule, str]]:

@@ -1,6 +1,7 @@
 """Tables about prices: rows of the book, changes, alarms, and one charge opened to its lines."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,7 +9,7 @@ from tokonomi.money import Money, format_percent
 from tokonomi.pricing.book import ModelEntry, PriceBook
 from tokonomi.pricing.changes import Change
 from tokonomi.pricing.charge import Charge
-from tokonomi.pricing.lint import Finding
+from tokonomi.pricing.lint import Finding, Severity
 from tokonomi.pricing.row import BEGINNING, FOREVER, PER, Meter, PriceRow, Rate
 from tokonomi.reports.tables import Cell, Heading, Table
 
@@ -129,15 +130,21 @@ def changes_table(title: str, changes: Iterable[Change]) -> Table:
     return Table(title, headings, rows, (_UNITS, "An empty price is one that is not known."))
 
 
-def findings_table(findings: Iterable[Finding]) -> Table:
-    """One line per alarm, with the row that it is about."""
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """One line per alarm, with the row that it is about, and how many there are of each kind."""
     headings = (Heading("severity"), Heading("rule"), Heading("row_id"), Heading("message"))
     rows = tuple(
         (finding.severity.value, finding.rule.value, finding.row_id, finding.message)
         for finding in findings
     )
+    found = Counter(finding.severity for finding in findings)
+    counts = ", ".join(_counted(found[each], each.value) for each in Severity)
     note = "An alarm never changes a price; compare the row with the provider's page."
-    return Table("Implausible prices", headings, rows, (note,))
+    return Table("Implausible prices", headings, rows, (f"{counts}.", note))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def charge_table(entry: ModelEntry, row: PriceRow, cost: Charge) -> Table:

@@ -183,7 +183,10 @@ def test_what_our_prices_change_in_the_catalogue_is_told(terminal: Terminal) -> 
 def test_alarms_are_listed_and_only_errors_fail(terminal: Terminal, tmp_path: Path) -> None:
     code, out, _ = terminal.run("lint", "--format", "csv")
     assert code == 0
-    assert "warning,rate_rounded,genai-prices-0.2.3:" in out
+    assert "notice,rate_rounded,genai-prices-0.2.3:" in out
+    assert out.index("\nwarning,") < out.index("\nnotice,")
+    _, table, _ = terminal.run("lint", "--provider", "anthropic")
+    assert "0 errors, 1 warning, 0 notices." in table
     contract = tmp_path / "mine.toml"
     contract.write_text(
         '[[model]]\nprovider = "house"\nid = "m"\nsource = "s"\n[[model.price]]\nsource = "s"\n'

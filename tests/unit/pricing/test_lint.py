@@ -38,7 +38,8 @@ def test_each_implausible_figure_is_told_with_the_one_that_it_was_held_against()
 
 
 def test_a_model_without_an_output_price_is_told() -> None:
-    assert [finding.rule for finding in lint_row(row(input="1"))] == [Rule.OUTPUT_MISSING]
+    [finding] = lint_row(row(input="1"), own=True)
+    assert (finding.severity, finding.rule) == (Severity.NOTICE, Rule.OUTPUT_MISSING)
 
 
 def test_a_context_tier_is_looked_at_with_what_it_inherits() -> None:
