@@ -4,7 +4,7 @@ It holds what at least two dialects can say. Values compare by what they mean, s
 written in a dialect and read back is the same value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
@@ -114,6 +114,16 @@ class ToolResult:
 
 
 Part = Text | Image | Document | Reasoning | ToolCall | Refusal | ToolResult
+
+
+PARTS: Final[Mapping[Role, tuple[type[Part], ...]]] = {
+    "system": (Text,),
+    "user": (Text, Image, Document),
+    "assistant": (Text, Reasoning, ToolCall, Refusal),
+    "tool": (ToolResult,),
+}
+"""What a turn of each role may hold. `translate.read_request` refuses the rest, so that a writer
+meets nothing for which its dialect has no place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 The same dialect in and out needs none of this: it passes byte for byte.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -11,7 +12,14 @@ import msgspec
 
 from tokonomi.dialects.addresses import path_of
 from tokonomi.dialects.answer import MALFORMED, Event, Failed, Failure, Finished, Head, assembled
-from tokonomi.dialects.conversation import FEATURES, Conversation, said
+from tokonomi.dialects.conversation import (
+    FEATURES,
+    PARTS,
+    Conversation,
+    Message,
+    Part,
+    said,
+)
 from tokonomi.dialects.destination import Destination, EgressName, IngressName, Outgoing
 from tokonomi.dialects.dialect import EGRESS, INGRESS
 from tokonomi.dialects.fields import Fields, decoded
@@ -77,7 +85,24 @@ def read_request(
     reading = Fields(carried, "")
     conversation = dialect.read(reading, dropped)
     reading.done()
+    for message in conversation.messages:
+        _check_parts(message)
     return conversation
+
+
+def _check_parts(message: Message) -> None:
+    for part in message.parts:
+        if not isinstance(part, PARTS[message.role]):
+            belongs = " or ".join(role for role, parts in PARTS.items() if type(part) in parts)
+            raise CannotCarry(
+                message.at,
+                f"is a turn of the role {message.role}, where no {_kind(part)} can stand",
+                f"Put it into a turn of the role {belongs}.",
+            )
+
+
+def _kind(part: Part) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(part).__name__).lower()
 
 
 def reply(

@@ -291,6 +291,57 @@ def test_a_result_without_its_call_is_refused_where_the_name_of_the_tool_is_need
     assert (stopped.path, '"c"' in stopped.why) == ("messages[0]", True)
 
 
+TOOL_USE: Json = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+PICTURE: Json = {"type": "image", "source": {"type": "url", "url": "https://a.example"}}
+MISPLACED: list[tuple[IngressName, Json, str, str]] = [
+    ("anthropic_messages", user(TOOL_USE), "messages[0]", "tool call"),
+    (
+        "anthropic_messages",
+        user({"type": "thinking", "thinking": "x", "signature": ""}),
+        "messages[0]",
+        "reasoning",
+    ),
+    ("anthropic_messages", turn(role="assistant", content=[PICTURE]), "messages[1]", "image"),
+    (
+        "anthropic_messages",
+        turn(role="assistant", content=[{"type": "tool_result", "tool_use_id": "c"}]),
+        "messages[1]",
+        "tool result",
+    ),
+    (
+        "openai_responses",
+        {"input": [{"role": "user", "content": [{"type": "refusal", "refusal": "no"}]}]},
+        "input[0]",
+        "refusal",
+    ),
+    (
+        "openai_responses",
+        {
+            "input": [
+                {
+                    "role": "assistant",
+                    "content": [{"type": "input_image", "image_url": "https://a.example"}],
+                }
+            ]
+        },
+        "input[0]",
+        "image",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ingress", "body", "path", "what"), MISPLACED)
+def test_a_part_in_a_turn_of_another_role_is_refused_wherever_it_goes(
+    ingress: IngressName, body: Json, path: str, what: str
+) -> None:
+    for to in (CHAT, MESSAGES, RESPONSES, GEMINI):
+        if to.dialect != ingress:
+            found = refusal(ingress, body, to)
+            assert found.path == path
+            assert found.why.endswith(f"where no {what} can stand")
+            assert found.remedy.startswith("Put it into a turn of the role ")
+
+
 def test_a_value_that_is_no_json_is_refused_by_its_name() -> None:
     for bad in (b"{", b'"\xff"', b"[" * 100_000):
         outcome = translate.request("openai_chat", {"messages": msgspec.Raw(bad)}, MESSAGES)
