@@ -38,7 +38,7 @@ Problem = tuple[Place, str, str]
 
 
 def _problems(scenario: Scenario) -> Iterator[Problem]:
-    yield from _volume(scenario.volume)
+    yield from _volume(scenario.volume, needed=_counts_sessions(scenario))
     yield from _names(scenario)
     for number, feature in enumerate(scenario.feature):
         yield from _feature(feature, ("feature", number))
@@ -58,9 +58,15 @@ def _problems(scenario: Scenario) -> Iterator[Problem]:
         yield (), "there is nothing to plan", "Add a [[feature]] with its models, or a [[cost]]."
 
 
-def _volume(volume: Volume) -> Iterator[Problem]:
+def _counts_sessions(scenario: Scenario) -> bool:
+    """Whether something of it is counted by sessions, so that their number must be stated."""
+    by_count = any(each.per == "session" for each in (*scenario.cost, *scenario.revenue))
+    return bool(scenario.feature or scenario.human or by_count)
+
+
+def _volume(volume: Volume, *, needed: bool) -> Iterator[Problem]:
     stated = [name for name in VOLUME_KEYS if getattr(volume, name) is not None]
-    if len(stated) != 1:
+    if len(stated) > 1 or (needed and not stated):
         yield (
             ("volume", *stated[1:2]),
             f"the volume is stated in {len(stated)} ways ({', '.join(stated) or 'none'})",

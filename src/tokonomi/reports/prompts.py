@@ -17,7 +17,9 @@ from tokonomi.prompts.savings import Savings, Terms, is_unmarked, mended_prefix
 from tokonomi.reports.prompt_object import prompt_object
 from tokonomi.reports.prompt_report import PromptReport, cache_state, reasons
 from tokonomi.reports.prompt_words import say
+from tokonomi.reports.statement import exact_decimal
 from tokonomi.reports.tables import Heading, Table, tabulated
+from tokonomi.reports.words import decimal_text
 
 PromptForm = Literal["table", "json", "markdown"]
 EXCERPT: Final = 48
@@ -233,7 +235,7 @@ class _Tables:
         if isinstance(terms.row, PriceRow):
             yield self._say("price", row=terms.row.id, source=terms.row.source)
         if rate := self._report.rate:
-            quoted = format_number(rate.rate, decimals=0, locale=self._locale)
+            quoted = decimal_text(exact_decimal(rate.rate), self._locale)
             figures = {"base": rate.base, "rate": quoted, "quote": rate.quote}
             yield self._say("converted", **figures, on=rate.on.isoformat(), source=rate.source)
 
