@@ -7,6 +7,7 @@ from tokonomi.errors import BadPlan
 from tokonomi.money import CURRENCIES, format_percent
 from tokonomi.naming import meant
 from tokonomi.plan.money_items import ALL_TOKENS, in_order, is_lump_sum
+from tokonomi.plan.price_list import no_rate
 from tokonomi.plan.scenario import Cost, Credits, Feature, ModelShare, Scenario, Volume
 from tokonomi.toml_places import Place
 
@@ -205,6 +206,8 @@ def _money(scenario: Scenario) -> Iterator[Problem]:
     for place, code in stated:
         if code not in CURRENCIES:
             yield place, f'unknown currency "{code}"', f"Use one of {', '.join(CURRENCIES)}."
+        elif place[0] in {"cost", "revenue"} and not _converts(code, scenario):
+            yield place, *no_rate(code, scenario.plan.currency)
     for number, each in enumerate(scenario.correlation):
         if not -1 <= each.rank.low <= each.rank.high <= 1:
             yield (
@@ -212,6 +215,14 @@ def _money(scenario: Scenario) -> Iterator[Problem]:
                 f"a correlation of {each.rank.text}",
                 "It lies between -1 and 1.",
             )
+
+
+def _converts(code: str, scenario: Scenario) -> bool:
+    """Whether amounts in a currency have a rate to the plan's."""
+    wanted = scenario.plan.currency
+    return code == wanted or any(
+        {each.base, each.quote} == {code, wanted} for each in scenario.exchange
+    )
 
 
 def _credits(credit: Credits) -> Iterator[Problem]:
