@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokonomi.credits.package import Offer
-from tokonomi.errors import NotFound
+from tokonomi.errors import BadPlan, NotFound
 from tokonomi.money import Locale, Money
 from tokonomi.naming import meant
 from tokonomi.plan.credit_costs import Shop
@@ -45,13 +45,13 @@ from tokonomi.reports import (
 )
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.cells import grid_of
-from tokonomi.reports.forms.html import html_table, sections_page
+from tokonomi.reports.forms.html import html_table
 from tokonomi.reports.forms.sections import LINES, Sections
 from tokonomi.reports.plan_compare import Compared
 from tokonomi.reports.plan_credit_choices import credit_sections
 from tokonomi.reports.plan_diff import changed_costs, changed_inputs
-from tokonomi.reports.plan_page import Figures, plan_page
-from tokonomi.reports.statement import Statement
+from tokonomi.reports.plan_page import Figures, page_of_comparison, plan_page
+from tokonomi.reports.statement import Note, Statement
 from tokonomi.storage.package_files import load_offer
 from tokonomi.storage.plan_files import load_scenario, load_template
 from tokonomi.storage.price_files import load_book
@@ -201,9 +201,7 @@ class Plan:
     def sections(self, chance: Chance = USUAL) -> Sections:
         """Every table of the plan, in the order in which they are to be read."""
         scenario, month = self.scenario, self.month
-        undated = undated_models(scenario, self.prices)
-        dating = plan_month.dating(scenario.plan.at, undated, today=self.today)
-        found = {"summary": plan_month.summary(scenario, month, dating)}
+        found = {"summary": plan_month.summary(scenario, month, self.dating)}
         if uncertain_costs(scenario):
             low, high = ends_of(scenario, self.prices)
             found["ends"] = plan_levers.ends(self.unit, low=low, mean=month, high=high)
@@ -214,6 +212,12 @@ class Plan:
         if (shop := self.shop) is not None:
             found |= credit_sections(shop)
         return {**found, LINES: plan_month.line_items(scenario, month)}
+
+    @property
+    def dating(self) -> tuple[Note, ...]:
+        """What must be said of the date of the prices."""
+        undated = undated_models(self.scenario, self.prices)
+        return plan_month.dating(self.scenario.plan.at, undated, today=self.today)
 
     def _parts(self) -> dict[str, Statement]:
         """Where the money of the month goes, and where it comes from."""
@@ -262,7 +266,16 @@ class Plan:
         return found
 
     def sensitivity(self, *, seed: int = SEED) -> Sections:
-        """What moves the cost; shares of the variance need the extra `sensitivity`."""
+        """What moves the cost; shares of the variance need the extra `sensitivity`.
+
+        Raises:
+            BadPlan: no number of the cost is uncertain, so none can move it.
+        """
+        if not self.swings:
+            raise BadPlan(
+                f'"{self.scenario.plan.name}" has no uncertain number that moves its cost',
+                remedy='Write one as a band, such as users = "400..500..700", or with --set.',
+            )
         from tokonomi.plan.variance import influences  # noqa: PLC0415 - it imports the extra
 
         found = influences(self.scenario, self.prices, seed=seed)
@@ -347,24 +360,26 @@ def compare(plans: Sequence[Plan]) -> Sections:
     return {
         "comparison": plan_compare.comparison(compared),
         "components": plan_compare.components_compared(compared),
+        **{
+            f"basis_{number}": plan_compare.basis(each, plan.dating)
+            for number, (each, plan) in enumerate(zip(compared, plans, strict=True), 1)
+        },
     }
 
 
 def comparison_page(plans: Sequence[Plan], locale: Locale = "en") -> str:
     """The comparison as one HTML page; its picture needs the extra `charts`."""
-    sections = compare(plans)
+    compared = _stated(plans)
     figures: Figures = {}
     if has_charts():
         from tokonomi.reports import plan_figures  # noqa: PLC0415 - it imports the extra
 
-        drawn = plan_figures.comparison_figure(_stated(plans), locale)
-        figures = {"comparison": (drawn,)}
-    return sections_page(sections, locale, figures=figures)
+        figures = {"comparison": (plan_figures.comparison_figure(compared, locale),)}
+    return page_of_comparison(compared, compare(plans), locale, figures=figures)
 
 
 def _stated(plans: Sequence[Plan]) -> tuple[Compared, ...]:
-    stated = [(each.scenario.plan.name, each.unit, each.month) for each in plans]
-    return plan_compare.distinct(stated)
+    return plan_compare.distinct([(each.scenario, each.month) for each in plans])
 
 
 def diff(before: Plan, after: Plan) -> Sections:

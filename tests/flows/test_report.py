@@ -92,7 +92,7 @@ def test_a_report_in_another_currency_names_its_rate(data: Path) -> None:
     rate = ("--currency", "IDR", "--rate", "16000", "--rate-date", "2026-01-30")
     done = tokonomi("report", "--data", data, "--locale", "id", *rate)
     assert "Rp 136" in done.stdout
-    assert "1 USD = 16000 IDR pada 2026-01-30 (--rate)." in done.stdout
+    assert "1 USD = 16.000 IDR pada 2026-01-30 (--rate)." in done.stdout
 
 
 def test_a_report_is_written_to_a_file_whole(data: Path, tmp_path: Path) -> None:

@@ -37,6 +37,12 @@ def cell(plan: Plan, section: str, names: tuple[str, ...], column: str) -> Fract
     return Fraction(value)
 
 
+def sessions_of(month: Month) -> Fraction:
+    """The sessions of a month that counts them."""
+    assert month.scale.sessions is not None
+    return month.scale.sessions
+
+
 def cost(month: Month, **wanted: str) -> Fraction:
     """The cost of the lines whose fields are these."""
     lines = (line for line in month.lines if all(getattr(line, k) == v for k, v in wanted.items()))
@@ -66,7 +72,7 @@ def coaching() -> None:
     month = plan.month
     sessions = {MISTRAL: 4_000, GPT_4O: 1_000}
     SAID["000-001"] = lambda: cell(plan, "summary", ("session",), "count")
-    SAID["000-002"] = lambda: tokens(month) / month.scale.sessions
+    SAID["000-002"] = lambda: tokens(month) / sessions_of(month)
     SAID["000-003"] = lambda: tokens(month)
     SAID["000-004"] = lambda: (
         PERCENT
@@ -230,7 +236,7 @@ def bot() -> None:
     energy = plan.scenario.energy
     assert energy is not None
     run = used(energy)
-    answers = month.scale.sessions
+    answers = sessions_of(month)
     SAID["002-001"] = lambda: cell(plan, "energy", ("seconds of the run",), "value")
     SAID["002-002"] = lambda: cell(plan, "energy", ("tokens a watt-second",), "value")
     SAID["002-004"] = lambda: cell(plan, "energy", ("tokens a kilowatt-hour",), "value")
@@ -263,13 +269,13 @@ def support() -> None:
         )
     SAID["003-055"] = lambda: cell(plan, "summary", ("month",), "tokens_alone")
     SAID["003-057"] = SAID["003-061"] = lambda: cell(plan, "summary", ("month",), "cost")
-    SAID["003-058"] = lambda: month.cost.fraction() / month.scale.sessions
+    SAID["003-058"] = lambda: month.cost.fraction() / sessions_of(month)
     SAID["003-059"] = lambda: PERCENT * cell(plan, "features", ("answers",), "share")
     SAID["003-060"] = lambda: PERCENT * cell(plan, "components", ("engineering",), "share")
     SAID["003-064"] = lambda: cell(plan, "people", ("cheapest",), "times")
     SAID["003-065"] = lambda: cell(plan, "people", ("dearest",), "times")
     SAID["003-063"] = lambda: cell(plan, "people", ("dearest",), "cost_per_item")
-    SAID["003-066"] = lambda: cost(month, component="embeddings") / month.scale.sessions
+    SAID["003-066"] = lambda: cost(month, component="embeddings") / sessions_of(month)
     SAID["003-129"] = lambda: (
         1_800 + cost(template("support-agent", plan__buffer="30%").month, component="buffer")
     )

@@ -88,15 +88,17 @@ class Swing:
     high_text: str
 
 
-def tornado(swings: Sequence[Swing], mean: float) -> Drawing:
-    """The inputs that move the cost, the strongest first, around the cost at the means."""
+def tornado(swings: Sequence[Swing], mean: float, effects: tuple[str, str]) -> Drawing:
+    """The inputs that move the cost, the strongest first, around the cost at the means.
+
+    The colour says what an input does to the cost, whichever of its ends does it; `effects` are
+    the words for a cost that falls and for one that rises.
+    """
     rows = [
-        {"name": each.name, "mean": mean, "end": end, "text": text, "colour": colour}
+        {"name": each.name, "mean": mean, "end": end, "text": text, "effect": effects[end >= mean]}
         for each in swings
-        for end, text, colour in (
-            (each.low, each.low_text, GOOD),
-            (each.high, each.high_text, BAD),
-        )
+        for end, text in ((each.low, each.low_text), (each.high, each.high_text))
+        if end != mean
     ]
     names = [each.name for each in swings]
     y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(domain=False, ticks=False))
@@ -110,7 +112,7 @@ def tornado(swings: Sequence[Swing], mean: float) -> Drawing:
             axis=alt.Axis(labelExpr=MONEY, tickCount=6),
         ),
         x2="end:Q",
-        color=alt.Color("colour:N", scale=None),
+        color=alt.Color("effect:N", scale=alt.Scale(domain=list(effects), range=[GOOD, BAD])),
     )
     lower = chart.transform_filter("datum.end < datum.mean")
     upper = chart.transform_filter("datum.end >= datum.mean")

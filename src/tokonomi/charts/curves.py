@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from math import floor, log10
 
 import altair as alt
 
@@ -39,6 +41,15 @@ def fan(bands: Sequence[Band], *, month: str, budget: float | None) -> Drawing:
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
 
 
+class Axes(Enum):
+    """What both axes of lines measure."""
+
+    SHARES = auto()
+    """Percent, with a line at 0."""
+    ORDERS = auto()
+    """Orders of magnitude: each tenfold is as far as the next."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A point of a line."""
@@ -48,22 +59,49 @@ class Point:
     y: float
 
 
-def lines(points: Sequence[Point], *, x: str, shares: bool = False) -> Drawing:
-    """Lines over one number; shares have percent on both axes, and a line at 0."""
+def lines(points: Sequence[Point], *, x: str, axes: Axes) -> Drawing:
+    """Lines over one number, in the order of their points."""
     names = list(dict.fromkeys(point.line for point in points))
-    rows = [{"line": point.line, "x": point.x, "y": point.y} for point in points]
-    across = alt.Axis(format=".0%", grid=False) if shares else alt.Axis(format="~s", grid=False)
-    upwards = alt.Axis(format=".0%") if shares else alt.Axis(labelExpr=MONEY)
+    rows = [
+        {"line": point.line, "x": point.x, "y": point.y, "order": order}
+        for order, point in enumerate(points)
+    ]
+    shares = axes is Axes.SHARES
+    if shares:
+        scale, ticks = alt.Scale(), alt.Axis(format=".0%")
+        across = alt.Axis(format=".0%", grid=False)
+    else:
+        scale = alt.Scale(type="log", nice=False)
+        ticks = alt.Axis(labelExpr=MONEY, values=_ticks([point.y for point in points]))
+        across = alt.Axis(format="~s", grid=False, values=_ticks([point.x for point in points]))
     drawn = (
         alt.Chart(rows_of(rows))
         .mark_line()
         .encode(
-            x=alt.X("x:Q", title=x, axis=across),
-            y=alt.Y("y:Q", title=None, axis=upwards),
+            x=alt.X("x:Q", title=x, axis=across, scale=scale),
+            y=alt.Y("y:Q", title=None, axis=ticks, scale=scale),
+            order=alt.Order("order:Q"),
             color=alt.Color(
                 "line:N", sort=names, scale=alt.Scale(domain=names, range=colours_of(names))
             ),
         )
     )
+    if not shares:
+        return drawn.properties(width=WIDTH, height=HEIGHT)
     zero = alt.Chart(rows_of([{"y": 0}])).mark_rule(color=QUIET).encode(y="y:Q")
     return alt.layer(drawn, zero).properties(width=WIDTH, height=HEIGHT)
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """1, 2 and 5 of each order of magnitude, as far as the values go.
+
+    >>> _ticks([3, 60])
+    [5.0, 10.0, 20.0, 50.0]
+    """
+    low, high = min(values), max(values)
+    orders = range(floor(log10(low)), floor(log10(high)) + 1)
+    return [each for order in orders for each in _steps(order) if low <= each <= high]
+
+
+def _steps(order: int) -> tuple[float, ...]:
+    return tuple(digit * 10.0**order for digit in (1, 2, 5))

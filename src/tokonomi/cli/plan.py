@@ -27,10 +27,22 @@ OVER: Final = 4
 """Exit code when the plan is over the amount of --fail-over."""
 
 app = App(name="plan", help="Plan what a feature will cost before it is built.")
-app.command("tokonomi.cli.plan_diff:plan_diff", name="diff")
-app.command("tokonomi.cli.plan_predict:predict", name="predict")
-app.command("tokonomi.cli.plan_levers:sensitivity", name="sensitivity")
-app.command("tokonomi.cli.plan_levers:required_value", name="required")
+_DIFF: Final = "Compare two states of a scenario: what changed in it, and what that costs a month."
+_PREDICT: Final = (
+    "Forecast a month from recorded calls, and hold the forecast to the calls that follow."
+)
+_SENSITIVITY: Final = (
+    "Say what moves the cost: one number at a time, exactly, and by shares of the variance."
+)
+_REQUIRED: Final = "Find the value of one number at which a month costs, or leaves, an amount."
+for _name, _path, _line in (
+    ("diff", "plan_diff:plan_diff", _DIFF),
+    ("predict", "plan_predict:predict", _PREDICT),
+    ("sensitivity", "plan_levers:sensitivity", _SENSITIVITY),
+    ("required", "plan_levers:required_value", _REQUIRED),
+):
+    # A command is imported when it runs, so the line of the list stands here too.
+    app.command(f"tokonomi.cli.{_path}", name=_name, help=_line)
 
 
 @Parameter(name="*")

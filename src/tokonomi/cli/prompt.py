@@ -20,7 +20,7 @@ from tokonomi.money import Locale
 from tokonomi.pricing.book import PriceBook
 from tokonomi.prompts.analyse import analyse as analysed
 from tokonomi.prompts.finding import Analysis
-from tokonomi.prompts.model_facts import NO_ENCODING, CacheMinimum, ModelFacts
+from tokonomi.prompts.model_facts import NO_ENCODING, CacheMinimum
 from tokonomi.prompts.request import PromptFile, from_json, from_json_lines, from_text
 from tokonomi.prompts.savings import Terms, savings
 from tokonomi.providers.token_estimate import estimated_tokens, has_vocabulary
@@ -192,18 +192,11 @@ def _report(prompt: PromptFile, size: int, reading: _Reading) -> PromptReport:
         rules,
         Counting(encoding, vocabulary, has_vocabulary(encoding), size),
         model=f"{entry.provider}/{entry.model}" if entry else named,
-        minimums=_minimums(facts, named, minimum),
+        minimum=minimum,
+        minimums=tuple(each for each in facts.minimums if each is not minimum),
         terms=terms,
         savings=savings(analysis, terms) if terms else None,
     )
-
-
-def _minimums(
-    facts: ModelFacts, named: str, minimum: CacheMinimum | None
-) -> tuple[CacheMinimum, ...]:
-    if not named:
-        return facts.minimums
-    return (minimum,) if minimum else ()
 
 
 def _terms(

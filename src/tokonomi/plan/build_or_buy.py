@@ -17,6 +17,7 @@ from math import ceil
 from tokonomi.plan.scenario import FineTune, SelfHost
 
 MINUTES_A_DAY = 24 * 60
+_PARTS = 8
 
 
 class End(StrEnum):
@@ -64,6 +65,20 @@ class Machines:
         """What a month of so many requests a minute costs on the machines that it takes."""
         requests = requests_per_minute * self.requests_of_a_minute
         return self.fixed(self.needed(requests_per_minute)) + requests * self.each
+
+    def stairs(self, low: Fraction, high: Fraction) -> Iterator[tuple[Fraction, Fraction]]:
+        """Requests a minute from `low` to `high` with their cost, both ends of each step too.
+
+        >>> two = Machines(Fraction(2000), Fraction(100), Fraction(0), Fraction(0), 2, 30)
+        >>> sorted({int(cost) for _, cost in two.stairs(Fraction(50), Fraction(200))})
+        [2000, 4000]
+        """
+        for replicas in range(self.needed(low), self.needed(high) + 1):
+            start = max(low, (replicas - 1) * self.sustained)
+            end = min(high, replicas * self.sustained)
+            for part in range(_PARTS + 1):
+                rate = start + (end - start) * part / _PARTS
+                yield rate, self.fixed(replicas) + rate * self.requests_of_a_minute * self.each
 
 
 def machines_at(stated: SelfHost, end: End, *, days: int) -> Machines:

@@ -7,6 +7,7 @@ from tokonomi.errors import BadPlan
 from tokonomi.money import CURRENCIES, format_percent
 from tokonomi.naming import meant
 from tokonomi.plan.money_items import ALL_TOKENS, in_order, is_lump_sum
+from tokonomi.plan.price_list import no_rate
 from tokonomi.plan.scenario import Cost, Credits, Feature, ModelShare, Scenario, Volume
 from tokonomi.toml_places import Place
 
@@ -38,7 +39,7 @@ Problem = tuple[Place, str, str]
 
 
 def _problems(scenario: Scenario) -> Iterator[Problem]:
-    yield from _volume(scenario.volume)
+    yield from _volume(scenario.volume, needed=_counts_sessions(scenario))
     yield from _names(scenario)
     for number, feature in enumerate(scenario.feature):
         yield from _feature(feature, ("feature", number))
@@ -58,9 +59,15 @@ def _problems(scenario: Scenario) -> Iterator[Problem]:
         yield (), "there is nothing to plan", "Add a [[feature]] with its models, or a [[cost]]."
 
 
-def _volume(volume: Volume) -> Iterator[Problem]:
+def _counts_sessions(scenario: Scenario) -> bool:
+    """Whether something of it is counted by sessions, so that their number must be stated."""
+    by_count = any(each.per == "session" for each in (*scenario.cost, *scenario.revenue))
+    return bool(scenario.feature or scenario.human or by_count)
+
+
+def _volume(volume: Volume, *, needed: bool) -> Iterator[Problem]:
     stated = [name for name in VOLUME_KEYS if getattr(volume, name) is not None]
-    if len(stated) != 1:
+    if len(stated) > 1 or (needed and not stated):
         yield (
             ("volume", *stated[1:2]),
             f"the volume is stated in {len(stated)} ways ({', '.join(stated) or 'none'})",
@@ -199,6 +206,8 @@ def _money(scenario: Scenario) -> Iterator[Problem]:
     for place, code in stated:
         if code not in CURRENCIES:
             yield place, f'unknown currency "{code}"', f"Use one of {', '.join(CURRENCIES)}."
+        elif place[0] in {"cost", "revenue"} and not _converts(code, scenario):
+            yield place, *no_rate(code, scenario.plan.currency)
     for number, each in enumerate(scenario.correlation):
         if not -1 <= each.rank.low <= each.rank.high <= 1:
             yield (
@@ -206,6 +215,14 @@ def _money(scenario: Scenario) -> Iterator[Problem]:
                 f"a correlation of {each.rank.text}",
                 "It lies between -1 and 1.",
             )
+
+
+def _converts(code: str, scenario: Scenario) -> bool:
+    """Whether amounts in a currency have a rate to the plan's."""
+    wanted = scenario.plan.currency
+    return code == wanted or any(
+        {each.base, each.quote} == {code, wanted} for each in scenario.exchange
+    )
 
 
 def _credits(credit: Credits) -> Iterator[Problem]:

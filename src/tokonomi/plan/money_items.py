@@ -104,6 +104,7 @@ def _count(each: Cost | Revenue, scale: Scale[N], numbers: Arithmetic[N]) -> N:
         case "day":
             return scale.days
         case "session":
+            assert scale.sessions is not None, "the checks ask for it"
             return scale.sessions
         case "call":
             return scale.calls

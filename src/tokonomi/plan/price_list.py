@@ -79,7 +79,13 @@ def converted(amount: N, currency: str, scenario: Scenario, numbers: Arithmetic[
             return amount * numbers.of(exchange.rate)
         if (exchange.quote, exchange.base) == (currency, wanted):
             return amount / numbers.of(exchange.rate)
-    raise BadPlan(
+    what, remedy = no_rate(currency, wanted)
+    raise BadPlan(what, remedy=remedy)
+
+
+def no_rate(currency: str, wanted: str) -> tuple[str, str]:
+    """What is wrong with a plan whose amounts have no rate to its currency, and what to do."""
+    return (
         f"amounts in {currency} stand in a plan in {wanted}, and no rate is stated",
-        remedy=f'Add [[exchange]] with base = "{currency}", quote = "{wanted}", rate, on, source.',
+        f'Add [[exchange]] with base = "{currency}", quote = "{wanted}", rate, on, source.',
     )

@@ -107,7 +107,7 @@ class Plan(Table, frozen=True, kw_only=True):
 
 
 class Volume(Table, frozen=True, kw_only=True):
-    """How much there is of it: one of the five ways of saying it.
+    """How much there is of it: one of the five ways of saying it; none where nothing is counted so.
 
     Attributes:
         users: monthly active users; with `sessions_per_user` they make the sessions.
@@ -484,7 +484,7 @@ class Scenario(Table, frozen=True, kw_only=True):
     """
 
     plan: Plan
-    volume: Volume = default(Volume(sessions_per_month=Natural.of(1)))
+    volume: Volume = default(Volume())
     extends: str | None = None
     feature: tuple[Feature, ...] = ()
     measured: tuple[Measured, ...] = ()

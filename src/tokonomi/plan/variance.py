@@ -19,6 +19,7 @@ from tokonomi.plan.simulate import SEED
 
 POINTS: Final = 4_096
 """A power of 2, as quasi-random points ask for."""
+_SEVERAL: Final = 2
 
 
 def influences(
@@ -26,8 +27,9 @@ def influences(
 ) -> tuple[Influence, ...]:
     """Every uncertain number of the cost, the most influential first."""
     inputs = uncertain_costs(scenario)
-    if not inputs:
-        return ()
+    if len(inputs) < _SEVERAL:
+        # Nothing to share out: a number that is alone has all of the variance. SciPy refuses one.
+        return tuple(Influence(path, 1.0, 1.0) for path in inputs)
 
     def cost(probabilities: Array) -> Array:
         drawn = {

@@ -26,9 +26,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scale(Generic[N]):
-    """How much there is of everything in a month; `users` is None where nobody counts them."""
+    """How much there is of everything in a month; None where nobody counts it."""
 
-    sessions: N
+    sessions: N | None
     users: N | None
     days: N
     calls: N
@@ -74,7 +74,8 @@ def scale_of(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None
     """Sessions, users, days and calls of a month; `factor` multiplies all but the days."""
     volume = scenario.volume
     times = numbers.whole(1) if factor is None else factor
-    sessions = _sessions(volume, numbers) * times
+    stated = _sessions(volume, numbers)
+    sessions = None if stated is None else stated * times
     users = None if volume.users is None else numbers.of(volume.users) * times
     days = numbers.whole(volume.days_per_month)
     calls = numbers.whole(sum(each.calls for each in scenario.measured))
@@ -83,19 +84,21 @@ def scale_of(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None
     return Scale(sessions, users, days, calls)
 
 
-def _sessions(volume: Volume, numbers: Arithmetic[N]) -> N:
+def _sessions(volume: Volume, numbers: Arithmetic[N]) -> N | None:
     daily = volume.sessions_per_day or volume.queries_per_day or volume.calls_per_day
     if daily is not None:
         return numbers.of(daily) * volume.days_per_month
     if volume.sessions_per_month is not None:
         return numbers.of(volume.sessions_per_month)
+    if volume.sessions_per_user is None:
+        return None
     assert volume.users is not None, "the checks ask for it"
-    assert volume.sessions_per_user is not None, "the checks ask for it"
     return numbers.of(volume.users) * numbers.of(volume.sessions_per_user)
 
 
-def conversations(feature: Feature, sessions: N, numbers: Arithmetic[N]) -> N:
+def conversations(feature: Feature, sessions: N | None, numbers: Arithmetic[N]) -> N:
     """How many conversations of a feature there are in a month, retries apart."""
+    assert sessions is not None, "the checks ask for it"
     return sessions * numbers.of(feature.share) * numbers.of(feature.uses)
 
 

@@ -18,6 +18,7 @@ _COMPARED: Final = frozenset({Part.SYSTEM, Part.DOCUMENTS})
 """Parts in which a repeated sentence is a finding; examples and tools repeat words on purpose."""
 NEAR_DUPLICATE: Final = "near-duplicate"
 LONG_EXAMPLE: Final = "long-example"
+MANY_EXAMPLES: Final = "many-examples"
 
 
 def analyse(file: PromptFile, rules: Rules, count: Count) -> Analysis:
@@ -134,16 +135,24 @@ class _Search:
         return total
 
     def _examples(self) -> Iterator[Finding]:
-        limit = self._rules.limits.example_tokens
+        """Each example longer than the limit, and each that takes all of them beyond theirs."""
+        limits = self._rules.limits
+        limit, together = limits.example_tokens, 0
         for laid in self._laid:
             for _, units in groupby(laid.text.units, key=lambda unit: (unit.part, unit.section)):
                 block = list(units)
                 span = block[0].start, block[-1].end
                 tokens = laid.tokens(*span)
-                is_long = block[0].part is Part.EXAMPLES and tokens > limit
-                if is_long and self._free(laid, span):
+                if block[0].part is not Part.EXAMPLES or not self._free(laid, span):
+                    continue
+                together += min(tokens, limit)
+                beyond = min(tokens, together - limits.examples_tokens)
+                if tokens > limit:
                     found = self._finding(laid, Kind.EXAMPLE, LONG_EXAMPLE, span)
                     yield replace(found, saved_tokens=tokens - limit)
+                elif beyond > 0:
+                    found = self._finding(laid, Kind.EXAMPLE, MANY_EXAMPLES, span)
+                    yield replace(found, saved_tokens=beyond)
 
     def _defaults(self) -> Iterator[Finding]:
         for laid, unit in self._sentences(frozenset({Part.SYSTEM})):

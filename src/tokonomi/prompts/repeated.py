@@ -10,6 +10,7 @@ from tokonomi.prompts.rules import Rules
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _WHOLE: Final = 100
+_LEAST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,18 @@ class _Words:
     content: frozenset[str]
     fixed: tuple[str, ...]
 
+    def enough_for(self, rules: Rules) -> bool:
+        """Whether it says enough to be compared; a sentence of two words must be the same."""
+        return len(self.content) >= min(_LEAST, rules.limits.least_words)
+
 
 def repetitions(sentences: Sequence[str], rules: Rules) -> tuple[Repetition, ...]:
     """Each sentence that repeats an earlier one, with the first that it repeats.
 
-    The measure is Jaccard's: words in common by all words of both, ignored ones left out. Words
-    that turn a meaning round and numbers must be the same, in the same order. A sentence that is
+    The measure is Jaccard's: words in common by all words of both, ignored ones left out, words of
+    one meaning as one. Words that turn a meaning round and numbers must be the same, in the same
+    order, and so must what follows a word of direction: "from English" is not "from Indonesian".
+    Sentences of fewer words than the least must have all of them in common. A sentence that is
     itself a repetition is not compared with later ones.
 
     >>> repetitions(["Answer in JSON only, without prose.", "Answer only in JSON without prose."],
@@ -45,7 +52,7 @@ def repetitions(sentences: Sequence[str], rules: Rules) -> tuple[Repetition, ...
     index: dict[tuple[tuple[str, ...], str], list[int]] = defaultdict(list)
     found: list[Repetition] = []
     for later, own in enumerate(words):
-        if len(own.content) < rules.limits.least_words:
+        if not own.enough_for(rules):
             continue
         rarest = _rarest(own, rarity, rules.limits.similarity_percent)
         candidates = sorted({first for word in rarest for first in index[own.fixed, word]})
@@ -59,10 +66,19 @@ def repetitions(sentences: Sequence[str], rules: Rules) -> tuple[Repetition, ...
 
 
 def _words(sentence: str, rules: Rules) -> _Words:
-    every = [match[0].lower().replace("\u2019", "'") for match in _WORD.finditer(sentence)]
+    spoken = (match[0].lower().replace("\u2019", "'") for match in _WORD.finditer(sentence))
+    every = [rules.same.get(word, word) for word in spoken]
     content = frozenset(every) - rules.ignored
-    fixed = tuple(word for word in every if word in rules.turning or word[0].isdigit())
-    return _Words(content, fixed)
+    turning = [word for word in every if word in rules.turning or word[0].isdigit()]
+    return _Words(content, (*turning, *_directions(every, rules)))
+
+
+def _directions(words: Sequence[str], rules: Rules) -> Iterator[str]:
+    """Each word of direction with the word that it points at."""
+    for place, word in enumerate(words):
+        if word in rules.directing:
+            behind = (each for each in words[place + 1 :] if each not in rules.ignored)
+            yield f"{word} {next(behind, '')}"
 
 
 def _rarest(words: _Words, rarity: Counter[str], percent: int) -> list[str]:
@@ -83,5 +99,6 @@ def _alike(
         other = words[first]
         shared = len(own.content & other.content)
         percent = _WHOLE * shared // len(own.content | other.content)
-        if percent >= rules.limits.similarity_percent:
+        short = min(len(own.content), len(other.content)) < rules.limits.least_words
+        if percent >= (_WHOLE if short else rules.limits.similarity_percent):
             yield Repetition(first, later, percent)

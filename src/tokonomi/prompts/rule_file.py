@@ -1,7 +1,7 @@
 """The TOML form of rules on prompts: what may stand in a file, read strictly, with errors."""
 
 import re
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -52,6 +52,7 @@ class LimitsTable(_Table, frozen=True):
     similarity_percent: int | None = None
     least_words: int | None = None
     example_tokens: int | None = None
+    examples_tokens: int | None = None
 
 
 class RuleFile(_Table, frozen=True):
@@ -64,6 +65,8 @@ class RuleFile(_Table, frozen=True):
     section: tuple[SectionTable, ...] = ()
     ignored: tuple[str, ...] = ()
     turning: tuple[str, ...] = ()
+    directing: tuple[str, ...] = ()
+    same: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=2)], ...] = ()
     limits: LimitsTable = LimitsTable()
     off: tuple[str, ...] = ()
 

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Final
+
+from msgspec.structs import asdict
 
 from tokonomi.errors import BadInput
 from tokonomi.money import Locale
@@ -15,6 +17,7 @@ _TERM: Final = re.compile(r"\{([a-z_]+)\}")
 _SIMILARITY: Final = 75
 _LEAST_WORDS: Final = 3
 _EXAMPLE_TOKENS: Final = 150
+_EXAMPLES_TOKENS: Final = 450
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Limits:
     similarity_percent: int = _SIMILARITY
     least_words: int = _LEAST_WORDS
     example_tokens: int = _EXAMPLE_TOKENS
+    examples_tokens: int = _EXAMPLES_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Rules:
         tags: the part of each tag, by its lower-case name.
         ignored: words that carry no meaning when sentences are compared.
         turning: words that must be the same in both.
+        directing: words behind which the same must stand in both.
+        same: the word that stands for each of several of one meaning.
         limits: where a finding begins.
     """
 
@@ -60,6 +66,8 @@ class Rules:
     tags: Mapping[str, Part] = field(default_factory=dict[str, Part], hash=False)
     ignored: frozenset[str] = frozenset()
     turning: frozenset[str] = frozenset()
+    directing: frozenset[str] = frozenset()
+    same: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     limits: Limits = Limits()
 
     def reason(self, rule: str, locale: Locale) -> str:
@@ -101,6 +109,13 @@ def compile_rules(files: Mapping[str, RuleFile]) -> Rules:
         },
         ignored=_words(file.ignored for file in files.values()),
         turning=_words(file.turning for file in files.values()),
+        directing=_words(file.directing for file in files.values()),
+        same={
+            word.lower(): group[0].lower()
+            for file in files.values()
+            for group in file.same
+            for word in group
+        },
         limits=_limits(files),
     )
 
@@ -150,18 +165,18 @@ def _words(lists: Iterable[tuple[str, ...]]) -> frozenset[str]:
 
 
 def _limits(files: Mapping[str, RuleFile]) -> Limits:
-    similarity, least, example = _SIMILARITY, _LEAST_WORDS, _EXAMPLE_TOKENS
+    limits = Limits()
     for name, file in files.items():
-        told = file.limits
-        similarity = similarity if told.similarity_percent is None else told.similarity_percent
-        least = least if told.least_words is None else told.least_words
-        example = example if told.example_tokens is None else told.example_tokens
-        if not 1 <= similarity <= _WHOLE or least < 1 or example < 1:
+        told = {key: value for key, value in asdict(file.limits).items() if value is not None}
+        limits = replace(limits, **told)
+        shares_fit = 1 <= limits.similarity_percent <= _WHOLE
+        if not shares_fit or min(astuple(limits)) < 1:
+            similarity, least, example, examples = astuple(limits)
             raise BadInput(
-                f"{name}: limits {similarity} %, {least} words, {example} tokens",
+                f"{name}: limits {similarity} %, {least} words, {example} and {examples} tokens",
                 remedy="similarity_percent is from 1 to 100, the others are 1 or more.",
             )
-    return Limits(similarity, least, example)
+    return limits
 
 
 _WHOLE: Final = 100

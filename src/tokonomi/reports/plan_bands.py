@@ -21,6 +21,7 @@ from tokonomi.reports.words import word
 
 PERCENTILES = (10, 50, 90)
 SHARE_DIGITS = 10**6
+_LARGE = 10
 
 
 def estimate(value: float, currency: str) -> Fraction:
@@ -111,6 +112,8 @@ def fan(months: Sequence[Simulation], currency: str) -> Statement:
 def tornado(swings: Sequence[Swing], currency: str) -> Statement:
     """What each number does to the cost, at its tenth and its ninetieth percentile."""
     number, money = Kind.NUMBER, Kind.MONEY
+    large = all(abs(end) >= _LARGE for each in swings for end in (each.low, each.high))
+    decimals = 0 if large else 3
     rows: list[Row] = [
         (
             each.path,
@@ -127,8 +130,8 @@ def tornado(swings: Sequence[Swing], currency: str) -> Statement:
         period=None,
         columns=(
             Column("path", "number", Kind.TEXT),
-            Column("low", "its P10", number, decimals=3, leaves=0),
-            Column("high", "its P90", number, decimals=3, leaves=0),
+            Column("low", "its P10", number, decimals=decimals, leaves=0),
+            Column("high", "its P90", number, decimals=decimals, leaves=0),
             Column("cost_at_low", "cost at P10", money, currency),
             Column("cost_at_high", "cost at P90", money, currency),
             Column("span", "span", money, currency),

@@ -22,6 +22,7 @@ from tokonomi.reports.words import word
 
 def price_of_a_request(month: Month) -> Fraction:
     """What the plan's tokens cost for each of its sessions."""
+    assert month.scale.sessions, "only a month with sessions can be built"
     return month.token_cost.fraction() / month.scale.sessions
 
 
@@ -115,7 +116,7 @@ def scales(stated: SelfHost, month: Month) -> Statement:
 def fine_tuning(stated: FineTune, month: Month) -> Statement:
     """What a fine-tuned model saves, from how many requests a day it pays, and what it needs."""
     currency = month.currency
-    found = tuned(stated, price_of_a_request(month), days=int(month.scale.days))
+    found = list(tuned(stated, price_of_a_request(month), days=int(month.scale.days)))
     targets = [each.mean for each in stated.target_savings]
     rows: list[Row] = [
         (
@@ -145,6 +146,10 @@ def fine_tuning(stated: FineTune, month: Month) -> Statement:
         dimensions=("multiplier",),
         notes=tuple(
             said(lambda locale, key=key: word(key, locale))
-            for key in ("plan.never_pays", *(["plan.tokens_to_go"] if targets else []))
+            for key, holds in (
+                ("plan.never_pays", any(each.break_even_per_day is None for each in found)),
+                ("plan.tokens_to_go", bool(targets)),
+            )
+            if holds
         ),
     )

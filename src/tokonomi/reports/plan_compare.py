@@ -6,9 +6,11 @@ from fractions import Fraction
 from typing import Final
 
 from tokonomi.errors import BadPlan, WrongUsage
+from tokonomi.money import Money
 from tokonomi.plan.evaluate import Month
-from tokonomi.reports.plan_month import exactly
-from tokonomi.reports.statement import Cell, Column, Kind, Row, Statement
+from tokonomi.plan.scenario import Scenario
+from tokonomi.reports.plan_month import exactly, notes_of, unit_of
+from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
 
 MOST: Final = 8
 """Scenarios that one table compares; more are no comparison but a list."""
@@ -19,12 +21,17 @@ class Compared:
     """A scenario's month under a name that no other of the comparison has."""
 
     name: str
-    unit: str
+    scenario: Scenario
     month: Month
 
+    @property
+    def unit(self) -> str | None:
+        """What one session of it is called, None where it counts none."""
+        return unit_of(self.scenario) if self.month.scale.sessions else None
 
-def distinct(scenarios: Sequence[tuple[str, str, Month]]) -> tuple[Compared, ...]:
-    """The scenarios by name, unit and month; a name that occurs twice gets a number.
+
+def distinct(scenarios: Sequence[tuple[Scenario, Month]]) -> tuple[Compared, ...]:
+    """The scenarios with their months; a name that occurs twice gets a number.
 
     Raises:
         WrongUsage: fewer than two, or more than `MOST`.
@@ -35,18 +42,19 @@ def distinct(scenarios: Sequence[tuple[str, str, Month]]) -> tuple[Compared, ...
             f"{len(scenarios)} scenarios are compared",
             remedy=f"Name two to {MOST}: the first, and others with --compare.",
         )
-    currencies = list(dict.fromkeys(month.currency for _, _, month in scenarios))
+    currencies = list(dict.fromkeys(month.currency for _, month in scenarios))
     if len(currencies) > 1:
         raise BadPlan(
             f"the scenarios are in {' and '.join(currencies)}, which do not compare",
             remedy=f'State plan.currency = "{currencies[0]}" in each, with an [[exchange]].',
         )
     found: list[Compared] = []
-    for name, unit, month in scenarios:
+    for scenario, month in scenarios:
+        name = scenario.plan.name
         taken = {each.name for each in found}
         free = (f"{name} ({number})" for number in range(2, MOST + 2))
         unlike = name if name not in taken else next(each for each in free if each not in taken)
-        found.append(Compared(unlike, unit, month))
+        found.append(Compared(unlike, scenario, month))
     return tuple(found)
 
 
@@ -78,11 +86,11 @@ def comparison(scenarios: Sequence[Compared]) -> Statement:
         period=None,
         columns=(
             Column("scenario", "scenario", Kind.TEXT),
-            Column("unit", "unit", Kind.WORD, leaves=1),
-            Column("sessions", "a month", Kind.NUMBER, leaves=2),
+            Column("unit", "unit", Kind.WORD, leaves=1, optional=True),
+            Column("sessions", "a month", Kind.NUMBER, leaves=2, optional=True),
             Column("cost", "cost", money, currency),
             Column("tokens_alone", "tokens alone", money, currency, leaves=0),
-            Column("each", "each", money, currency),
+            Column("each", "each", money, currency, optional=True),
             Column("revenue", "revenue", money, currency, optional=True),
             Column("profit", "gross profit", money, currency, optional=True),
             Column("margin", "margin", Kind.SHARE, optional=True),
@@ -127,6 +135,43 @@ def components_compared(scenarios: Sequence[Compared]) -> Statement:
         totals=totals,
         dimensions=("component",),
     )
+
+
+def basis(compared: Compared, dated: Sequence[Note] = ()) -> Statement:
+    """The prices that a scenario's month is made of, with all that must be said of it.
+
+    `dated` are the notes on the date of its prices.
+    """
+    month, currency = compared.month, compared.month.currency
+    sums: dict[tuple[str, str, str], int] = {}
+    for line in month.lines:
+        key = (line.model, line.row_id, line.source) if line.of_tokens else _STATED
+        sums[key] = sums.get(key, 0) + line.sub_units
+    whole = month.cost.sub_units
+    rows: list[Row] = [
+        (*key, Money(units, currency).fraction(), Fraction(units, whole) if whole else None)
+        for key, units in sorted(sums.items(), key=lambda each: (-each[1], each[0]))
+    ]
+    return Statement(
+        title="prices and what is not included",
+        subject=compared.name,
+        period=None,
+        columns=(
+            Column("model", "model", Kind.WORD),
+            Column("price_row", "price row", Kind.WORD, leaves=1),
+            Column("source", "source", Kind.WORD, leaves=0),
+            Column("cost", "cost", Kind.MONEY, currency),
+            Column("share", "share", Kind.SHARE),
+        ),
+        rows=tuple(rows),
+        totals=("", None, None, month.cost.fraction(), Fraction(1) if whole else None),
+        dimensions=("model",),
+        notes=(*notes_of(compared.scenario, month), *dated),
+    )
+
+
+_STATED: Final = ("other costs", "", "stated in the scenario")
+"""What is priced by no price row."""
 
 
 def _column_name(scenario: str) -> str:

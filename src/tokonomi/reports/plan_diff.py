@@ -7,7 +7,9 @@ from tokonomi.errors import BadPlan
 from tokonomi.money import Money
 from tokonomi.plan.differences import Difference
 from tokonomi.plan.evaluate import Month
+from tokonomi.reports.plan_month import said
 from tokonomi.reports.statement import Column, Kind, Row, Statement
+from tokonomi.reports.words import word
 
 STATED_NOTHING = "–"  # noqa: RUF001 - the dash that tables have for nothing
 
@@ -76,4 +78,5 @@ def changed_inputs(found: Sequence[Difference]) -> Statement:
         rows=tuple(rows),
         totals=(),
         dimensions=("path",),
+        notes=() if rows else (said(lambda locale: word("plan.nothing_changed", locale)),),
     )

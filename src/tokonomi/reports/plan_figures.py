@@ -1,15 +1,15 @@
 """The pictures of a plan, from its figures. They need the extra `charts`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
 from tokonomi.charts.bars import Piece, Step, Swing, stacked, tornado, waterfall
-from tokonomi.charts.curves import Band, Point, fan, lines
+from tokonomi.charts.curves import Axes, Band, Point, fan, lines
 from tokonomi.charts.draw import svg
 from tokonomi.money import Locale, format_amount
 from tokonomi.plan import tornado as plan_tornado
-from tokonomi.plan.build_or_buy import End, machines_at
+from tokonomi.plan.build_or_buy import End, Machines, crossovers, machines_at
 from tokonomi.plan.credit_costs import Shop
 from tokonomi.plan.evaluate import Month
 from tokonomi.plan.scenario import Scenario, SelfHost
@@ -23,7 +23,8 @@ from tokonomi.reports.words import named, word
 MOST: Final = 9
 """Parts that a picture shows one by one; the smallest others are one part."""
 STEPS: Final = 20
-CURVE: Final = 120
+STAIRS: Final = 4
+BEFORE: Final = 4
 STRONGEST: Final = 10
 
 
@@ -98,9 +99,9 @@ def tornado_figure(swings: Sequence[plan_tornado.Swing], month: Month, locale: L
         )
         for each in swings[:STRONGEST]
     ]
-    drawn = svg(
-        tornado(moved, float(month.cost.fraction())), currency=month.currency, locale=locale
-    )
+    effects = word("figure.lowers", locale), word("figure.raises", locale)
+    chart = tornado(moved, float(month.cost.fraction()), effects)
+    drawn = svg(chart, currency=month.currency, locale=locale)
     return Figure(drawn, word("figure.tornado", locale))
 
 
@@ -123,20 +124,36 @@ def fan_figure(scenario: Scenario, months: Sequence[Simulation], locale: Locale)
 def crossover_figure(stated: SelfHost, month: Month, locale: Locale) -> Figure:
     """A month by the interface and by own machines over the requests a minute."""
     price, days = price_of_a_request(month), int(month.scale.days)
-    mean = machines_at(stated, End.MEAN, days=days)
-    most = max(3 * mean.fixed(1) / price / mean.requests_of_a_minute, mean.sustained / 2)
+    by_end = {end: machines_at(stated, end, days=days) for end in End}
+    low, high = shown_requests(by_end.values(), price)
     points: list[Point] = []
-    for step in range(1, CURVE + 1):
-        rate = most * step / CURVE
-        cost = float(rate * mean.requests_of_a_minute * price)
-        points.append(Point(named("interface", locale), float(rate), cost))
-        for end in End:
-            machines = machines_at(stated, end, days=days)
-            name = f"{named('machines', locale)}, {named(end, locale)}"
-            points.append(Point(name, float(rate), float(machines.cost(rate))))
-    chart = lines(points, x=named("requests a minute", locale))
+    for rate in (low, high):
+        cost = rate * by_end[End.MEAN].requests_of_a_minute * price
+        points.append(Point(named("interface", locale), float(rate), float(cost)))
+    for end, machines in by_end.items():
+        name = f"{named('machines', locale)}, {named(end, locale)}"
+        stairs = machines.stairs(low, high)
+        # What costs nothing has no place on a scale of orders of magnitude.
+        points += [Point(name, float(rate), float(cost)) for rate, cost in stairs if cost]
+    chart = lines(points, x=named("requests a minute", locale), axes=Axes.ORDERS)
     drawn = svg(chart, currency=month.currency, locale=locale)
     return Figure(drawn, word("figure.crossover", locale))
+
+
+def shown_requests(every: Iterable[Machines], price: Fraction) -> tuple[Fraction, Fraction]:
+    """The requests a minute between which all that matters of these machines is to be seen.
+
+    That is where they become cheaper, the last time too, and the step behind that; and always some
+    steps, so that the stairway shows.
+    """
+    starts, ends = list[Fraction](), list[Fraction]()
+    for each in every:
+        found = crossovers(each, price)
+        first = found[0].low if found else each.sustained
+        starts.append(min(first, each.sustained) or each.sustained)
+        last = each.needed(found[-1].low) if found else 1
+        ends.append(min(max(last + 1, STAIRS), each.most) * each.sustained)
+    return min(starts) / BEFORE, max(ends)
 
 
 def margin_figure(shop: Shop, locale: Locale) -> Figure:
@@ -149,6 +166,6 @@ def margin_figure(shop: Shop, locale: Locale) -> Figure:
         for step in range(STEPS + 1)
         for cost in (shop.cost(package, model, Fraction(step, STEPS)).total,)
     ]
-    chart = lines(points, x=word("output", locale), shares=True)
+    chart = lines(points, x=word("output", locale), axes=Axes.SHARES)
     drawn = svg(chart, currency=shop.scenario.plan.currency, locale=locale)
     return Figure(drawn, word("figure.margin", locale, package=package.name))

@@ -53,13 +53,14 @@ def ends(unit: str, *, low: Month, mean: Month, high: Month) -> Statement:
 def by_people(human: Human, month: Month, unit: str, *, days_per_month: int) -> Statement:
     """An item's cost by people, cheapest and dearest, beside the plan's."""
     currency = month.currency
-    cost = month.cost.fraction()
+    cost, items = month.cost.fraction(), month.scale.sessions
+    assert items, "people are compared where there are sessions"
     pairs = zip(
         ("cheapest", "dearest"),
-        hands(human, cost=cost, items=month.scale.sessions, days_per_month=days_per_month),
+        hands(human, cost=cost, items=items, days_per_month=days_per_month),
         strict=True,
     )
-    each = exactly(cost / month.scale.sessions, currency)
+    each = exactly(cost / items, currency)
     rows: list[Row] = [
         (
             name,

@@ -5,11 +5,11 @@ from datetime import date
 from fractions import Fraction
 from typing import Final
 
-from tokonomi.money import Locale, Money, currency_of, format_number, round_half_up
+from tokonomi.money import Locale, Money, currency_of, round_half_up
 from tokonomi.plan.evaluate import Line, Month
 from tokonomi.plan.money_items import left_out
 from tokonomi.plan.scenario import Scenario
-from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
+from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement, exact_decimal
 from tokonomi.reports.words import named, word
 
 _INPUTS: Final = frozenset(
@@ -90,11 +90,12 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
         rows=rows,
         totals=(),
         dimensions=("for_each",),
-        notes=(*_notes(scenario, month), *dated),
+        notes=(*notes_of(scenario, month), *dated),
     )
 
 
-def _notes(scenario: Scenario, month: Month) -> Iterator[Note]:
+def notes_of(scenario: Scenario, month: Month) -> Iterator[Note]:
+    """What must be said of a month: what it leaves out, its own notes, prices and rates."""
     layers = left_out(scenario)
     if layers:
         yield said(
@@ -109,7 +110,7 @@ def _notes(scenario: Scenario, month: Month) -> Iterator[Note]:
     if month.token_cost.sub_units:
         yield Note("prices_of", {"on": scenario.plan.at.isoformat()})
     for each in scenario.exchange:
-        rate = format_number(each.rate.mean, decimals=2).removesuffix(".00").replace(",", "")
+        rate = exact_decimal(Fraction(round_half_up(each.rate.mean * 100), 100))
         figures = {"base": each.base, "quote": each.quote, "rate": rate}
         yield Note("converted", {**figures, "on": each.on.isoformat(), "source": each.source})
 
@@ -271,7 +272,7 @@ def projected(months: Sequence[Month]) -> Statement:
         period=None,
         columns=(
             Column("month", "month", Kind.COUNT),
-            Column("sessions", "sessions", Kind.NUMBER),
+            Column("sessions", "sessions", Kind.NUMBER, optional=True),
             Column("cost", "cost", Kind.MONEY, currency),
             Column("revenue", "revenue", Kind.MONEY, currency, optional=True),
             Column("profit", "gross profit", Kind.MONEY, currency, optional=True),

@@ -1,6 +1,7 @@
 """A plan as one page to send: what it costs in large figures, pictures, tables, and the lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from html import escape
 
 from tokonomi.money import Locale, format_amount, format_percent
@@ -14,6 +15,7 @@ from tokonomi.reports.forms.html import (
     sections_page,
 )
 from tokonomi.reports.forms.sections import LINES, Sections
+from tokonomi.reports.plan_compare import Compared
 from tokonomi.reports.plan_month import unit_of
 from tokonomi.reports.words import named, word
 
@@ -36,6 +38,44 @@ def plan_page(
         figures=figures,
         closed=frozenset({LINES}),
     )
+
+
+def page_of_comparison(
+    compared: Sequence[Compared],
+    sections: Sections,
+    locale: Locale,
+    *,
+    figures: Figures = NO_FIGURES,
+) -> str:
+    """The page of several plans: a card for each, the tables, and what each rests on."""
+    dates = sorted({each.scenario.plan.at.isoformat() for each in compared})
+    lead = word("page.lead", locale, on=", ".join(dates))
+    cards = html_cards([_card_of(each, compared[0], locale) for each in compared])
+    head = (
+        f"<h1>{escape(word('scenarios compared', locale))}</h1>\n"
+        f'<p class="lead">{escape(lead)}</p>\n{cards}'
+    )
+    return sections_page(sections, locale, head=head, figures=figures)
+
+
+def _card_of(compared: Compared, first: Compared, locale: Locale) -> Card:
+    """A month's cost, what that is for each unit, the margin, and the change to the first."""
+    month, said = compared.month, list[str]()
+    each = month.each(month.cost, month.scale.sessions)
+    if each is not None and compared.unit is not None:
+        label = word("page.each", locale, unit=named(compared.unit, locale))
+        said.append(f"{format_amount(each, month.currency, locale)} {label}")
+    if month.margin is not None:
+        margin = format_percent(month.margin, locale=locale)
+        said.append(f"{word('margin', locale)} {margin}")
+    before = first.month.cost.sub_units
+    if compared is not first and before:
+        share = Fraction(month.cost.sub_units - before, before)
+        sign = "+" if share > 0 else ""
+        change = f"{sign}{format_percent(share, locale=locale)}"
+        said.append(f"{change} {word('against the first', locale)}")
+    said.append(word("page.prices_of", locale, on=compared.scenario.plan.at.isoformat()))
+    return Card(compared.name, month.cost.format(locale), " · ".join(said))
 
 
 def page_head(scenario: Scenario, month: Month, locale: Locale) -> str:

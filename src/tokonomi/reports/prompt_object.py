@@ -9,7 +9,7 @@ from tokonomi.prompts.finding import Finding, Kind
 from tokonomi.prompts.model_facts import CacheMinimum
 from tokonomi.prompts.place import Place
 from tokonomi.prompts.savings import mended_prefix
-from tokonomi.reports.prompt_report import PromptReport, cache_state, reasons
+from tokonomi.reports.prompt_report import PromptReport, reasons
 from tokonomi.reports.statement import exact_decimal
 
 VERSION: Final = 1
@@ -43,7 +43,7 @@ def prompt_object(report: PromptReport) -> dict[str, Any]:
             "mended_tokens": mended_prefix(analysis),
             "marked": analysis.marked,
         },
-        "caches": [_cache_object(minimum, report) for minimum in report.minimums],
+        "caches": [_cache_object(minimum, report) for minimum in report.caches],
         "findings": [
             _finding_object(finding, saving, report)
             for finding, saving in zip(analysis.findings, each, strict=True)
@@ -53,16 +53,14 @@ def prompt_object(report: PromptReport) -> dict[str, Any]:
 
 
 def _cache_object(minimum: CacheMinimum, report: PromptReport) -> dict[str, Any]:
-    def state(tokens: int) -> str:
-        return cache_state(minimum, report.counting.bounds(tokens) or (tokens, tokens))
-
     return {
         "models": minimum.label,
+        "asked": minimum is report.minimum,
         "minimum": minimum.tokens,
         "step": minimum.step,
         "marking": minimum.marking,
-        "state": state(report.analysis.prefix_tokens),
-        "mended_state": state(mended_prefix(report.analysis)),
+        "state": report.state_of(minimum, report.analysis.prefix_tokens),
+        "mended_state": report.state_of(minimum, mended_prefix(report.analysis)),
         "source": minimum.source,
         "read_on": minimum.read_on.isoformat(),
     }

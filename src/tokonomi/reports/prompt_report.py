@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tokonomi.money import ExchangeRate, Locale
-from tokonomi.prompts.analyse import LONG_EXAMPLE, NEAR_DUPLICATE
+from tokonomi.prompts.analyse import LONG_EXAMPLE, MANY_EXAMPLES, NEAR_DUPLICATE
 from tokonomi.prompts.finding import Analysis
 from tokonomi.prompts.model_facts import CacheMinimum, Encoding, Vocabulary
 from tokonomi.prompts.rules import Rules
@@ -13,7 +13,7 @@ from tokonomi.prompts.savings import Savings, Terms
 from tokonomi.prompts.volatile import DIFFERS
 from tokonomi.reports.prompt_words import say
 
-_OWN_RULES: Final = frozenset({NEAR_DUPLICATE, LONG_EXAMPLE, DIFFERS})
+_OWN_RULES: Final = frozenset({NEAR_DUPLICATE, LONG_EXAMPLE, MANY_EXAMPLES, DIFFERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class PromptReport:
         rules: the rules that it was made by.
         counting: how tokens were counted.
         model: the model, as `provider/id` where the prices know it, else as it was named, or empty.
-        minimums: the cache minimums to show: the model's, or all of them when no model is named.
+        minimum: the cache minimum of the model, None where no source states one.
+        minimums: the cache minimums that are known of other models.
         terms: prices and volume, when both are known.
         savings: what they come to.
         rate: an exchange rate at which amounts are shown.
@@ -60,10 +61,21 @@ class PromptReport:
     rules: Rules
     counting: Counting
     model: str = ""
+    minimum: CacheMinimum | None = None
     minimums: tuple[CacheMinimum, ...] = ()
     terms: Terms | None = None
     savings: Savings | None = None
     rate: ExchangeRate | None = None
+
+    def state_of(self, minimum: CacheMinimum, tokens: int) -> str:
+        """Whether a prefix counted as so many tokens is cached; bounds are the model's own."""
+        bounds = self.counting.bounds(tokens) if minimum is self.minimum else None
+        return cache_state(minimum, bounds or (tokens, tokens))
+
+    @property
+    def caches(self) -> tuple[CacheMinimum, ...]:
+        """The cache minimums to show, the model's own first."""
+        return (self.minimum, *self.minimums) if self.minimum else self.minimums
 
 
 def cache_state(minimum: CacheMinimum, bounds: tuple[int, int]) -> str:

@@ -9,15 +9,18 @@ from typing import Final, Literal
 from tokonomi.money import Locale, Money, format_amount, format_number, format_percent
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.row import PriceRow
+from tokonomi.prompts.analyse import MANY_EXAMPLES
 from tokonomi.prompts.finding import Finding, Kind
 from tokonomi.prompts.model_facts import CacheMinimum
 from tokonomi.prompts.place import Place
 from tokonomi.prompts.request import Part
 from tokonomi.prompts.savings import Savings, Terms, is_unmarked, mended_prefix
 from tokonomi.reports.prompt_object import prompt_object
-from tokonomi.reports.prompt_report import PromptReport, cache_state, reasons
+from tokonomi.reports.prompt_report import PromptReport, reasons
 from tokonomi.reports.prompt_words import say
+from tokonomi.reports.statement import exact_decimal
 from tokonomi.reports.tables import Heading, Table, tabulated
+from tokonomi.reports.words import decimal_text
 
 PromptForm = Literal["table", "json", "markdown"]
 EXCERPT: Final = 48
@@ -48,7 +51,7 @@ class _Tables:
         tables = [self._parts()]
         if self._analysis.findings:
             tables.append(self._findings())
-        if self._report.minimums:
+        if self._report.caches:
             tables.append(self._caches())
         # On a terminal an empty line parts the notes from the last table.
         gap = [""] if self._form == "table" else []
@@ -114,6 +117,10 @@ class _Tables:
                 alike = Fraction(finding.similarity_percent, 100)
                 percent = format_percent(alike, decimals=0, locale=self._locale)
                 return self._say("because.repeats", place=_spot(finding.repeats), percent=percent)
+            case Kind.EXAMPLE if finding.rule == MANY_EXAMPLES:
+                over = self._number(finding.saved_tokens)
+                limit = self._number(self._report.rules.limits.examples_tokens)
+                return self._say("because.together", over=over, limit=limit)
             case Kind.EXAMPLE:
                 over = self._number(finding.saved_tokens)
                 limit = self._number(self._report.rules.limits.example_tokens)
@@ -145,14 +152,13 @@ class _Tables:
                 self._state(minimum, mended),
                 self._say(minimum.marking),
             )
-            for minimum in self._report.minimums
+            for minimum in self._report.caches
         )
         return Table(self._say("cache"), headings, rows)
 
     def _state(self, minimum: CacheMinimum, tokens: int) -> str:
-        bounds = self._report.counting.bounds(tokens) or (tokens, tokens)
         short = self._number(max(minimum.tokens - tokens, 0))
-        return self._say(cache_state(minimum, bounds), short=short)
+        return self._say(self._report.state_of(minimum, tokens), short=short)
 
     def _amount(self, amount: Money | Unpriced | None) -> str:
         match amount:
@@ -175,15 +181,24 @@ class _Tables:
         if not self._analysis.findings:
             yield self._say("no_findings")
         yield from self._money_notes()
-        if len(self._report.minimums) == 1:
-            [minimum] = self._report.minimums
-            told = {"source": minimum.source, "day": minimum.read_on.isoformat()}
-            yield self._say("minimum_source", **told)
+        yield from self._minimum_notes()
         yield from self._count_notes()
         for rule, why in reasons(self._report, self._locale):
             yield self._say("why", rule=rule, why=why)
         if self._analysis.findings:
             yield self._say("judge")
+
+    def _minimum_notes(self) -> Iterator[str]:
+        minimum, model = self._report.minimum, _printable(self._report.model)
+        if not model:
+            return
+        if minimum is None:
+            yield self._say("minimum_unknown", model=model)
+        else:
+            told = {"source": minimum.source, "day": minimum.read_on.isoformat()}
+            yield self._say("minimum_source", model=model, **told)
+        if self._report.minimums:
+            yield self._say("minimum_others")
 
     def _money_notes(self) -> Iterator[str]:
         analysis, savings, terms = self._analysis, self._report.savings, self._report.terms
@@ -233,7 +248,7 @@ class _Tables:
         if isinstance(terms.row, PriceRow):
             yield self._say("price", row=terms.row.id, source=terms.row.source)
         if rate := self._report.rate:
-            quoted = format_number(rate.rate, decimals=0, locale=self._locale)
+            quoted = decimal_text(exact_decimal(rate.rate), self._locale)
             figures = {"base": rate.base, "rate": quoted, "quote": rate.quote}
             yield self._say("converted", **figures, on=rate.on.isoformat(), source=rate.source)
 
@@ -274,6 +289,8 @@ def _spot(place: Place) -> str:
 def _word_of(finding: Finding) -> str:
     if finding.kind is Kind.VOLATILE and not finding.certain:
         return "maybe_volatile"
+    if finding.rule == MANY_EXAMPLES:
+        return "many_examples"
     return finding.kind.value
 
 

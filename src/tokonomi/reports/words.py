@@ -115,9 +115,21 @@ def note_text(note: Note, locale: Locale) -> str:
     match note.figures:
         case {"calls": int(part), "of": int(whole)}:
             figures["share"] = format_percent(Fraction(part, whole), locale=locale)
+        case {"rate": str(rate)}:
+            figures["rate"] = decimal_text(rate, locale)
         case _:
             pass
     return word(f"note.{note.code}", locale, **figures)
+
+
+def decimal_text(decimal: str, locale: Locale) -> str:
+    """A plain decimal string as people of the language write it, with all of its decimals.
+
+    >>> decimal_text("16000", "id"), decimal_text("15750.5", "en")
+    ('16.000', '15,750.5')
+    """
+    decimals = len(decimal.partition(".")[2])
+    return format_number(Fraction(decimal), decimals=decimals, locale=locale)
 
 
 def period_text(period: Period, locale: Locale) -> str:

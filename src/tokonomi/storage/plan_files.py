@@ -56,8 +56,9 @@ def _file(path: Path, on_the_way: tuple[str, ...]) -> Node:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
+        reason = wrong.strerror if isinstance(wrong, OSError) else wrong
         raise BadPlan(
-            f"the scenario {path} cannot be read: {wrong}",
+            f"the scenario {path} cannot be read: {reason}",
             remedy=f"Check the path, or name a template: {', '.join(template_names())}.",
         ) from wrong
     name = str(path.resolve())

@@ -8,6 +8,9 @@ from typing import cast
 import pytest
 
 from tokonomi.cli import main
+from tokonomi.cli.plan_diff import plan_diff
+from tokonomi.cli.plan_levers import required_value, sensitivity
+from tokonomi.cli.plan_predict import predict
 
 Typed = Callable[..., tuple[int, str, str]]
 
@@ -108,6 +111,22 @@ def test_what_is_wrong_is_told_with_what_was_meant(
     code, _, err = typed(*words)
     assert code in {1, 2}
     assert says in err
+
+
+def test_nothing_uncertain_moves_nothing_and_the_way_on_is_told(typed: Typed) -> None:
+    code, out, err = typed("sensitivity", "--template", "coaching-app")
+    assert (code, out) == (1, "")
+    assert '"Coaching app" has no uncertain number that moves its cost. Write one as a band' in err
+    banded = ("sensitivity", "--template", "coaching-app", "--set", "volume.users=400..500..700")
+    code, out, _ = typed(*banded)
+    assert code == 0
+    assert "volume.users   100.0%        100.0%" in out
+
+
+def test_the_list_of_commands_says_what_each_does_in_its_own_words(typed: Typed) -> None:
+    listed = " ".join(typed("--help")[1].replace("│", " ").split())
+    for function in (plan_diff, predict, sensitivity, required_value):
+        assert (function.__doc__ or "").partition("\n")[0] in listed
 
 
 def test_a_file_without_calls_is_told_which_files_hold_them(typed: Typed, tmp_path: Path) -> None:

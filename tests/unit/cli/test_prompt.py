@@ -96,6 +96,19 @@ def test_recorded_requests_are_read_a_line_each(typed: Typed) -> None:
     assert len(told["caches"]) == 12
 
 
+def test_the_minimum_of_the_prompts_model_comes_first_and_others_follow(typed: Typed) -> None:
+    told = found(typed, PROMPT, "--model", "claude-sonnet-4-5")["caches"]
+    assert len(told) == 12
+    assert [each["asked"] for each in told] == [True] + [False] * 11
+    assert "Sonnet" in told[0]["models"]
+
+
+def test_a_model_without_a_known_minimum_is_told_beside_those_that_are_known(typed: Typed) -> None:
+    _, out, _ = typed(PROMPT, "--model", "nobody/knows")
+    assert "No source states a cache minimum of nobody/knows." in out
+    assert "OpenAI gpt-4o to gpt-5.5" in out
+
+
 def test_the_answer_goes_to_a_file_whole(typed: Typed, tmp_path: Path) -> None:
     target = tmp_path / "prompt.md"
     assert typed(PROMPT, "--format", "markdown", "--output", str(target))[:2] == (0, "")

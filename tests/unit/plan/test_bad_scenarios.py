@@ -141,6 +141,11 @@ def with_shares(*shares: str) -> str:
             changed("sessions_per_month = 1000", "users = 5"),
             "the volume is stated in 0 ways (none)",
         ),
+        (changed("[volume]\nsessions_per_month = 1000", ""), "the volume is stated in 0 ways"),
+        (
+            '[[cost]]\nname = "a"\namount = 5\nper = "session"',
+            "the volume is stated in 0 ways (none)",
+        ),
         (
             changed("sessions_per_month = 1000", "sessions_per_month = 1\nqueries_per_day = 2"),
             "the volume is stated in 2 ways (sessions_per_month, queries_per_day)",

@@ -19,6 +19,7 @@ from tokonomi.plan.build_or_buy import (
 from tokonomi.plan.quantity import Factor, Natural, Positive, Share
 from tokonomi.plan.scenario import FineTune, SelfHost
 from tokonomi.plans import Plan
+from tokonomi.reports.plan_figures import shown_requests
 
 PRICE = Fraction("0.006")
 amounts = st.fractions(0, 20_000, max_denominator=4)
@@ -135,3 +136,29 @@ def test_the_tables_say_where_the_model_does_not_fit_and_where_nothing_crosses()
 def test_a_page_draws_the_crossover() -> None:
     page = Plan.template("build-or-buy").page()
     assert "over requests a minute" in page
+
+
+def test_the_picture_reaches_from_before_the_crossover_to_several_replicas() -> None:
+    stated = Plan.template("build-or-buy").scenario.self_host
+    assert stated is not None
+    every = [machines_at(stated, end, days=30) for end in End]
+    low, high = shown_requests(every, PRICE)
+    for each in every:
+        assert low < crossovers(each, PRICE)[0].low < high
+        assert each.needed(high) >= 4
+
+
+def test_the_picture_reaches_to_the_last_time_that_machines_become_cheaper() -> None:
+    late = machines(2_000, 8, 500, most=40)
+    last = crossovers(late, PRICE)[-1:]
+    low, high = shown_requests([late], PRICE)
+    assert all(low < each.low < high for each in last)
+    assert high <= 40 * 8
+
+
+def test_stairs_go_through_every_step_and_cost_what_machines_cost() -> None:
+    three = machines(2_000, 100, 500, most=3)
+    found = list(three.stairs(Fraction(20), Fraction(300)))
+    assert {rate for rate, _ in found} > {Fraction(20), Fraction(100), Fraction(200), Fraction(300)}
+    for rate, cost in found:
+        assert cost in {three.cost(rate), three.cost(rate + Fraction(1, 100))}

@@ -11,6 +11,7 @@ from scenarios import chat
 from tokonomi.errors import BadPlan
 from tokonomi.plan.draws import Draws
 from tokonomi.plan.evaluate import total_cost, total_revenue
+from tokonomi.plan.influence import Influence
 from tokonomi.plan.inputs import quantities_of, uncertain_costs
 from tokonomi.plan.numbers import Means
 from tokonomi.plan.quantity import Natural, Quantity, Share
@@ -235,3 +236,10 @@ def test_the_variance_of_a_sum_is_shared_as_its_parts_have_it() -> None:
     assert strong.alone == pytest.approx(0.8, abs=0.02)
     assert weak.in_all == pytest.approx(0.2, abs=0.02)
     assert influences(chat().scenario, chat().prices) == ()
+
+
+def test_a_number_that_alone_is_uncertain_has_all_of_the_variance() -> None:
+    plan = chat().with_values({"volume.sessions_per_month": "100..300"})
+    assert influences(plan.scenario, plan.prices) == (
+        Influence("volume.sessions_per_month", 1.0, 1.0),
+    )

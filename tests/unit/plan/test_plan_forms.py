@@ -2,13 +2,16 @@
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
-from scenarios import chat
+from scenarios import CHAT, HEAD, chat
 
+from tokonomi.charts.theme import BAD, GOOD
 from tokonomi.errors import BadPlan, NotFound
-from tokonomi.plans import Plan, compare, diff, has_charts
+from tokonomi.money import Locale
+from tokonomi.plans import Plan, compare, comparison_page, diff, has_charts
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.sections import rendered_sections
 
@@ -106,7 +109,67 @@ def test_sections_of_a_comparison_make_a_page_too() -> None:
     sections = compare([chat(), Plan.template("coaching-app")])
     page = rendered_sections(sections, "html").decode()
     assert Balance(page).open == []
-    assert page.count("<table>") == 2
+    assert page.count("<table>") == 4
+
+
+def test_a_page_of_a_comparison_has_a_card_for_each_and_says_what_each_rests_on() -> None:
+    plans = [Plan.template(name) for name in ("support-agent", "full-cost-stack", "coaching-app")]
+    page = comparison_page(plans)
+    assert Balance(page).open == []
+    assert page.count('<div class="card">') == 3
+    assert '<div class="label">Full cost stack</div><div class="figure">$15,200.00</div>' in page
+    assert "+195.5% against the first · prices of 2025-11-01" in page
+    assert "Coaching app: Prices, and what is not included" in page
+    assert "Not included: engineering, infrastructure" in page
+    assert "seed 000, which cites Economize Cloud&#x27;s page of OpenAI prices" in page
+    assert "each session" not in page.partition("Coaching app</div>")[0]
+
+
+def test_what_a_compared_scenario_rests_on_adds_up_to_its_cost() -> None:
+    plans = [Plan.template("chat-assistant"), Plan.template("voice-agent")]
+    sections = compare(plans)
+    for number, plan in enumerate(plans, 1):
+        basis = sections[f"basis_{number}"]
+        assert basis.totals[3] == plan.month.cost.fraction()
+        assert sum(row[3] for row in basis.rows if isinstance(row[3], Fraction)) == basis.totals[3]
+        assert basis.notes
+
+
+def test_code_in_a_note_is_code_in_a_page_and_in_markdown() -> None:
+    plan = chat(head='[plan.notes]\nen = ["run `a <b>` *now*"]\n')
+    assert "run <code>a &lt;b&gt;</code> *now*" in plan.page()
+    markdown = rendered_sections(plan.sections(), "markdown", only="summary").decode()
+    assert "- run `a <b>` \\*now\\*" in markdown
+
+
+@pytest.mark.parametrize(("locale", "rate"), [("en", "16,000"), ("id", "16.000")])
+def test_an_exchange_rate_is_grouped_as_the_language_does(locale: Locale, rate: str) -> None:
+    sections = Plan.template("paper-credits").sections()
+    text = rendered_sections(sections, "table", locale, only="summary").decode()
+    assert f"1 USD = {rate} IDR" in text
+
+
+def test_a_scenario_without_sessions_speaks_of_none() -> None:
+    plan = Plan.template("full-cost-stack")
+    assert plan.month.scale.sessions is None
+    forms = [rendered_sections(plan.sections(), "table").decode(), plan.page()]
+    assert not any("session" in form for form in forms)
+
+
+def test_a_tornado_colours_what_a_number_does_to_the_cost() -> None:
+    text = HEAD + CHAT.replace("seed-001/gpt-5.1", "openai/gpt-4o")
+    plan = Plan.of(text + 'system_tokens = 2000\ncached_share = "10%..90%"\n')
+    [swing] = plan.swings
+    assert swing.cost_at_low > swing.cost_at_high
+    page = plan.page()
+    assert ">lowers the cost</text>" in page
+    assert ">raises the cost</text>" in page
+    shown = r'"mean: ([\d.]+); [^"]* end: ([\d.]+); effect: (\w+) [^"]*" [^>]*? fill="(#\w+)"'
+    bars = {
+        (float(end) < float(mean), effect, colour)
+        for mean, end, effect, colour in re.findall(shown, page)
+    }
+    assert bars == {(True, "lowers", GOOD), (False, "raises", BAD)}
 
 
 def test_a_section_as_a_frame_of_polars_keeps_amounts_exact() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tokonomi.prompts.analyse import analyse
+from tokonomi.prompts.analyse import LONG_EXAMPLE, MANY_EXAMPLES, analyse
 from tokonomi.prompts.finding import Analysis, Finding, Kind
 from tokonomi.prompts.request import Part, from_json, from_json_lines, from_text
 from tokonomi.storage.prompt_files import load_prompt_rules
@@ -74,6 +74,29 @@ def test_an_example_is_verbose_beyond_the_limit_alone() -> None:
     [found, again] = of_text(text).findings
     assert (found.kind, found.tokens, found.saved_tokens) == (Kind.EXAMPLE, 207, 57)
     assert (found.place.line, found.place.end_line, again.kind) == (2, 4, Kind.REPEATED)
+
+
+def test_examples_that_are_short_alone_can_be_verbose_together() -> None:
+    block = f"<example>\n{'word ' * 100}\n</example>\n"
+    assert of_text(SHOP + block * 4).findings == ()
+    analysis = of_text(SHOP + block * 6)
+    assert [(each.rule, each.saved_tokens) for each in analysis.findings] == [
+        (MANY_EXAMPLES, 85),
+        (MANY_EXAMPLES, 107),
+    ]
+    assert [each.place.line for each in analysis.findings] == [14, 17]
+    assert analysis.saved_tokens == 6 * 107 - 450
+
+
+def test_what_a_long_example_saves_is_not_saved_by_all_of_them_again() -> None:
+    long, short = (f"<example>\n{'word ' * size}\n</example>\n" for size in (200, 100))
+    analysis = of_text(SHOP + long * 2 + short * 2)
+    assert [(each.rule, each.saved_tokens) for each in analysis.findings] == [
+        (LONG_EXAMPLE, 57),
+        (LONG_EXAMPLE, 57),
+        (MANY_EXAMPLES, 64),
+    ]
+    assert analysis.parts[Part.EXAMPLES] - analysis.saved_tokens == 450
 
 
 def test_volatile_text_matters_only_with_fixed_text_behind_it() -> None:

@@ -76,8 +76,13 @@ WRONG = {
         "position 3. Write a Python regular expression,"
     ),
     BRIEF.replace("{how}", "x") + '[[volatile]]\noff = ["brif"]\n': "1.toml, in volatile number 1",
-    "[limits]\nsimilarity_percent = 101\n": "1.toml: limits 101 %, 3 words, 150 tokens. simil",
+    "[limits]\nsimilarity_percent = 101\n": "1.toml: limits 101 %, 3 words, 150 and 450 tokens.",
 }
+
+
+def test_words_of_one_meaning_and_of_direction_are_added_to_those_before() -> None:
+    more = rules('same = [["Bill", "invoice"]]\ndirecting = ["Via"]\n')
+    assert (more.same["invoice"], more.directing) == ("bill", frozenset({"via"}))
 
 
 @pytest.mark.parametrize("text", WRONG)

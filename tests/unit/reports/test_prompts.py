@@ -39,7 +39,8 @@ def report(
         RULES,
         Counting("o200k_base", vocabulary, loaded=True, utf8_bytes=999),
         model,
-        (minimum,) if minimum else (),
+        minimum,
+        tuple(each for each in FACTS.minimums if each is not minimum),
         terms,
         savings(analysis, terms) if terms else None,
     )

@@ -1,5 +1,6 @@
 """Statements as grids of text for people, in their language, each figure rounded once."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -9,6 +10,8 @@ from tokonomi.reports.statement import Cell, Column, Kind, Row, Statement
 from tokonomi.reports.words import named, note_text, period_text, word
 
 NOTHING: Final = "–"  # noqa: RUF001 - a dash of the width of a digit says "nothing here"
+CODE: Final = re.compile(r"`([^`\n]+)`")
+"""What a note shows as code: a command, a key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 from tokonomi.money import Locale
-from tokonomi.reports.forms.cells import Grid, grid_of
+from tokonomi.reports.forms.cells import CODE, Grid, grid_of
 from tokonomi.reports.forms.page_style import STYLE
 from tokonomi.reports.statement import Statement
 
@@ -86,13 +86,22 @@ def html_section(
         f'<figure class="chart" role="img" aria-label="{escape(each.about)}">{each.svg}</figure>\n'
         for each in figures
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in grid.notes)
+    notes = "".join(f"<li>{html_prose(note)}</li>" for note in grid.notes)
     listed = f'<ul class="notes">{notes}</ul>\n' if notes else ""
     content = f"{pictures}{html_table(grid)}{listed}"
     title = escape(grid.title)
     if closed:
         return f"<section><details><summary>{title}</summary>\n{content}</details></section>\n"
     return f"<section>\n<{level}>{title}</{level}>\n{content}</section>\n"
+
+
+def html_prose(text: str) -> str:
+    """A sentence as HTML; what stands between two backticks is code.
+
+    >>> html_prose("See `a < b` & more, and a lone ` too.")
+    'See <code>a &lt; b</code> &amp; more, and a lone ` too.'
+    """
+    return CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def html_table(grid: Grid) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tokonomi.money import Locale
-from tokonomi.reports.forms.cells import grid_of
+from tokonomi.reports.forms.cells import CODE, grid_of
 from tokonomi.reports.statement import Statement
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|])")
@@ -20,7 +20,7 @@ def as_markdown(statement: Statement, locale: Locale = "en") -> str:
     lines = [f"### {grid.title}", "", _line(map(_escaped, grid.headings)), _line(rule)]
     lines += [*map(_line, rows), *([_line(total)] if statement.totals else [])]
     if grid.notes:
-        lines += ["", *(f"- {_escaped(note)}" for note in grid.notes)]
+        lines += ["", *(f"- {_prose(note)}" for note in grid.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -28,6 +28,16 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _prose(note: str) -> str:
+    """A note, of which only what stands between two backticks is left as it is."""
+    words = CODE.split(" ".join(note.splitlines()))
+    return "".join(f"`{each}`" if place % 2 else _marked(each) for place, each in enumerate(words))
+
+
 def _escaped(text: str) -> str:
     """Names come from outside: a line break or a bar in one must not break the table."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
+    return _marked(" ".join(text.splitlines()))
+
+
+def _marked(line: str) -> str:
+    return _SPECIAL.sub(r"\\\1", line)

@@ -43,6 +43,8 @@ td { border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent); 
 th:first-child, td:first-child { white-space: nowrap; }
 tfoot td { font-weight: 650; border-bottom: 0; }
 .notes { color: var(--quiet); font-size: .88rem; padding-left: 1.1rem; margin: .8rem 0 0; }
+code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  background: var(--raised); border-radius: 4px; padding: .05em .3em; }
 summary { cursor: pointer; color: var(--accent); margin: 2.4rem 0 .6rem; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 footer { color: var(--quiet); font-size: .82rem; margin-top: 3rem; }
