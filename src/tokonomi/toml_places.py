@@ -56,6 +56,16 @@ def line_of(places: Mapping[Place, int], place: Place) -> int | None:
     return min(inside, default=None)
 
 
+def dotted(place: Place) -> str:
+    """A place as TOML writes it, with numbers of items from 1.
+
+    >>> dotted(("models", "house", "targets", 0, "provider"))
+    'models.house.targets[1].provider'
+    """
+    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.removeprefix(".")
+
+
 def _opened(dotted: str, counts: Counter[Place], *, array: bool) -> Place:
     """The place of a table header: the parts of its name that are arrays mean their last item."""
     names, place = _names(dotted), ()

@@ -162,6 +162,10 @@ def test_a_field_whose_cost_has_no_bound_is_refused_by_its_name(
         (b'[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]', "price_unknown"),
         (b'"hi","images":["https://x/a.png"]', "price_unknown"),
         (b'"hi","audio":{"id":"audio_1"},"video":1', "price_unknown"),
+        (b'[{"type":"image_url"}]', "price_unknown"),
+        (b'[{"type":"image_url","image_url":null}]', "price_unknown"),
+        (b'[{"type":"image_url","image_url":{"detail":"high"}}]', "price_unknown"),
+        (b'[{"type":"input_audio"}]', "price_unknown"),
         (b'{"type":"file"}', "invalid_request"),
         (b'["a","b"]', "invalid_request"),
     ],
@@ -272,6 +276,12 @@ def test_what_has_no_bound_in_anthropics_messages_is_refused(
     assert claude(book, more) == ("price_unknown", param)
 
 
+@pytest.mark.parametrize("source", [b"", b',"source":{"type":"url"}', b',"source":{"type":"file"}'])
+def test_an_image_block_without_its_image_is_refused(book: PriceBook, source: bytes) -> None:
+    content = b'[{"type":"image"%b}]' % source
+    assert claude(book, content=content) == ("price_unknown", "messages")
+
+
 @pytest.mark.parametrize(
     ("more", "content", "bill"),
     [
@@ -323,6 +333,7 @@ def responses(book: PriceBook, more: bytes) -> object:
         (b'"input":"hi","tools":[{"type":"web_search"}]', "tools"),
         (b'"input":"hi","tools":[{"type":"file_search"}],"max_tool_calls":1', "tools"),
         (b'"input":[{"type":"message","role":"user","content":[{"type":"input_file"}]}]', "input"),
+        (b'"input":[{"role":"user","content":[{"type":"input_image"}]}]', "input"),
         (b'"input":[{"type":"mcp_call","id":"m"}]', "input"),
         (b'"input":"hi","prompt_cache_options":{"ttl":"12h"}', "prompt_cache_options"),
     ],

@@ -72,7 +72,10 @@ def replace_budget(
 ) -> BudgetChange:
     """The budget before and after all its terms were stated anew."""
     if data.id != budget_id:
-        raise BadInput(f"the path names budget {budget_id}, the body {data.id}")
+        raise BadInput(
+            f"the path names budget {budget_id}, the body {data.id}",
+            remedy="Write the same id in both.",
+        )
     with stores_of(state).opened() as database:
         return _changed(
             budget_store.replace(

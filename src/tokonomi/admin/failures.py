@@ -112,7 +112,7 @@ def told_by_http(_: AnyRequest, error: HTTPException) -> Failure:
     """An error of HTTP itself: an unknown path, a wrong method, a body of another shape."""
     code = {_NOT_FOUND: NotFound.code}.get(error.status_code, BadInput.code)
     found = cast("list[dict[str, str]]", error.extra if isinstance(error.extra, list) else [])
-    named = [" ".join(filter(None, (each.get("key"), each.get("message")))) for each in found]
+    named = [": ".join(filter(None, (each.get("key"), each.get("message")))) for each in found]
     message = "; ".join(named) or error.detail
     remedy = "The description is at /admin/openapi.json."
     if unknown := _UNKNOWN_FIELD.search(message):

@@ -246,7 +246,12 @@ def units(amount: int, asset: str) -> Amount:
 
 def budget_table(budget: Budget) -> BudgetTable:
     """The budget as JSON has it."""
-    return msgspec.convert(budget_to_table(budget), BudgetTable)
+    # A default is left out by identity, and a zone that was read is another text than ours.
+    defaults = {field.name: field.default for field in msgspec.structs.fields(BudgetTable)}
+    table = budget_to_table(budget).items()
+    return msgspec.convert(
+        {key: value for key, value in table if value != defaults[key]}, BudgetTable
+    )
 
 
 def budget_view(stored: StoredBudget) -> BudgetView:

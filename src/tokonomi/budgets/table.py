@@ -1,7 +1,7 @@
 """A budget as people write it: one table of a TOML file, or one object of the admin API."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Final
 
@@ -17,6 +17,8 @@ from tokonomi.naming import meant
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """How a week's first day is written."""
 
+_CHOICES: Final[Mapping[str, Iterable[str]]] = {"window": Period, "mode": Mode}
+"""The keys whose value is one of a few words."""
 _PERCENT: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,9})?)\s?%")
 _RATIO: Final = re.compile(r"([0-9]{1,18})/([1-9][0-9]{0,17})")
 _PERCENT_DIGITS: Final = 9
@@ -165,14 +167,15 @@ def _explained(wrong: str, place: str) -> BadInput:
     what, _, path = wrong.partition(" - at ")
     key = path.strip("`").removeprefix("$").removeprefix(".")
     where = f"{place}, {key}" if key else place
+    if value := re.search(r"Invalid enum value '(.*)'", what):
+        known = [*_CHOICES[key]]
+        return BadInput(f'{where}: there is no "{value[1]}"', remedy=meant(value[1], known))
     return BadInput(f"{where}: {what}", remedy=_remedy(what))
 
 
 def _remedy(what: str) -> str:
     if unknown := re.search(r"unknown field `(.+?)`", what):
         return meant(unknown[1], BudgetForm.__struct_fields__)
-    if value := re.search(r"Invalid enum value '(.+?)'", what):
-        return meant(value[1], [*Period, *Mode])
     if missing := re.search(r"missing required field `(.+?)`", what):
         return f"Add {missing[1]}."
     if "float" in what:

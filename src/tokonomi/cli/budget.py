@@ -1,6 +1,5 @@
 """`tokonomi budget`: limits on spend, and the exchange rates that they are counted with."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +32,7 @@ from tokonomi.reports.budgets import (
 )
 from tokonomi.storage import budget_store
 from tokonomi.storage.rate_store import every_rate, set_rate
+from tokonomi.toml_reading import tables_in
 
 app = App(name="budget", help="Make, show and change budgets, and set exchange rates.")
 
@@ -291,9 +291,10 @@ def _scope(only: list[str]) -> dict[str, str]:
 
 def _tables(file: Path) -> list[dict[str, object]]:
     try:
-        stated_file = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
-        raise BadInput(f"{file} cannot be read as TOML: {wrong}") from wrong
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise BadInput(f"{file} cannot be read: {wrong}", remedy="Check the path.") from wrong
+    stated_file = tables_in(text, str(file))
     tables = stated_file.pop("budget", [])
     if stated_file or not isinstance(tables, list) or not tables:
         raise BadInput(

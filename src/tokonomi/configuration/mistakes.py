@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast, get_args, get_origin
 import msgspec
 
 from tokonomi.errors import BadConfig
-from tokonomi.toml_places import Place, line_of
+from tokonomi.toml_places import Place, dotted, line_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 _UNKNOWN: Final = re.compile(r"unknown field `(.+?)`")
@@ -39,16 +39,6 @@ class WrongAt(Exception):
         line = line_of(places, self.place)
         where = f"{name}:{line}" if line else name
         return BadConfig(f"{where}: {dotted(self.place)}: {self.what}", remedy=self.remedy)
-
-
-def dotted(place: Place) -> str:
-    """A place as TOML writes it, with numbers of items from 1.
-
-    >>> dotted(("models", "house", "targets", 0, "provider"))
-    'models.house.targets[1].provider'
-    """
-    text = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place)
-    return text.removeprefix(".")
 
 
 def converted(

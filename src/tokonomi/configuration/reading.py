@@ -1,6 +1,5 @@
 """From TOML texts to the document that they state, with the line of every mistake."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -16,9 +15,10 @@ from tokonomi.configuration.document import (
     Kind,
     Table,
 )
-from tokonomi.configuration.mistakes import WrongAt, dotted, nearest
+from tokonomi.configuration.mistakes import WrongAt, nearest
 from tokonomi.errors import BadConfig
-from tokonomi.toml_places import Place, places_of
+from tokonomi.toml_places import Place, dotted, places_of
+from tokonomi.toml_reading import tables_in
 
 _LONGEST_NAME: Final = 200
 BOOT_SECTIONS: Final = ("store", "secrets", "listen", "limits", "batches", "observe")
@@ -83,7 +83,7 @@ def read_texts(texts: Mapping[str, str], reading: Reading) -> Stated:
     kinds: set[Kind] = set()
     for name, text in texts.items():
         source = Source(name, places_of(text))
-        stated = read_tables(_tables(text, name), reading, source)
+        stated = read_tables(tables_in(text, name, error=BadConfig), reading, source)
         kinds |= stated.kinds
         for item, table in stated.document.tables.items():
             if item in places:
@@ -136,13 +136,6 @@ def read_tables(tables: Mapping[str, object], reading: Reading, source: Source) 
 def _refuse_twice(item: Item, found: Mapping[Item, Table], place: Place) -> None:
     if item in found:
         raise WrongAt(place, f"{item} stands here twice", "Keep one of them.")
-
-
-def _tables(text: str, name: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(f"{name} is not TOML: {error}") from error
 
 
 def _kind_of(section: str) -> Kind:

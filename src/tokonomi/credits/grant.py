@@ -186,11 +186,16 @@ def refund(grant: Grant, used: Used, amount: int) -> Refund:
         raise BadInput(
             f"grant {grant.id} has {credits_to_text(left)} credits left, "
             f"{credits_to_text(amount)} cannot be paid back",
-            remedy=f"{credits_to_text(used.held)} are on hold for calls in flight."
-            if used.held
-            else "",
+            remedy=_refundable(left, used.held),
         )
     return Refund(amount, worth(grant, used.settled, used.settled + amount))
+
+
+def _refundable(left: int, held: int) -> str:
+    """What a person may do who asked for more, or for nothing."""
+    on_hold = f"{credits_to_text(held)} are on hold for calls in flight."
+    most = f"Pay back up to {credits_to_text(left)}." if left else "Nothing is left to pay back."
+    return f"{on_hold} {most}" if held else most
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

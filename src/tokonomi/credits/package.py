@@ -13,6 +13,7 @@ from tokonomi.credits.weights import MILLI, Weights
 from tokonomi.errors import BadInput, NotFound
 from tokonomi.money import Money
 from tokonomi.naming import meant
+from tokonomi.toml_reading import tables_in
 
 _WEIGHT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 
@@ -120,12 +121,11 @@ def offer_from_toml(text: str, *, name: str) -> Offer:
     Raises:
         BadInput: not TOML, an unknown key, a wrong type, a package that cannot be sold.
     """
+    tables = tables_in(text, name)
     try:
-        stated = msgspec.toml.decode(text, type=_File)
+        stated = msgspec.convert(tables, _File)
     except msgspec.ValidationError as wrong:
         raise BadInput(f"{name}: {wrong}", remedy=_remedy(str(wrong))) from None
-    except msgspec.DecodeError as wrong:
-        raise BadInput(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
     return offer_of(stated.credit, stated.package, name=name)
 
 

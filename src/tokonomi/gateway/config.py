@@ -3,7 +3,6 @@
 All else is in the store (`storage.config_store`), where it is changed while gateways run.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,6 +20,7 @@ from tokonomi.routing.provider import Section
 from tokonomi.storage.keys import networks_from
 from tokonomi.storage.location import CONFIG_FILE, DEFAULT_STORE
 from tokonomi.toml_places import places_of
+from tokonomi.toml_reading import tables_in
 
 
 class Store(Section, frozen=True):
@@ -195,10 +195,7 @@ def parse(text: str, *, name: str = CONFIG_FILE.name, folder: Path = Path()) -> 
     Raises:
         BadConfig: something in it is wrong.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(f"{name} is not TOML: {error}") from error
+    tables = tables_in(text, name, error=BadConfig)
     try:
         return _config(tables, folder)
     except WrongAt as wrong:

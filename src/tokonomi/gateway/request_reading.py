@@ -10,7 +10,13 @@ import msgspec
 from tokonomi.gateway.duplicates import repeated_within
 from tokonomi.gateway.request import OUTPUT_LIMITS, ParsedRequest
 from tokonomi.gateway.request_asked import Asked, NoBound, Reader, invalid, no_bound, unknown, word
-from tokonomi.gateway.request_rules import KindRules, ObjectRule, RequestRules, rules_of
+from tokonomi.gateway.request_rules import (
+    ALTERNATIVE,
+    KindRules,
+    ObjectRule,
+    RequestRules,
+    rules_of,
+)
 from tokonomi.gateway.request_values import (
     MEANINGS,
     REWRITTEN,
@@ -95,6 +101,18 @@ class _Shape(msgspec.Struct, frozen=True):
     readers: Mapping[str, Reader]
     means: Reader | None
 
+    def refuse_without_needs(self, asked: Asked, fields: dict[str, object], what: str) -> None:
+        """Nothing: the fields are there that bound the object, which errors call `what`."""
+        for needed in self.rule.needs:
+            either = needed.split(ALTERNATIVE)
+            if all(fields.get(name) is None for name in either):
+                raise no_bound(
+                    asked.top,
+                    what,
+                    f"has no bound without `{'` or `'.join(either)}`",
+                    f"Send `{either[0]}`.",
+                )
+
     def read(self, asked: Asked, fields: dict[str, object]) -> None:
         """Adds what an object asks for."""
         free, readers = self.free, self.readers
@@ -128,11 +146,7 @@ class _Kinds(msgspec.Struct, frozen=True):
         rule = shape.rule
         if rule.why:
             raise no_bound(asked.top, what, rule.why, rule.remedy)
-        for needed in rule.needs:
-            if fields.get(needed) is None:
-                raise no_bound(
-                    asked.top, what, f"has no bound without `{needed}`", f"Send `{needed}`."
-                )
+        shape.refuse_without_needs(asked, fields, what)
         asked.added += rule.tokens
         shape.read(asked, fields)
 
@@ -177,7 +191,9 @@ def _reader(reading: _Reading, way: str) -> Reader:
 
 def _one_object(reading: _Reading, name: str) -> Reader:
     def read(asked: Asked, value: object, key: str) -> None:
-        reading.objects[name].read(asked, object_of(asked, value, key))
+        shape, fields = reading.objects[name], object_of(asked, value, key)
+        shape.refuse_without_needs(asked, fields, asked.named(key))
+        shape.read(asked, fields)
 
     return read
 

@@ -24,6 +24,10 @@ LISTED: Final = (
 """The dialects in which clients may speak to the gateway."""
 
 
+ALTERNATIVE: Final = "|"
+"""Stands between the fields of which an object needs one."""
+
+
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a list; a key that it does not name is an error."""
 
@@ -34,7 +38,7 @@ class ObjectRule(_Table, frozen=True):
     Attributes:
         free: fields that cost nothing beyond the tokens of their text.
         reads: other fields, with how their value is read: `way` or `way:argument`.
-        needs: fields that must be there, since only they bound the object.
+        needs: fields that must be there, since only they bound the object; of `a|b` one must.
         tokens: what a provider writes into the prompt for it.
         then: what the whole object means beside its fields.
         why: why an object of this kind has no bound; then it is refused.

@@ -1,7 +1,6 @@
 """A scenario's file as read: its values, where each stands, and one file laid over another."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -9,6 +8,7 @@ from typing import Any, Final, cast
 from tokonomi.errors import BadPlan
 from tokonomi.naming import meant
 from tokonomi.toml_places import Place, line_of, places_of
+from tokonomi.toml_reading import tables_in
 
 _NOT_IN_A_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
@@ -62,12 +62,9 @@ def read_document(text: str, name: str) -> Node:
     """The values of a TOML text; numbers with decimals stay as they are written.
 
     Raises:
-        BadPlan: it is not TOML.
+        BadPlan: it is not TOML, or a text in it has a NUL.
     """
-    try:
-        tree = tomllib.loads(text, parse_float=str)
-    except tomllib.TOMLDecodeError as wrong:
-        raise BadPlan(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
+    tree = tables_in(text, name, error=BadPlan, decimals=str)
     places = places_of(text)
 
     def node(value: object, place: Place) -> Node:

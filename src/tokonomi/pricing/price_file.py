@@ -22,6 +22,7 @@ from tokonomi.pricing.row import (
     SearchUnit,
     Window,
 )
+from tokonomi.toml_reading import tables_in
 from tokonomi.usage import STANDARD_TIER
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -196,14 +197,13 @@ def contract_from_table(table: Mapping[str, object]) -> ContractFile:
 
 
 def _decoded(text: str, name: str, form: type[_File]) -> _File:
+    tables = tables_in(text, name, error=BadPrices)
     try:
-        return msgspec.toml.decode(text, type=form, dec_hook=instant)
+        return msgspec.convert(tables, form, dec_hook=instant)
     except msgspec.ValidationError as wrong:
         what, _, path = str(wrong).partition(" - at ")
         place = _place(path.strip("`"))
         raise BadPrices(f"{name}{place}: {what}", remedy=_remedy(what)) from None
-    except msgspec.DecodeError as wrong:
-        raise BadPrices(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
 
 
 def instant(_: type, stated: object) -> Instant:

@@ -8,6 +8,7 @@ import msgspec
 from tokonomi.errors import BadInput
 from tokonomi.naming import meant
 from tokonomi.prompts.request import Part
+from tokonomi.toml_reading import tables_in
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,13 +90,12 @@ def decoded(text: str, name: str, form: type[_File]) -> _File:
     Raises:
         BadInput: not TOML, or a key or value that may not stand there, with the nearest key.
     """
+    tables = tables_in(text, name)
     try:
-        return msgspec.toml.decode(text, type=form)
+        return msgspec.convert(tables, form)
     except msgspec.ValidationError as wrong:
         what, _, path = str(wrong).partition(" - at ")
         raise BadInput(f"{name}{_spoken(path.strip('`'))}: {what}", remedy=_remedy(what)) from None
-    except msgspec.DecodeError as wrong:
-        raise BadInput(f"{name} is not TOML: {wrong}", remedy="Mend the line it names.") from None
 
 
 def _spoken(path: str) -> str:

@@ -75,8 +75,8 @@ def write_group(
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
     nothing. `again` says that the group was tried before and nobody knows whether its commit came
-    through: what stands already then counts as written. `standings` is a memory of what keys have
-    left, which the caller keeps between groups.
+    through: beginnings that stand already then count as written. `standings` is a memory of what
+    keys have left, which the caller keeps between groups.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.

@@ -1,7 +1,6 @@
 """Where the store and its lake lie: the one place that answers this for every command."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from tokonomi.errors import BadConfig
+from tokonomi.toml_reading import tables_in
 
 CONFIG_FILE: Final = Path("tokonomi.toml")
 DEFAULT_STORE: Final = Path("var/tokonomi.db")
@@ -164,11 +164,10 @@ def _table(settings: Mapping[str, object], section: str) -> Mapping[str, object]
 
 def _settings(config: Path) -> Mapping[str, object]:
     try:
-        return tomllib.loads(config.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{config} is not TOML: {error}") from error
-    except OSError as error:
+        text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"{config} cannot be read: {error}") from error
+    return tables_in(text, str(config), error=BadConfig)
 
 
 def _path(settings: Mapping[str, object], section: str, name: str, config: Path) -> Path | None:

@@ -267,7 +267,6 @@ class _Writer:
         self._worker_id = worker_id
         self._queue = queue
         self._deliver = deliver
-        self._again = False
         self.standings: dict[str, tuple[Standing, ...]] = {}
         self._stopping = False
         self._last_seconds = last_seconds
@@ -291,11 +290,9 @@ class _Writer:
             return None
         try:
             return self._written([record])[0]
-        except StoreBusy:
-            return None
         except (StoreError, *_ROW_DEFECTS):
-            # The writer tries again, and says what is wrong if it still is.
-            self._again = True
+            # A local commit that fails leaves nothing. The writer tries again, and says what is
+            # wrong if it still is.
             return None
 
     def unwritten(self) -> list[_Entry]:
@@ -327,16 +324,13 @@ class _Writer:
         return []
 
     def _written(self, group: Sequence[Begin | Settle]) -> list[Outcome]:
-        outcomes = write_group(
+        return write_group(
             self._database,
             self._worker_id,
             group,
             at_us=microseconds(datetime.now(UTC)),
-            again=self._again,
             standings=self.standings,
         )
-        self._again = False
-        return outcomes
 
     def _write_apart(self, group: list[_Entry], error: Exception) -> list[_Entry]:
         """One row that the schema refuses must not take its whole group with it."""
@@ -351,9 +345,11 @@ class _Writer:
         return []
 
     def _after_failure(self, group: list[_Entry], error: StoreError) -> list[_Entry]:
+        """The entries to try again: all of a busy store's, else the ends, which may stand already.
+
+        A beginning that may stand is not tried again: its call does not leave, and is settled.
+        """
         busy = isinstance(error, StoreBusy)
-        # A commit whose answer was lost may stand: the next try looks before it writes.
-        self._again = self._again or not busy
         now = time.monotonic()
         kept: list[_Entry] = []
         given_up: list[_Entry] = []

@@ -1,6 +1,5 @@
 """Reads when fallback is too much: the bundled thresholds and actions, and others over them."""
 
-import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ import msgspec
 from tokonomi.configuration.fallback_watch import FallbackWatch, check_fallback_watch, watch_rules
 from tokonomi.errors import BadInput
 from tokonomi.routing.watch import WatchRules
+from tokonomi.toml_reading import tables_in
 
 BUNDLED = "fallback_watch.toml"
 
@@ -25,8 +25,8 @@ def load_watch_rules(own: FallbackWatch | Path | None = None) -> WatchRules:
         return watch_rules(bundled)
     if isinstance(own, FallbackWatch):
         return watch_rules(own.over(bundled))
+    table = _read(_text(own), own.name)
     try:
-        table = _read(_text(own))
         check_fallback_watch(table)
         return watch_rules(table.over(bundled))
     except BadInput as wrong:
@@ -36,7 +36,7 @@ def load_watch_rules(own: FallbackWatch | Path | None = None) -> WatchRules:
 @cache
 def _bundled() -> FallbackWatch:
     folder = files("tokonomi.catalogue").joinpath("routing")
-    return _read(folder.joinpath(BUNDLED).read_text(encoding="utf-8"))
+    return _read(folder.joinpath(BUNDLED).read_text(encoding="utf-8"), BUNDLED)
 
 
 def _text(path: Path) -> str:
@@ -48,8 +48,11 @@ def _text(path: Path) -> str:
         ) from wrong
 
 
-def _read(text: str) -> FallbackWatch:
+def _read(text: str, name: str) -> FallbackWatch:
+    tables = tables_in(text, name)
     try:
-        return msgspec.convert(tomllib.loads(text), FallbackWatch)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
-        raise BadInput(str(wrong), remedy=f"Compare it with the bundled {BUNDLED}.") from None
+        return msgspec.convert(tables, FallbackWatch)
+    except msgspec.ValidationError as wrong:
+        raise BadInput(
+            f"{name}: {wrong}", remedy=f"Compare it with the bundled {BUNDLED}."
+        ) from None

@@ -1,5 +1,6 @@
 """Limits of keys over two gateway processes on one store, as official clients see them."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from fake_provider import FakeProvider
 from gateway_process import GatewayProcess, configuration, until
 
 from tokonomi.budgets.rate_limit import RateLimits
+from tokonomi.gateway.upkeep import SWEEP_SECONDS
 from tokonomi.storage import keys
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.keys import Terms, networks_from
@@ -129,7 +131,9 @@ def test_requests_at_once_are_counted_over_both_gateways_and_after_a_crash(
     streams[0].close()
     until(lambda: ask(clients[0]) == "ok")
     gateways[1].kill()
+    killed = time.monotonic()
     assert until(lambda: ask(clients[0]) == "ok")
+    assert time.monotonic() - killed < 2 * SWEEP_SECONDS
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TOKONOMI_TEST_DSN", str(store))
         gateways[1].start()

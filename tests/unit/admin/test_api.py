@@ -247,7 +247,8 @@ def test_budgets_are_made_changed_shown_and_archived(api: Api) -> None:
     assert (status, made["old"], made["new"]["budget"]["amount"]) == (201, None, "500000")
     assert api.error("POST", "/budgets", GROWTH | {"amount": "1"}) == (409, "conflict")
     changed = api.ask("PUT", "/budgets/growth", GROWTH | {"amount": "600000"})[1]
-    assert changed["old"]["budget"]["amount"] == "500000"
+    assert changed["old"]["budget"] == made["new"]["budget"]
+    assert changed["new"]["budget"] == made["new"]["budget"] | {"amount": "600000"}
     assert api.ask("GET", "/budgets/growth")[1]["budget"]["amount"] == "600000"
     assert api.ask("GET", "/budgets/growth/standings") == (200, [])
     assert api.ask("POST", "/budgets/growth/archive")[1]["new"]["archived"] is not None
@@ -358,6 +359,7 @@ def test_what_a_key_is_bound_to_is_stated_anew_and_survives_its_limits(api: Api)
         ("POST", "/wallets/user=ani/purchases", {"pakage": "paper"}, (400, "bad_input")),
         ("POST", "/budgets", GROWTH | {"amount": "ten"}, (400, "bad_money")),
         ("POST", "/budgets", GROWTH | {"zone": "Asia/Jakrta"}, (400, "bad_input")),
+        ("POST", "/budgets", GROWTH | {"window": "fortnight"}, (400, "bad_input")),
         ("PUT", "/budgets/other", GROWTH, (400, "bad_input")),
         ("PATCH", "/budgets", None, (405, "bad_input")),
         ("GET", "/events?last=0", None, (400, "bad_input")),

@@ -100,11 +100,10 @@ def test_a_week_starts_on_a_day_by_its_name() -> None:
     ("changed", "text"),
     [
         ({"amuont": "5"}, 'unknown field `amuont`. Did you mean "amount"?'),
-        (
-            {"window": "montly"},
-            "budget team, window: Invalid enum value 'montly'. Did you mean \"mo",
-        ),
+        ({"window": "montly"}, 'budget team, window: there is no "montly". Did you mean "month"?'),
+        ({"window": ""}, 'there is no "". Use one of hour, day, week, month, lifetime.'),
         ({"mode": "sotf"}, 'Did you mean "soft"?'),
+        ({"mode": "strict"}, 'mode: there is no "strict". Use one of hard, soft, notify.'),
         ({"amount": 12.5}, 'Write amounts as text, "12.50", so that they stay exact.'),
         ({"amount": True}, "See docs/reference/budgets.md"),
         ({"amount": "much"}, "'much' is not a decimal amount"),

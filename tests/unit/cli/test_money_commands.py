@@ -182,6 +182,29 @@ def test_a_budget_is_made_changed_and_archived(typed: Typed, tmp_path: Path) -> 
     assert typed("budget", "set", "a", "--amount", "none")[0] == 0
 
 
+def test_a_nul_in_a_file_of_budgets_or_packages_is_refused_by_its_line(
+    typed: Typed, tmp_path: Path
+) -> None:
+    """One budget of the file is right: it is not made either, on either database."""
+    budgets, packages = tmp_path / "budgets.toml", tmp_path / "packages.toml"
+    budgets.write_text(
+        '[[budget]]\nid = "a"\nwindow = "day"\ncurrency = "USD"\namount = "5"\n'
+        '[[budget]]\nid = "b"\nname = "B\\u0000"\nwindow = "day"\ncurrency = "USD"\n'
+    )
+    packages.write_text(
+        '[[package]]\nid = "p\\u0000"\nname = "P"\ncredits = 1\nprice = "1"\n'
+        'currency = "USD"\nsource = "s"\n'
+    )
+    bought = ("credits", "purchase", "p", "--wallet", "user=ani", "--payment", "p-1")
+    refused = "a text in it has a NUL character (U+0000). Leave it out:"
+    code, _, err = typed("budget", "create", "--file", str(budgets))
+    assert (code, f"{budgets}:8: budget[2].name: {refused}" in err) == (1, True)
+    code, _, err = typed(*bought, "--packages", str(packages))
+    assert (code, f"packages.toml:2: package[1].id: {refused}" in err) == (1, True)
+    assert rows(typed("budget", "list", "--format", "json")) == []
+    assert rows(typed("credits", "wallets", "--format", "json")) == []
+
+
 def test_events_are_listed_with_what_became_of_telling_them(typed: Typed, store: str) -> None:
     code, out, _ = typed("budget", "events")
     assert (code, out.splitlines()[-1]) == (0, "Nothing has fired.")

@@ -97,8 +97,11 @@ def test_a_refund_is_bounded_by_what_is_left_and_not_on_hold() -> None:
         refund(paper, Used(settled=100_000, held=50_500), 150_000)
     assert str(wrong.value) == (
         "bad_input: grant paper has 149.5 credits left, 150 cannot be paid back. "
-        "50.5 are on hold for calls in flight."
+        "50.5 are on hold for calls in flight. Pay back up to 149.5."
     )
+    with pytest.raises(BadInput) as nothing:
+        refund(paper, Used(settled=300_000), 1)
+    assert nothing.value.remedy == "Nothing is left to pay back."
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1])

@@ -7,7 +7,13 @@ import pytest
 from tokonomi.gateway.request import OUTPUT_LIMITS, parse
 from tokonomi.gateway.request_asked import Asked
 from tokonomi.gateway.request_reading import asked_of
-from tokonomi.gateway.request_rules import LISTED, ObjectRule, RequestRules, rules_of
+from tokonomi.gateway.request_rules import (
+    ALTERNATIVE,
+    LISTED,
+    ObjectRule,
+    RequestRules,
+    rules_of,
+)
 from tokonomi.providers.adapter import Dialect
 
 
@@ -38,7 +44,9 @@ def test_a_name_has_one_rule_and_what_rules_refer_to_is_there(dialect: Dialect) 
     assert {*OUTPUT_LIMITS[dialect]} & (rules.body.free | refused) == set()
     for rule in every_rule(rules):
         assert rule.free & rule.reads.keys() == set()
-        assert {*rule.needs} <= rule.reads.keys()
+        assert {
+            name for each in rule.needs for name in each.split(ALTERNATIVE)
+        } <= rule.reads.keys()
         assert bool(rule.why) == bool(rule.remedy)
         for way in rule.reads.values():
             name, _, argument = way.partition(":")

@@ -180,3 +180,26 @@ def test_history_is_never_changed_and_never_removed(database: Database, table: s
     for statement in (f"UPDATE {table} SET version = 2", f"DELETE FROM {table}"):
         with pytest.raises(StoreError, match="is never"):
             database.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("place", "whole"),
+    [
+        ("mine.toml:3: providers.a.base_url:", "https://a/v1"),
+        ("mine.toml:6: models.house.provider:", '"a"'),
+        ("mine.toml:13: rate[1].source:", "the bank"),
+        ("mine.toml:16: budget[1].id:", "team"),
+        ("mine.toml:22: wallet_rule[1].per:", "user"),
+    ],
+)
+def test_a_text_with_a_nul_is_refused_by_its_line_and_nothing_is_written(
+    database: Database, place: str, whole: str
+) -> None:
+    """PostgreSQL keeps no such text: what it would refuse in the middle, SQLite refuses too."""
+    text = FIRST.replace(whole, f"{whole[:-1]}\\u0000{whole[-1]}")
+    with pytest.raises(BadConfig) as refusal:
+        apply_text(database, text, now=NOW, name="mine.toml")
+    assert refusal.value.what == f"{place} a text in it has a NUL character (U+0000)"
+    assert in_force(database) == config_store.InForce(0, Document())
+    assert budget_store.every_budget(database) == []
+    assert list(every_rate(database)) == []

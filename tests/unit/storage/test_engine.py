@@ -1,6 +1,7 @@
 """Stores: made, migrated and shared."""
 
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -68,7 +69,8 @@ def test_a_store_of_a_newer_tokonomi_is_left_alone_on_both_databases(store: Path
         open_store(store)
 
 
-def test_many_may_open_a_new_store_at_once(store: Path | str) -> None:
+def test_many_may_open_a_new_store_at_once(new_bare_store: Callable[[], Path | str]) -> None:
+    store = new_bare_store()
     newest = migrations()[-1][0]
     with ThreadPoolExecutor(8) as pool:
         for database in pool.map(open_store, [store] * 24):

@@ -211,6 +211,23 @@ def test_a_full_disk_refuses_new_calls_at_once_and_keeps_trying_to_settle(file: 
     run(test())
 
 
+def test_what_could_not_be_written_at_once_is_written_once_by_the_writer(file: Path) -> None:
+    async def test() -> None:
+        recorder = await opened(file)
+        await recorder.begin(intent("a"), alone=True)
+        with full_disk(file):
+            settling = asyncio.ensure_future(recorder.settle(call(intent("a")), alone=True))
+            with pytest.raises(StoreError, match="cannot be written"):
+                await recorder.begin(intent("b"), alone=True)
+            assert (attempts(file), settled(file)) == (["a.1"], [])
+        await settling
+        await recorder.begin(intent("b"), alone=True)
+        assert (attempts(file), settled(file)) == (["b.1"], ["a.1"])
+        await recorder.close()
+
+    run(test())
+
+
 def test_a_call_that_a_full_disk_refused_stays_an_attempt(file: Path) -> None:
     async def test() -> None:
         recorder = await opened(file, Limits(settle_seconds=0.2))

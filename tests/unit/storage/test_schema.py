@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -48,6 +49,12 @@ GUARDS = {
     ),
 }
 guards = pytest.mark.parametrize("guard", GUARDS)
+
+
+@pytest.fixture
+def store(new_bare_store: Callable[[], Path | str]) -> Path | str:
+    """A place without a schema: it is made with a guard less."""
+    return new_bare_store()
 
 
 def used(database: Database) -> Database:

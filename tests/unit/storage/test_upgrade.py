@@ -1,5 +1,6 @@
 """A store with budgets and events of an earlier schema is brought along with what is in it."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -48,6 +49,12 @@ def old_schema(dialect: Dialect) -> list[tuple[int, str]]:
 
 def schema_before_versions(dialect: Dialect) -> list[tuple[int, str]]:
     return [step for step in migrations(dialect) if step[0] <= BEFORE_VERSIONS]
+
+
+@pytest.fixture
+def store(new_bare_store: Callable[[], Path | str]) -> Path | str:
+    """A place without a schema: what an earlier Tokonomi would make there is made here."""
+    return new_bare_store()
 
 
 @pytest.fixture

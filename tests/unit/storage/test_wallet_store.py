@@ -122,7 +122,7 @@ def test_what_calls_in_flight_hold_is_not_paid_back(database: Database, calls: C
         refund(database, "r-1", grant.id, amount=30_001, now=NOW)
     assert str(told.value) == (
         "bad_input: grant payment/p-1 has 30 credits left, 30.001 cannot be paid back."
-        " 20 are on hold for calls in flight."
+        " 20 are on hold for calls in flight. Pay back up to 30."
     )
     refund(database, "r-1", grant.id, amount=30_000, now=NOW)
     calls.end(call, 20_000)
