@@ -154,3 +154,5 @@ class Upkeep:
                 orphan.id,
                 orphan.dimensions.provider,
             )
+        for call in swept.overtaken:
+            _log.warning("call %s was begun by the store after its end; its hold is free", call.id)

@@ -1,5 +1,6 @@
-"""Calls whose process died while they were in flight: each becomes a row that says so."""
+"""Attempts that nobody will end any more: what they hold is resolved, and each call has its row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,16 +19,24 @@ _decode = msgspec.msgpack.Decoder(Intent).decode
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found: workers that had died, and the calls that they left in flight."""
+    """What a sweep found.
+
+    Attributes:
+        dead_workers: how many had died.
+        orphans: the calls that they left in flight.
+        overtaken: calls whose beginning was committed after their end.
+    """
 
     dead_workers: int
     orphans: tuple[Intent, ...]
+    overtaken: tuple[Intent, ...] = ()
 
 
 def sweep(database: Database, *, now: datetime) -> Sweep:
     """The calls of dead workers, settled as orphans: nothing of what they held is held any more.
 
-    Wallets have it back. Budgets take it as exposed, since the provider may bill it.
+    Wallets have it back. Budgets take it as exposed, since the provider may bill it. A call whose
+    beginning was overtaken by its end was never sent, and all that it holds is free.
 
     Attempts of living workers are left alone, so several gateways may share a store and any of
     them may sweep at any time; a sweep that is cut is completed by the next. A call that was
@@ -38,17 +47,38 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
         dead = workers.dead_workers(database)
         for worker_id in dead:
             workers.end(database, worker_id, now=now)
-    rows = database.execute(
-        "SELECT intent FROM attempt JOIN worker ON worker.id = worker_id"
-        " WHERE ended_us IS NOT NULL ORDER BY attempt.id"
-    ).fetchall()
-    orphans = tuple(_decode(bytes(row[0])) for row in rows)
-    settles = [Settle(orphaned(intent)) for intent in orphans]
-    if settles:
-        write_group(database, 0, settles, at_us=microseconds(now))
+    overtaken = _found(database, "JOIN call ON call.id = attempt.id")
+    _settle(database, [_never_sent(intent) for intent in overtaken], now)
+    orphans = _found(database, "JOIN worker ON worker.id = worker_id WHERE ended_us IS NOT NULL")
+    _settle(database, [orphaned(intent) for intent in orphans], now)
     for worker_id in dead:
         database.die(worker_id)
-    return Sweep(len(dead), orphans)
+    return Sweep(len(dead), orphans, overtaken)
+
+
+def _found(database: Database, which: str) -> tuple[Intent, ...]:
+    rows = database.execute(f"SELECT intent FROM attempt {which} ORDER BY attempt.id").fetchall()  # noqa: S608 - ours
+    return tuple(_decode(bytes(row[0])) for row in rows)
+
+
+def _settle(database: Database, calls: Sequence[Call], now: datetime) -> None:
+    if calls:
+        write_group(database, 0, [Settle(call) for call in calls], at_us=microseconds(now))
+
+
+def _never_sent(intent: Intent) -> Call:
+    """A call that has its row: the server committed its beginning when that had been given up.
+
+    The answer to a commit can be lost before the commit is made. Its call does not leave and is
+    settled, and what it holds appears afterwards.
+    """
+    return Call(
+        intent=intent,
+        model_served=intent.model,
+        usage=Usage(at=intent.at, requests=0, source=Source.ABSENT),
+        cost=Unpriced("the store was lost before the call was sent"),
+        status=Status.FAILED,
+    )
 
 
 def orphaned(intent: Intent) -> Call:

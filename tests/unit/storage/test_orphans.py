@@ -11,17 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from ledger_calls import Calls
+from msgspec.structs import replace
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.credits.grant import Grant
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
+from tokonomi.storage.call_groups import Begin, Settle, write_group
 from tokonomi.storage.call_rows import INSERT, row_of
 from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
-from tokonomi.storage.ledger import Funding
+from tokonomi.storage.ledger import Claim, Funding
 from tokonomi.storage.ledger_check import verify
-from tokonomi.storage.orphans import Sweep, sweep
+from tokonomi.storage.orphans import Sweep, orphaned, sweep
 from tokonomi.storage.wallet_store import promote, wallets
 from tokonomi.usage import Source, Usage
 
@@ -127,6 +129,25 @@ def test_a_call_that_was_settled_before_the_crash_keeps_its_row(
     sweep_until_dead(database)
     rows = database.execute("SELECT status, output FROM call").fetchall()
     assert rows == [("ok", 7)]
+
+
+def test_a_beginning_that_is_committed_after_its_end_is_freed_of_a_living_worker(
+    store: Path | str, database: Database
+) -> None:
+    intent = an_intent()
+    never_sent = replace(orphaned(intent), status=Status.FAILED, exposure=None)
+    begin = Begin(intent, (Claim("budget", 70, BUDGET),))
+    with closing(open_store(store)) as living:
+        worker = workers.register(living, now=AT)
+        write_group(database, worker, [Settle(never_sent)], at_us=1)
+        write_group(database, worker, [begin], at_us=1)
+        assert only_row(database, "SELECT debits_pending FROM account") == (70,)
+        assert sweep(database, now=AT) == Sweep(0, (), (intent,))
+    columns = "debits_pending, debits_posted, exposed"
+    assert only_row(database, f"SELECT {columns} FROM account") == (0, 0, 0)
+    assert only_row(database, "SELECT count(*) FROM attempt") == (0,)
+    assert database.execute("SELECT status FROM call").fetchall() == [("failed",)]
+    assert verify(database).imbalances == ()
 
 
 def test_a_worker_that_ended_well_is_not_dead_and_leaves_nothing(
