@@ -286,7 +286,7 @@ def test_a_function_of_the_clients_that_is_called_web_search_costs_no_fee(
     unbound: GatewayProcess, provider: FakeProvider
 ) -> None:
     provider.always = lambda request: says(request, shows=_as_it_is)
-    function = {"type": "function", "function": {"name": "web_search", "parameters": {}}}
+    function = {"type": "function", "function": {"name": "web_search"}}
     key, _ = unbound.make_key()
     told = asyncio.run(asked(unbound.url, key, "chat", "router", stream=False, tools=[function]))
     assert unbound.row(told.request_id)["amount"] == ROUTER_TOKENS
