@@ -225,12 +225,15 @@ rates = { input = "0.15", output = "0.60" }
     ]
     for name in ("well", *FAULTS):
         for egress, terms in EGRESS.items():
-            parts.append(_provider(f"{name}-{egress}", urls.get(name, urls[""]), name, terms))
+            parts.append(
+                provider_section(f"{name}-{egress}", urls.get(name, urls[""]), name, terms)
+            )
             parts.append(_alias(f"{name}-{egress}", first_token=name == "no-first-token"))
     return "".join(parts)
 
 
-def _provider(name: str, url: str, fault: str, terms: str) -> str:
+def provider_section(name: str, url: str, fault: str, terms: str) -> str:
+    """A provider at a path that says how it fails."""
     return f"""
 [providers.{name}]
 base_url = "{url}/{fault}/v1"
