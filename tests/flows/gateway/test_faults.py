@@ -129,10 +129,10 @@ def test_a_reply_that_is_not_json_passes_and_is_not_priced(
 def test_an_error_under_a_status_of_success_is_a_failure_and_not_charged(
     gateway: GatewayProcess, client: openai.OpenAI
 ) -> None:
-    create = client.chat.completions.with_raw_response.create
-    raw = create(model="fake/error-inside", messages=HELLO)
-    assert json.loads(raw.content)["error"]["message"] == "overloaded"
-    row = gateway.row(raw.headers["x-tokonomi-request-id"])
+    with pytest.raises(openai.InternalServerError, match="overloaded") as told:
+        client.chat.completions.create(model="fake/error-inside", messages=HELLO)
+    assert told.value.status_code == 502
+    row = gateway.row(told.value.response.headers["x-tokonomi-request-id"])
     assert (row["status"], row["source"], row["amount"]) == ("failed", "absent", None)
     assert "HTTP 200 with an error (503)" in row["unpriced"]
 
@@ -140,7 +140,7 @@ def test_an_error_under_a_status_of_success_is_a_failure_and_not_charged(
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("fake/cut", "closed before the end"),
+        ("fake/cut", "broke off before its end"),
         ("fake/ends-early", "ended without [DONE]"),
         ("fake/stall", "nothing came for 1 s"),
     ],
