@@ -110,6 +110,8 @@ class FakeBatches:
                 told = {"object": "list", "data": files}
             case "GET /v1/files/":
                 return (200, self.files[name]) if name in self.files else (404, b"{}")
+            case "DELETE /v1/files/" if name in self.deleted:
+                return 404, b"{}"
             case "DELETE /v1/files/":
                 self.deleted.append(name)
                 told = {"id": name, "deleted": True}

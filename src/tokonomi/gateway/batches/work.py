@@ -48,6 +48,7 @@ _BYTES_AT_ONCE: Final = 1024 * 1024
 _SKEW_SECONDS: Final = 3_600
 """How far a provider's clock may be from ours."""
 _DOUBT_LOOK_SECONDS: Final = 5.0
+_GONE: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Work:
             end_batch(database, batch_id, done, (), worker=worker)
             return done
 
-        await self._delete_strays()
+        await self._delete_inputs()
         self.progress = await self._tools.store.run(give_back)
         await self._tidy()
 
@@ -292,7 +293,7 @@ class Work:
         after: int | None = 0
         while after is not None:
             after = await self._take_missing(settlement, after)
-        await self._delete_strays()
+        await self._delete_inputs()
         await self._end(settlement)
         await self._tidy()
 
@@ -353,20 +354,27 @@ class Work:
         self._tools.count_lies(self.batch.provider, settlement.lies)
 
     async def _tidy(self) -> None:
-        """The provider's copies go, as far as it deletes them; they hold prompts and answers."""
-        progress = self.progress
-        for file in (progress.remote_file, progress.remote_output, progress.remote_error):
+        """The provider's copies of the answers go, as far as it deletes them."""
+        for file in (self.progress.remote_output, self.progress.remote_error):
             if file:
                 await self._delete(file)
 
-    async def _delete_strays(self) -> None:
-        """Copies of the input go whose ids were lost, by a death or with an answer nobody got.
+    async def _delete_inputs(self) -> None:
+        """The provider's copies of the prompts go, which nobody needs any more.
 
-        They bear our name. This comes before the batch has ended, so that a death here leaves it
-        to whoever goes on; the provider is not waited for, since the client is waiting.
+        This comes before the batch has ended, so that a death here leaves it to whoever goes on. A
+        provider that does not do it now is not asked again, since the client is waiting.
         """
-        if not may_have_strays(self.progress):
-            return
+        if self.progress.remote_file:
+            await self._delete(self.progress.remote_file)
+        if may_have_strays(self.progress):
+            await self._delete_strays()
+
+    async def _delete_strays(self) -> None:
+        """Copies go whose ids were lost, by a death or with an answer that nobody got.
+
+        They bear our name.
+        """
         since = (seconds_of(self.batch.created_us) or 0) - _SKEW_SECONDS
         provider, name = self.batch.provider, self._remote_name
         try:
@@ -388,6 +396,8 @@ class Work:
         try:
             await self._tools.remote(self.batch.provider).delete(file)
         except (NotNow, Refused) as error:
+            if isinstance(error, Refused) and error.status == _GONE:
+                return
             _log.warning(
                 "file %s of %s could not be deleted at %s: %s",
                 file,
