@@ -113,6 +113,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stage: what is to be done next.
         held_lines: lines up to this number hold what they may cost.
+        uploads: how often the input was on its way to the provider; it may be there as often.
         remote_file: the provider's id of the input.
         sent_us: when the provider was asked to begin, while it is not known whether it did.
         remote_batch: the provider's id of the batch.
@@ -130,6 +131,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage = Stage.HOLDING
     held_lines: int = 0
+    uploads: int = 0
     remote_file: str = ""
     sent_us: int | None = None
     remote_batch: str = ""
@@ -174,6 +176,11 @@ class RemoteBatch(msgspec.Struct, frozen=True):
 def void(progress: Progress, outcome: Outcome, *errors: BatchError) -> Progress:
     """It will not leave, and ends like this."""
     return replace(progress, stage=Stage.VOIDING, outcome=outcome, errors=errors)
+
+
+def may_have_strays(progress: Progress) -> bool:
+    """Whether the provider may have a copy of the input whose id nobody has written down."""
+    return progress.uploads > (1 if progress.remote_file else 0)
 
 
 def running(progress: Progress, remote: RemoteBatch, *, now_us: int) -> Progress:

@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 HeaderList = list[tuple[bytes, bytes]]
 
+REQUEST_ID: Final = b"x-tokonomi-request-id"
 JSON: Final = (b"content-type", b"application/json")
 _PASSED: Final = frozenset(
     {
@@ -80,7 +81,7 @@ def passed(headers: Headers) -> HeaderList:
 def request_headers(request_id: str, model: str) -> HeaderList:
     """What is known of a call before it has ended."""
     return [
-        (b"x-tokonomi-request-id", request_id.encode()),
+        (REQUEST_ID, request_id.encode()),
         (b"x-tokonomi-model", header_value(model)),
     ]
 
@@ -145,9 +146,13 @@ async def send_body(send: Send, status: int, headers: HeaderList, body: bytes) -
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: WireError, ingress: IngressName | None = None) -> None:
+async def send_error(
+    send: Send, error: WireError, ingress: IngressName | None = None, *, request_id: str = ""
+) -> None:
     """Sends an error as the whole answer, as clients that speak `ingress` read it."""
     fields: HeaderList = [JSON]
+    if request_id:
+        fields.append((REQUEST_ID, request_id.encode()))
     if error.retry_after_seconds:
         fields.append((b"retry-after", b"%d" % error.retry_after_seconds))
     if not error.try_again:

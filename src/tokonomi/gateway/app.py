@@ -153,12 +153,13 @@ class Gateway:
             # One version of the configuration answers a request from here to its end.
             serving = self._in_use.now
             books = serving.dispatcher.books
-            answer = Answer(Asked(route), send, books.recorder.standing_of)
+            asked = Asked(route, new_request_id(self._randomness))
+            answer = Answer(asked, send, books.recorder.standing_of)
             try:
                 await self._answer(endpoint, scope, receive, answer, serving=serving)
             except WireError as error:
                 answer.asked.refused, answer.asked.limit = error.code, error.rate_limit
-                await send_error(answer.send, error, endpoint.ingress)
+                await send_error(answer.send, error, endpoint.ingress, request_id=asked.id)
             except asyncio.CancelledError:
                 self.cut += 1
                 raise
@@ -218,7 +219,7 @@ class Gateway:
                 400, "invalid_request", "This endpoint has no streams. Leave out `stream`."
             )
         destination = aliases.resolve(request.model)
-        asked.label, asked.id = destination.label, new_request_id(self._randomness)
+        asked.label = destination.label
         return Errand(
             asked=asked,
             at=datetime.now(UTC),

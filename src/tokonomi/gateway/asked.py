@@ -17,7 +17,7 @@ class Asked:
 
     Attributes:
         route: method and path of the route that answers it.
-        id: the request's id.
+        id: the request's id, which every answer to it bears.
         key_id: the virtual key.
         alias: the model as it was asked for, which is the client's own text.
         label: the alias as configured, or empty.

@@ -91,7 +91,7 @@ class Relayed(Struct, frozen=True):
         """The end of an answer that is not; the provider's own word for it has gone out before."""
         if self.translator is not None:
             return self.translator.fail(untold(error)) + comment
-        said = b"" if self.stream.error else error.event(self.carriage.ingress)
+        said = b"" if self.stream.error_told else error.event(self.carriage.ingress)
         return self.stream.ending(said + comment)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from tokonomi.gateway.claims import allowance
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.failures import AttemptFailed, Failure
-from tokonomi.gateway.fallback_log import tell_alarm, tell_switch
+from tokonomi.gateway.fallback_log import Alarms, tell_switch
 from tokonomi.gateway.outgoing import Outgoing, outgoing
 from tokonomi.gateway.provider_answer import ending_of, noted
 from tokonomi.gateway.refusals import refused_by_rule
@@ -50,11 +50,16 @@ class Dispatcher:
     attempts: Attempts
     targets: Targets
     draw: Callable[[], float]
+    alarms: Alarms = field(default_factory=Alarms)
 
     @property
     def books(self) -> Bookkeeper:
         """Who writes the attempts."""
         return self.attempts.books
+
+    def tell_alarm(self, exchange: Exchange, failed: Failed, *, now: float) -> None:
+        """Writes that the target of an attempt serves nobody, where that is so and is news."""
+        self.alarms.tell(exchange, failed, self.attempts.upstreams[exchange.target.name], now=now)
 
     async def run(self, errand: Errand, watch: Watch, *, send: Send, receive: Receive) -> None:
         """Answers one request; when this returns or raises, each of its attempts has its row.
@@ -105,7 +110,7 @@ class _Journey:
                 await self._try(exchange, out)
             except AttemptFailed as failed:
                 self._failure, self._sent = failed.failure, failed.sent
-                tell_alarm(exchange, failed.failure.failed)
+                self._by.tell_alarm(exchange, failed.failure.failed, now=self._watch.now)
                 if self._resuming is not None:
                     self._resuming.breaks_off(step, sent=failed.sent)
                 self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)

@@ -82,10 +82,12 @@ def unreachable(exchange: Exchange, error: Unreachable) -> Failure:
     )
 
 
-def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
+def broken(exchange: Exchange, why: str, kind: FailureKind, *, told: str = "") -> Failure:
     """The connection failed after the request had left and before the answer was whole.
 
-    What came of an answer with another status than one of success is not billed.
+    What came of an answer with another status than one of success is not billed. `why` is for the
+    row and the log: it may hold words of the provider or of the system. The client reads `told`,
+    which is ours, or what such a failure is.
     """
     billable = exchange.http_status == 0 or exchange.http_status in _OK
     what = _may_bill(exchange) if billable else "the provider answered with no status of success"
@@ -95,8 +97,8 @@ def broken(exchange: Exchange, why: str, kind: FailureKind) -> Failure:
         WireError(
             502,
             "provider_failed",
-            f"The connection to {exchange.target.name} failed before its answer was whole: {why}."
-            " Try again; the provider may bill the failed call.",
+            f"The provider {exchange.target.name} gave no whole answer ({told or WHAT[kind]})."
+            " Try again; it may bill the failed call.",
             kind=PROVIDER,
         ),
     )
@@ -213,15 +215,17 @@ def _too_slow(exchange: Exchange, reason: Reason) -> str:
             assert_never(reason)
 
 
-def cut(exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM) -> Failure:
-    """A stream that had begun and did not come to its end."""
+def cut(
+    exchange: Exchange, why: str, kind: FailureKind = FailureKind.CUT_STREAM, *, told: str = ""
+) -> Failure:
+    """A stream that had begun and did not come to its end; `why` and `told` as in `broken`."""
     return Failure(
         Failed(kind, status=exchange.http_status),
         Ending(Status.CUT, note=f"the stream was cut: {why}", may_bill=True),
         WireError(
             502,
             "provider_stream_cut",
-            f"The provider {exchange.target.name} broke off its answer: {why}."
+            f"The provider {exchange.target.name} broke off its answer ({told or WHAT[kind]})."
             " What came before is incomplete.",
             kind=PROVIDER,
         ),
@@ -235,8 +239,18 @@ def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
         f"the provider answered HTTP {exchange.http_status} with an error ({why}) and reported no"
         " usage",
     )
-    answer = _refused_us(exchange, failed) if failed.rule.alarm else cut(exchange, why).answer
-    return Failure(failed, ending, answer)
+    return Failure(failed, ending, _said(exchange, failed, why))
+
+
+def error_within(exchange: Exchange, failed: Failed, why: str) -> Failure:
+    """An error that a stream says when some of its answer has gone to the client."""
+    return replace(cut(exchange, why), answer=_said(exchange, failed, why))
+
+
+def _said(exchange: Exchange, failed: Failed, why: str) -> WireError:
+    if failed.rule.alarm:
+        return _refused_us(exchange, failed)
+    return cut(exchange, why, told=WHAT[failed.kind]).answer
 
 
 def stalled(exchange: Exchange, reason: Reason) -> Failure:
@@ -251,7 +265,7 @@ def stalled(exchange: Exchange, reason: Reason) -> Failure:
             why = _too_slow(exchange, reason)
         case _:
             why = f"nothing came for {limits.between_chunks:g} s"
-    return replace(cut(exchange, why, _TIMEOUTS[reason]), given_up=True)
+    return replace(cut(exchange, why, _TIMEOUTS[reason], told=why), given_up=True)
 
 
 def _left(exchange: Exchange) -> Failure:

@@ -1,6 +1,5 @@
 """What leaves for a provider: the client's own bytes, or the same request in another dialect."""
 
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,8 +7,9 @@ import msgspec
 from tokonomi.dialects import translate, web_search
 from tokonomi.dialects.addresses import path_of
 from tokonomi.dialects.destination import Destination, EgressName
+from tokonomi.dialects.openai_chat.forms import form_of as form_of_provider
 from tokonomi.dialects.refusal import Untranslatable
-from tokonomi.dialects.web_search import SearchSettings
+from tokonomi.dialects.web_search import Searched, SearchSettings
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.request import ParsedRequest
@@ -59,28 +59,30 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
 
 def sold_as(request: ParsedRequest, target: Target) -> str:
     """The name that a target's model is sold under, with OpenRouter's suffix where it searches."""
-    name, _ = _searched_at(request, target)
+    name, _ = _sold(request, target)
     return name
 
 
-def searches_by_plugin(request: ParsedRequest, target: Target) -> bool:
-    """Whether a target searches the web by OpenRouter's plugin: always, and for a fee."""
-    _, plugins = _searched_at(request, target)
-    return bool(plugins)
+def searched(request: ParsedRequest, target: Target) -> Searched:
+    """Whether a request makes a target search the web for a fee that its price does not have."""
+    _, found = _sold(request, target)
+    return found
 
 
-def _searched_at(
-    request: ParsedRequest, target: Target
-) -> tuple[str, Sequence[Mapping[str, object]]]:
-    """The model's name and the plugins by which a target searches, where it does."""
-    search = _search(request, target)
-    if search is None:
-        return target.model, ()
+def _sold(request: ParsedRequest, target: Target) -> tuple[str, Searched]:
     native = request.dialect in all_spoken(target.provider)
     spoken = request.dialect if native else Dialect(first_spoken(target.provider))
-    if spoken is not Dialect.OPENAI_CHAT:
-        return target.model, ()
-    return web_search.openrouter_model(target.model, search)
+    chat = spoken is Dialect.OPENAI_CHAT
+    search = _search(request, target) if chat else None
+    openrouter = form_of_provider(target.price_as).search == "openrouter"
+    if search is None and openrouter and native:
+        return web_search.passed_to_openrouter(request.fields, target.model, chat=chat)
+    if search is None and openrouter and chat and web_search.asks_for_search(request.fields):
+        search = SearchSettings()
+    if search is None:
+        return target.model, Searched.AS_SHOWN
+    name, plugins = web_search.openrouter_model(target.model, search)
+    return name, Searched.CERTAINLY if plugins else Searched.AS_SHOWN
 
 
 def outgoing(
@@ -135,14 +137,6 @@ def _destination(
 def _search(request: ParsedRequest, target: Target) -> SearchSettings | None:
     """How the target searches the web for this request, where it was told how."""
     stated = target.terms.web_search
-    if stated is None or not asks_for_search(request.fields):
+    if stated is None or not web_search.asks_for_search(request.fields):
         return None
     return SearchSettings(stated.engine, stated.max_results)
-
-
-def asks_for_search(fields: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether a request of any dialect asks for a web search."""
-    if web_search.asks_for_search(fields):
-        return True
-    tools = fields.get("tools")
-    return tools is not None and b'"web_search' in bytes(tools)

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.config import HIGHEST_PORT, Config, store_of
 from tokonomi.gateway.dispatch import Dispatcher
+from tokonomi.gateway.fallback_log import Alarms
 from tokonomi.gateway.in_use import ConfigurationInUse, Read, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings, secret_in
 from tokonomi.gateway.listener import Connections
@@ -210,6 +211,7 @@ class _Dispatchers:
     observer: Observer
     breakers: Breakers
     reply_bytes: int
+    alarms: Alarms = field(default_factory=Alarms)
 
     def of(self, snapshot: Snapshot) -> Dispatcher:
         """The dispatcher of a version; the metrics and breakers follow it."""
@@ -220,7 +222,7 @@ class _Dispatchers:
         attempts = Attempts(books, snapshot.upstreams, self.reply_bytes)
         # Draws spread retries and weights; nobody gains by guessing them.
         draw = random.Random().random  # noqa: S311
-        return Dispatcher(attempts, Targets(snapshot.book, self.breakers), draw)
+        return Dispatcher(attempts, Targets(snapshot.book, self.breakers), draw, self.alarms)
 
 
 def _desk(store: str, config: Config, around: Surroundings) -> Desk:

@@ -11,7 +11,7 @@ from tokonomi.calls import Call, Intent
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.asked import Asked
-from tokonomi.gateway.outgoing import searches_by_plugin, sold_as
+from tokonomi.gateway.outgoing import searched, sold_as
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import longest_output
 from tokonomi.ledger.hold import Captured, Held, capture
@@ -119,7 +119,7 @@ def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
         intent=exchange.intent,
         price_as=exchange.target.price_as,
         sold_as=sold_as(exchange.request, exchange.target),
-        searches=searches_by_plugin(exchange.request, exchange.target),
+        searched=searched(exchange.request, exchange.target),
         fields=exchange.request.fields,
         reading=exchange.reading,
         http_status=exchange.http_status,

@@ -43,6 +43,7 @@ class StreamRelay:
         "_wants_usage",
         "done",
         "error",
+        "error_told",
         "failed",
         "held",
         "usage_seen",
@@ -78,6 +79,8 @@ class StreamRelay:
         """What the provider said went wrong in the middle."""
         self.failed: Failed | None = None
         """The same, as the table of failures knows it."""
+        self.error_told = False
+        """Whether the client has that in the provider's own words."""
 
     @property
     def unfinished_bytes(self) -> int:
@@ -93,9 +96,9 @@ class StreamRelay:
 
     @property
     def cut_off(self) -> str:
-        """What is wrong with a stream that has ended and is not complete."""
+        """What is wrong with a stream that has ended without an error and is not complete."""
         no_end = "[DONE]" if self._says_done else "its last event"
-        return self.error or f"it ended without {no_end}"
+        return f"it ended without {no_end}"
 
     def feed(self, piece: bytes) -> bytes:
         """What may go on to the client now."""
@@ -103,6 +106,11 @@ class StreamRelay:
         for event in self._splitter.feed(piece):
             data = data_of(event)
             place = self._place(data)
+            if place is Place.ERROR:
+                if self.failed is not None and self.failed.rule.alarm:
+                    # It is between the provider and us, and may name our key or our account.
+                    continue
+                self.error_told = True
             if self._translator is not None:
                 passing += self._translator.feed(data) if data != DONE else b""
             elif place is Place.USAGE:

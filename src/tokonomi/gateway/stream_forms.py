@@ -19,7 +19,7 @@ class Place(Enum):
     STOP = 4
     """It is the last one."""
     ERROR = 5
-    """The provider broke off, and says so; it goes on at once."""
+    """The provider broke off, and says so; it goes on at once, unless it is between it and us."""
 
 
 Form = Callable[[Mapping[str, object]], Place]

@@ -86,12 +86,15 @@ class StreamedAnswer(ProviderAnswer):
             return failures.stalled(self.exchange, end.reason)
         except Broken as error:
             given_up = isinstance(error, TooLarge)
-            return replace(failures.cut(self.exchange, str(error)), given_up=given_up)
+            told = str(error) if given_up else ""
+            return replace(failures.cut(self.exchange, str(error), told=told), given_up=given_up)
         stream = relayed.stream
-        if stream.failed is not None and not self.delivery.committed:
-            return failures.error_event(self.exchange, stream.failed, stream.error)
+        if stream.failed is not None:
+            committed = self.delivery.committed
+            of = failures.error_within if committed else failures.error_event
+            return of(self.exchange, stream.failed, stream.error)
         if not stream.complete:
-            return failures.cut(self.exchange, stream.cut_off)
+            return failures.cut(self.exchange, stream.cut_off, told=stream.cut_off)
         if self.joined is not None and (untold := self.joined.failure) is not None:
             return failures.cut(self.exchange, untold.code or untold.kind)
         return None

@@ -18,6 +18,12 @@ from tokonomi.routing.reply import classify
 
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
+_BAD_GATEWAY: Final = 502
+_SHOWN: Final = (
+    FailureKind.CONTENT_FILTER,
+    FailureKind.EMPTY_ANSWER,
+    FailureKind.MALFORMED_BODY,
+)
 FILTERED: Final = "content_filter"
 
 
@@ -33,7 +39,7 @@ class WholeAnswer(ProviderAnswer):
             raise AttemptFailed(self._refused(body))
         if status not in _OK:
             why = f"unexpected HTTP {status}"
-            failure = failures.broken(self.exchange, why, FailureKind.MALFORMED_BODY)
+            failure = failures.broken(self.exchange, why, FailureKind.MALFORMED_BODY, told=why)
             raise AttemptFailed(failure)
         if self.delivery.committed:
             failure = failures.broken(self.exchange, "it is no stream", FailureKind.MALFORMED_BODY)
@@ -49,10 +55,8 @@ class WholeAnswer(ProviderAnswer):
     def _refused(self, body: bytes) -> failures.Failure:
         failed = classify(self.reply.status, self.reply.headers, body)
         assert failed is not None, "the status is that of an error"
-        return failures.refused(self.exchange, failed, self._passable(self._error(body)))
-
-    def _error(self, body: bytes) -> bytes:
-        return self.carriage.error(self.reply.status, body)
+        error = self.carriage.error(self.reply.status, body)
+        return failures.refused(self.exchange, failed, self._passable(error))
 
     def _passable(self, body: bytes) -> Passable:
         return Passable(self.reply.status, passed(self.reply.headers), body)
@@ -64,17 +68,28 @@ class WholeAnswer(ProviderAnswer):
             AttemptFailed: it is an error, empty, filtered, or not what its interface describes.
         """
         carried = self.carriage.whole(self.exchange, body)
+        malformed = FailureKind.MALFORMED_BODY
         if self._is_doubtful(ending) and not self.watch.unattended:
             failed = classify(self.reply.status, self.reply.headers, body)
-            if failed is not None:
-                passable = self._passable(
-                    self._error(body) if isinstance(carried, Untold) else carried
-                )
+            if failed is not None and not (
+                failed.kind is malformed and isinstance(carried, Untold)
+            ):
+                passable = self._instead(failed.kind, body, carried)
                 raise AttemptFailed(failures.unusable(self.exchange, failed, ending, passable))
         if isinstance(carried, Untold):
-            kind = FailureKind.MALFORMED_BODY
-            raise AttemptFailed(failures.broken(self.exchange, carried.message, kind))
+            raise AttemptFailed(failures.broken(self.exchange, carried.message, malformed))
         return self._passable(carried)
+
+    def _instead(self, kind: FailureKind, body: bytes, carried: bytes | Untold) -> Passable:
+        """What a client gets for no answer with a status of success, if no target has one.
+
+        An error gets the status of one, since official clients take what comes with success for an
+        answer. What is only empty, filtered or odd is shown as it came.
+        """
+        if kind in _SHOWN and not isinstance(carried, Untold):
+            return self._passable(carried)
+        error = self.carriage.error(_BAD_GATEWAY, body)
+        return Passable(_BAD_GATEWAY, passed(self.reply.headers), error)
 
     def _is_doubtful(self, ending: Ending) -> bool:
         """Whether it may be no answer; nearly all plainly are one."""
@@ -91,7 +106,8 @@ class WholeAnswer(ProviderAnswer):
         except Broken as error:
             too_large = isinstance(error, TooLarge)
             kind = FailureKind.MALFORMED_BODY if too_large else FailureKind.CONNECTION_LOST
-            failure = failures.broken(self.exchange, str(error), kind)
+            told = str(error) if too_large else ""
+            failure = failures.broken(self.exchange, str(error), kind, told=told)
             raise AttemptFailed(replace(failure, given_up=too_large)) from None
 
     async def _whole(self) -> bytes:

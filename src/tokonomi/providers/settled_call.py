@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tokonomi.calls import Call, Intent, Status
+from tokonomi.dialects.web_search import Searched
 from tokonomi.errors import TokonomiError
 from tokonomi.money import Money
 from tokonomi.pricing.book import PriceBook
@@ -53,7 +54,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         intent: what was asked, by whom.
         price_as: the provider's name in the price book.
         sold_as: the name that its model was sold under, where that is not the intent's.
-        searches: whether it searches the web for a fee, even if its reply shows no search.
+        searched: whether it searches the web for a fee, as its request has it.
         fields: the top level of the request's body.
         reading: what the reply has said.
         http_status: the provider's status, 0 when there was none.
@@ -69,7 +70,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     price_as: str
     sold_as: str = ""
-    searches: bool = False
+    searched: Searched = Searched.AS_SHOWN
     fields: Mapping[str, msgspec.Raw]
     reading: Reading
     http_status: int = 0
@@ -109,6 +110,10 @@ class Ending(msgspec.Struct, frozen=True):
     may_bill: bool = False
 
 
+_HIDDEN_SEARCH: Final = (
+    "its request allows a web search for a fee, and the reply tells neither of a search nor of a"
+    " cost without one"
+)
 LONGEST_NAME: Final = 200
 """What is kept, in characters, of a name that a provider wrote."""
 
@@ -135,11 +140,25 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
     elif isinstance(usage, Quarantined):
         cost = Unpriced(f"the reported usage cannot be true: {usage.reason}")
     else:
-        if attempt.searches:
+        if attempt.searched is Searched.CERTAINLY:
             usage = replace(usage, searches=max(usage.searches, 1))
         cost, remark = _priced(usage, attempt, book)
+        if attempt.searched is Searched.PERHAPS and _hides_a_search(usage, cost):
+            cost = Unpriced(_HIDDEN_SEARCH)
         note = joined(note, remark) if remark else note
     return _row(attempt, ending, usage=usage, cost=cost, note=note)
+
+
+def _hides_a_search(usage: Usage, cost: Charge | Unpriced) -> bool:
+    """Whether a call that was allowed to search may have done so without a word.
+
+    The fee of a search that is shown is in the cost. A provider that says what the call cost, and
+    says no more than its tokens do, has charged for none.
+    """
+    if isinstance(cost, Unpriced) or usage.searches:
+        return False
+    said = usage.reported_cost
+    return said is None or said.currency != cost.currency or said > cost.total
 
 
 def unknowable(attempt: Attempt, ending: Ending, defect: str) -> Call:

@@ -5,6 +5,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
+from tokonomi.errors import TokonomiError
+
 _log: Final = logging.getLogger("tokonomi.sdk")
 
 
@@ -25,10 +27,13 @@ class Border:
             yield
         except Exception as failure:  # noqa: BLE001 - the one place that catches everything
             self.failures += 1
-            if self.failures == 1:
-                _log.exception("%s failed; the call itself is not touched", what)
-            else:
+            if self.failures > 1:
                 _log.debug("%s failed (%s)", what, type(failure).__name__)
+            elif isinstance(failure, OSError | TokonomiError):
+                # The machine's or the operator's, who needs to know what and where, and no more.
+                _log.warning("%s failed; the call itself is not touched: %s", what, failure)
+            else:
+                _log.exception("%s failed; the call itself is not touched", what)
 
 
 BORDER: Final = Border()

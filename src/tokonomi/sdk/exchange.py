@@ -8,8 +8,10 @@ from typing import Final
 import msgspec
 
 from tokonomi.calls import Call, Intent, Status
+from tokonomi.dialects.openai_chat.forms import form_of
+from tokonomi.dialects.web_search import Searched, passed_to_openrouter
 from tokonomi.pricing.book import PriceBook
-from tokonomi.providers.adapter import Reading
+from tokonomi.providers.adapter import Dialect, Reading
 from tokonomi.providers.settled_call import DEFECTS, Attempt, Ending, settled, unknowable
 from tokonomi.providers.whole_reply import FINE, observe_whole
 from tokonomi.sdk.border import BORDER
@@ -209,9 +211,12 @@ class Exchange:
 
     def _end(self, ending: Ending) -> None:
         self.ended = True
+        name, searched = self._sold()
         attempt = Attempt(
             intent=self.intent,
             price_as=self.intent.dimensions.provider,
+            sold_as=name,
+            searched=searched,
             fields=self._fields,
             reading=self._reading,
             http_status=self._http_status,
@@ -223,6 +228,13 @@ class Exchange:
         except DEFECTS as defect:
             call = unknowable(attempt, ending, type(defect).__name__)
         self._record(self, call)
+
+    def _sold(self) -> tuple[str, Searched]:
+        provider, model = self.intent.dimensions.provider, self.intent.model
+        if form_of(provider).search != "openrouter":
+            return model, Searched.AS_SHOWN
+        chat = self._endpoint.dialect is Dialect.OPENAI_CHAT
+        return passed_to_openrouter(self._fields, model, chat=chat)
 
     @property
     def _elapsed_ms(self) -> int:

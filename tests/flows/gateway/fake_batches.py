@@ -55,12 +55,14 @@ class FakeBatches:
         is_done: whether a batch ends the next time that it is looked at.
         troubles: by the beginning of an operation, statuses or `hangup` to answer with, each once.
         hooks: by the same, what happens when an operation was carried out and is not answered yet.
+        names: of the files that came with one.
         seen: how often each operation was asked for.
     """
 
     outputs: Callable[[list[Line]], tuple[list[Line], list[Line]]] = _answer_all
     status: str = "completed"
     is_done: bool = True
+    names: dict[str, str] = field(default_factory=dict[str, str])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     batches: dict[str, Line] = field(default_factory=dict[str, Line])
     deleted: list[str] = field(default_factory=list[str])
@@ -101,9 +103,15 @@ class FakeBatches:
             case "POST /v1/files":
                 found = _FILE.search(request.body)
                 assert found is not None, request.body[:300]
-                told: object = {"id": self._store(found[2]), "object": "file"}
+                told: object = {"id": self._store(found[2], found[1].decode()), "object": "file"}
+            case "GET /v1/files?":
+                kept = [name for name in self.names if name not in self.deleted]
+                files = [{"id": name, "filename": self.names[name]} for name in kept]
+                told = {"object": "list", "data": files}
             case "GET /v1/files/":
                 return (200, self.files[name]) if name in self.files else (404, b"{}")
+            case "DELETE /v1/files/" if name in self.deleted:
+                return 404, b"{}"
             case "DELETE /v1/files/":
                 self.deleted.append(name)
                 told = {"id": name, "deleted": True}
@@ -120,8 +128,10 @@ class FakeBatches:
                     self._end(told)
         return 200, json.dumps(told).encode()
 
-    def _store(self, content: bytes) -> str:
+    def _store(self, content: bytes, name: str = "") -> str:
         identity = f"file-at-provider-{len(self.files)}"
+        if name:
+            self.names[identity] = name
         self.files[identity] = content
         return identity
 
@@ -155,6 +165,7 @@ class FakeBatches:
 
 _OPERATIONS = (
     "POST /v1/files",
+    "GET /v1/files?",
     "GET /v1/files/",
     "DELETE /v1/files/",
     "POST /v1/batches/",

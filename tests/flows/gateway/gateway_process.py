@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import openai
+import psycopg
+from psycopg.rows import dict_row
 
 from tokonomi.configuration.reading import BOOT_SECTIONS
 from tokonomi.gateway.config import load, store_of
 from tokonomi.storage import keys
 from tokonomi.storage.config_files import apply_text
+from tokonomi.storage.database import only_row
 from tokonomi.storage.engine import open_store
 
 T = TypeVar("T")
@@ -113,10 +116,14 @@ class GatewayProcess:
         (self.folder / "provider.key").write_text("sk-of-the-provider\n", encoding="ascii")
         self.apply(document)
 
+    @property
+    def location(self) -> str:
+        """Where its store is, on either database."""
+        return store_of(load(self.folder / "tokonomi.toml"), os.environ | self.environ)
+
     def apply(self, document: str) -> int:
         """The version that a document has become."""
-        settings = load(self.folder / "tokonomi.toml")
-        with closing(open_store(store_of(settings, os.environ | self.environ))) as database:
+        with closing(open_store(self.location)) as database:
             return apply_text(database, document, now=datetime.now(UTC)).version
 
     @property
@@ -164,7 +171,7 @@ class GatewayProcess:
 
     def make_key(self, project: str = "tests") -> tuple[str, str]:
         """The text and the id of a new key, which the gateway knows by now."""
-        with closing(open_store(self.store)) as connection:
+        with closing(open_store(self.location)) as connection:
             text, key = keys.create(connection, "test", project, now=datetime.now(UTC))
         until(lambda: self.accepts(text))
         return text, key.id
@@ -181,11 +188,15 @@ class GatewayProcess:
     def client(self, key: str) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=20)
 
-    def rows(self, where: str = "1", *values: object) -> list[dict[str, Any]]:
+    def rows(self, where: str = "true", *values: object) -> list[dict[str, Any]]:
         """Settled calls, in the order of their commits."""
-        with closing(sqlite3.connect(self.store)) as connection:
+        query = f"SELECT * FROM call WHERE {where} ORDER BY seq"
+        if "://" in self.location:
+            with psycopg.connect(self.location) as postgres:
+                cursor = postgres.cursor(row_factory=dict_row)
+                return cursor.execute(query.replace("?", "%s").encode(), values).fetchall()
+        with closing(sqlite3.connect(self.location)) as connection:
             connection.row_factory = sqlite3.Row
-            query = f"SELECT * FROM call WHERE {where} ORDER BY seq"
             return [dict(row) for row in connection.execute(query, values)]
 
     def row(self, request_id: str) -> dict[str, Any]:
@@ -196,5 +207,5 @@ class GatewayProcess:
 
     def in_flight(self) -> int:
         """Attempts that are not settled."""
-        with closing(sqlite3.connect(self.store)) as connection:
-            return connection.execute("SELECT count(*) FROM attempt").fetchone()[0]
+        with closing(open_store(self.location)) as database:
+            return int(only_row(database, "SELECT count(*) FROM attempt")[0])

@@ -74,6 +74,10 @@ def test_a_kill_at_any_point_of_a_batch_neither_loses_nor_doubles_a_line(
         answers = content(client, done.output_file_id)
         assert [each["custom_id"] for each in answers] == [f"n{n}" for n in range(LINES)]
         files = [each.purpose for each in client.files.list()]
+    fake, name = upstream.fake, f"{batch.id}.jsonl"
+    copies = {file for file, called in fake.names.items() if called == name}
+    assert len(copies) == (2 if point.startswith("U2") else 1)
+    assert copies <= {*fake.deleted}
     calm.stop()
     assert sorted(files) == ["batch", "batch_output"]
     assert len(upstream.fake.batches) == begun + 1

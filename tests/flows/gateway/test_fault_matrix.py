@@ -7,8 +7,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import available_timezones
 
 import pytest
+from batch_gateway import gateway_of
 from dialect_client import QUESTION, Told, asked
 from fake_provider import BEHAVIOURS, STREAM_HEAD, Answer, Deaf, FakeProvider, Hangup, Received
 from gateway_process import GatewayProcess
@@ -224,12 +225,15 @@ rates = { input = "0.15", output = "0.60" }
     ]
     for name in ("well", *FAULTS):
         for egress, terms in EGRESS.items():
-            parts.append(_provider(f"{name}-{egress}", urls.get(name, urls[""]), name, terms))
+            parts.append(
+                provider_section(f"{name}-{egress}", urls.get(name, urls[""]), name, terms)
+            )
             parts.append(_alias(f"{name}-{egress}", first_token=name == "no-first-token"))
     return "".join(parts)
 
 
-def _provider(name: str, url: str, fault: str, terms: str) -> str:
+def provider_section(name: str, url: str, fault: str, terms: str) -> str:
+    """A provider at a path that says how it fails."""
     return f"""
 [providers.{name}]
 base_url = "{url}/{fault}/v1"
@@ -251,16 +255,16 @@ targets = [
 """
 
 
+async def by_path(request: Received) -> Answer:
+    """Fails as the beginning of the path says, if it does."""
+    behaviour = FAULTS[name].behaviour if (name := request.path.split("/")[1]) in FAULTS else WELL
+    assert behaviour is not None
+    async for part in behaviour(request):
+        yield part
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    async def by_path(request: Received) -> Answer:
-        behaviour = (
-            FAULTS[name].behaviour if (name := request.path.split("/")[1]) in FAULTS else WELL
-        )
-        assert behaviour is not None
-        async for part in behaviour(request):
-            yield part
-
     fake = FakeProvider(always=by_path)
     fake.start()
     yield fake
@@ -274,6 +278,16 @@ WELL: Final = Says()
 def gateway(
     provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
+    folder = tmp_path_factory.mktemp("matrix")
+    with running(provider, folder, folder / "tokonomi.db") as process:
+        yield process
+
+
+@contextmanager
+def running(
+    provider: FakeProvider, folder: Path, location: Path | str
+) -> Generator[GatewayProcess]:
+    """A gateway with a provider for each fault, on a store of either database."""
     here = f"127.0.0.1:{provider.port}"
     with Deaf() as deaf:
         urls = {
@@ -282,8 +296,8 @@ def gateway(
             "connect-timeout": deaf,
             "no-tls": f"https://{here}",
         }
-        process = GatewayProcess(tmp_path_factory.mktemp("matrix"), configuration(urls))
-        with closing(open_store(process.store)) as database:
+        process = gateway_of(folder, configuration(urls), location)
+        with closing(open_store(process.location)) as database:
             stated = {"id": "all", "window": "lifetime", "currency": "USD", "amount": "1000"}
             budget = budget_from_table(stated, zones=available_timezones())
             budget_store.create(database, budget, now=datetime.now(UTC))
@@ -295,8 +309,15 @@ def gateway(
 @pytest.fixture(scope="module")
 def outcomes(gateway: GatewayProcess) -> Mapping[Case, Outcome]:
     """Every case, run."""
+    return outcomes_of(gateway, CASES)
+
+
+def outcomes_of(
+    gateway: GatewayProcess, cases: Sequence[Case], *, at_a_time: int = AT_A_TIME
+) -> Mapping[Case, Outcome]:
+    """Cases, run, with the rows that they left."""
     key, _ = gateway.make_key()
-    found = asyncio.run(_all(gateway.url, key))
+    found = asyncio.run(run_all(gateway.url, key, cases, at_a_time))
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in gateway.rows():
         rows.setdefault(row["request_id"], []).append(row)
@@ -306,8 +327,9 @@ def outcomes(gateway: GatewayProcess) -> Mapping[Case, Outcome]:
     return found
 
 
-async def _all(url: str, key: str) -> dict[Case, Outcome]:
-    places = asyncio.Semaphore(AT_A_TIME)
+async def run_all(url: str, key: str, cases: Sequence[Case], at_a_time: int) -> dict[Case, Outcome]:
+    """What became of each case, many at once."""
+    places = asyncio.Semaphore(at_a_time)
 
     async def run(case: Case) -> Outcome:
         async with places:
@@ -316,7 +338,7 @@ async def _all(url: str, key: str) -> dict[Case, Outcome]:
                 await ask(f"{case.fault}-{case.egress}"), await ask(f"well-{case.egress}")
             )
 
-    return dict(zip(CASES, await asyncio.gather(*map(run, CASES)), strict=True))
+    return dict(zip(cases, await asyncio.gather(*map(run, cases)), strict=True))
 
 
 def cost_of(row: dict[str, Any]) -> int:
@@ -326,7 +348,12 @@ def cost_of(row: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_failure_is_met_as_the_table_says(outcomes: Mapping[Case, Outcome], case: Case) -> None:
-    fault, (told, healthy) = FAULTS[case.fault], outcomes[case]
+    assert_met(case, outcomes[case])
+
+
+def assert_met(case: Case, outcome: Outcome) -> None:
+    """Asserts that a case ended as the table says, and that the healthy call after it did well."""
+    fault, (told, healthy) = FAULTS[case.fault], outcome
     assert (healthy.status, healthy.text, healthy.ended, healthy.error) == (200, TEXT, True, False)
     [row] = healthy.rows
     assert (row["status"], row["amount"], row["exposure"]) == ("ok", COST, None)
@@ -399,10 +426,15 @@ JUDGED: Final[Mapping[End, Callable[[Case, Fault, Told], None]]] = {
 def test_nothing_is_held_and_all_that_was_spent_stands_in_rows(
     gateway: GatewayProcess, outcomes: Mapping[Case, Outcome]
 ) -> None:
+    assert_settled(gateway, outcomes)
+
+
+def assert_settled(gateway: GatewayProcess, outcomes: Mapping[Case, Outcome]) -> None:
+    """Asserts that nothing is held, and that rows and accounts agree."""
     assert gateway.in_flight() == 0
     rows = gateway.rows()
     assert len(rows) == sum(len(told.rows) for outcome in outcomes.values() for told in outcome)
-    with closing(open_store(gateway.store)) as database:
+    with closing(open_store(gateway.location)) as database:
         held, posted = only_row(
             database, "SELECT sum(debits_pending), sum(debits_posted) FROM account"
         )

@@ -112,6 +112,14 @@ def _target(provider: str, prefix: str = "none") -> str:
     return f'{{ provider = "{provider}", model = "{model}", prefix = "{prefix}", {PATIENCE} }}'
 
 
+def create_budget(location: str, stated: dict[str, object]) -> None:
+    """A hard budget that lasts for ever, in a store of either database."""
+    table = {"window": "lifetime", "currency": "USD", **stated}
+    with closing(open_store(location)) as database:
+        budget = budget_from_table(table, zones=available_timezones())
+        budget_store.create(database, budget, now=datetime.now(UTC))
+
+
 @dataclass
 class Setting:
     one: FakeProvider
@@ -135,16 +143,13 @@ class Setting:
 
     def budget(self, stated: dict[str, object]) -> None:
         """A hard budget that lasts for ever."""
-        table = {"window": "lifetime", "currency": "USD", **stated}
-        with closing(open_store(self.gateway.store)) as database:
-            budget = budget_from_table(table, zones=available_timezones())
-            budget_store.create(database, budget, now=datetime.now(UTC))
+        create_budget(self.gateway.location, stated)
 
     def rows(self) -> list[dict[str, Any]]:
         """The attempts of the request that was asked last, settled, with nothing held."""
         until(lambda: self.gateway.in_flight() == 0)
         last = self.gateway.rows()[-1]["request_id"]
-        with closing(open_store(self.gateway.store)) as database:
+        with closing(open_store(self.gateway.location)) as database:
             assert verify(database).imbalances == ()
             pending = "SELECT COALESCE(sum(debits_pending), 0) FROM account"
             assert only_row(database, pending) == (0,)

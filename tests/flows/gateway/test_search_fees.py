@@ -151,11 +151,36 @@ def gateway(
     provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
     text = CONFIGURATION + "".join(_provider(it, provider.base_url) for it in FORMS.values())
+    text += ROUTER.format(url=provider.base_url)
     process = GatewayProcess(tmp_path_factory.mktemp("searches"), text)
     with closing(open_store(process.store)) as database:
         stated = {"id": "all", "window": "lifetime", "currency": "USD", "amount": "10"}
         budget = budget_from_table(stated, zones=available_timezones())
         budget_store.create(database, budget, now=datetime.now(UTC))
+    process.start()
+    yield process
+    process.stop()
+
+
+ROUTER: Final = """
+[providers.openrouter]
+base_url = "{url}"
+allow_private = true
+
+[models.router]
+provider = "openrouter"
+model = "openai/gpt-5.1"
+"""
+"""OpenRouter without `web_search`, so that the client's own fields go through."""
+
+
+@pytest.fixture(scope="module")
+def unbound(
+    provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """A gateway where no budget refuses anything."""
+    text = CONFIGURATION + ROUTER.format(url=provider.base_url)
+    process = GatewayProcess(tmp_path_factory.mktemp("unbound"), text)
     process.start()
     yield process
     process.stop()
@@ -201,3 +226,67 @@ def spent(gateway: GatewayProcess) -> int:
     with closing(open_store(gateway.store)) as database:
         total = only_row(database, "SELECT coalesce(sum(debits_posted), 0) FROM account")[0]
     return int(total)
+
+
+ROUTER_TOKENS: Final = INPUT * 1_250_000 + OUTPUT * 10_000_000
+ROUTER_FEE: Final = 20_000_000_000
+BY_PLUGIN: Final = {"plugins": [{"id": "web"}]}
+
+
+@pytest.mark.parametrize(
+    ("ingress", "asking"),
+    [("chat", BY_PLUGIN), ("messages", {"tools": [TOOL]})],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_clients_own_search_at_openrouter_is_held_and_charged_although_no_reply_shows_it(
+    gateway: GatewayProcess,
+    key: str,
+    provider: FakeProvider,
+    ingress: str,
+    asking: dict[str, Any],
+    *,
+    stream: bool,
+) -> None:
+    provider.always = lambda request: says(request, shows=_as_it_is)
+    told = asyncio.run(asked(gateway.url, key, ingress, "router", stream=stream, **asking))
+    assert told.status == 200
+    row = gateway.row(told.request_id)
+    assert row["amount"] == ROUTER_TOKENS + ROUTER_FEE
+    [[_, _, parts]] = json.loads(bytes(row["held"]))
+    assert sum(amount for _, amount in parts) > row["amount"]
+
+
+WITHOUT_A_LISTED_FEE: Final[dict[str, dict[str, Any]]] = {
+    "by more results than usual": {"plugins": [{"id": "web", "max_results": 9}]},
+    "by an engine": {"plugins": [{"id": "web", "engine": "exa"}]},
+    "by options": {"web_search_options": {}},
+}
+
+
+@pytest.mark.parametrize("asking", WITHOUT_A_LISTED_FEE.values(), ids=[*WITHOUT_A_LISTED_FEE])
+def test_a_search_at_openrouter_whose_fee_nobody_knows_is_refused_by_a_budget_and_else_unpriced(
+    gateway: GatewayProcess,
+    unbound: GatewayProcess,
+    key: str,
+    provider: FakeProvider,
+    asking: dict[str, Any],
+) -> None:
+    provider.always = lambda request: says(request, shows=_as_it_is)
+    refused = asyncio.run(asked(gateway.url, key, "chat", "router", stream=False, **asking))
+    assert refused.status == 402
+    anybody, _ = unbound.make_key()
+    told = asyncio.run(asked(unbound.url, anybody, "chat", "router", stream=False, **asking))
+    assert told.status == 200
+    row = unbound.row(told.request_id)
+    assert row["amount"] is None
+    assert "search" in row["unpriced"]
+
+
+def test_a_function_of_the_clients_that_is_called_web_search_costs_no_fee(
+    unbound: GatewayProcess, provider: FakeProvider
+) -> None:
+    provider.always = lambda request: says(request, shows=_as_it_is)
+    function = {"type": "function", "function": {"name": "web_search"}}
+    key, _ = unbound.make_key()
+    told = asyncio.run(asked(unbound.url, key, "chat", "router", stream=False, tools=[function]))
+    assert unbound.row(told.request_id)["amount"] == ROUTER_TOKENS

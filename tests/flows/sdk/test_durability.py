@@ -36,7 +36,7 @@ def place(store: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def start(how: str, provider: SdkProvider, place: Location) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(PROGRAM), how, provider.base_url, str(place.address)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
@@ -139,6 +139,19 @@ def test_a_database_that_comes_back_gets_the_calls_of_the_meantime(
             connection.execute("CREATE DATABASE not_made_yet")
         assert until(lambda: sdk.flush(1))
     assert statuses(locate(dsn)) == ["ok"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_of_warning_and_no_more(
+    provider: SdkProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    process = start("ends_with_its_cost", provider, locate(tmp_path / "taken" / "tokonomi.db"))
+    told, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, told) == (0, b"1\n")
+    [line] = errors.decode().splitlines()
+    assert "writing a call to the journal failed; the call itself is not touched" in line
+    assert "taken" in line
 
 
 def test_nothing_is_opened_or_written_before_the_first_call(tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ def ends(url: str, store: str) -> None:
     call(client_of(url, store))
 
 
+def ends_with_its_cost(url: str, store: str) -> None:
+    """Says how many calls have a cost here, which needs no store."""
+    client = client_of(url, store)
+    call(client)
+    sys.stdout.write(f"{sdk.costs_of(client).spend().priced}\n")
+
+
 def ends_in_a_stream(url: str, store: str) -> None:
     pieces = client_of(url, store).chat.completions.create(
         model="stall", messages=TALK, stream=True

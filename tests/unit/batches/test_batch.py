@@ -15,6 +15,7 @@ from tokonomi.batches.batch import (
     failed_again,
     given_up,
     may_be_billed,
+    may_have_strays,
     running,
     seen,
     status_of,
@@ -93,6 +94,14 @@ def test_lines_of_a_batch_that_was_given_up_may_be_billed() -> None:
     assert (lost.stage, lost.outcome) == (Stage.SETTLING, "failed")
     assert may_be_billed(lost)
     assert not may_be_billed(replace(lost, is_lost=False))
+
+
+def test_the_provider_may_have_a_copy_more_than_those_whose_ids_are_known() -> None:
+    known = Progress(uploads=1, remote_file="f")
+    assert not may_have_strays(Progress())
+    assert not may_have_strays(known)
+    assert may_have_strays(Progress(uploads=1))
+    assert may_have_strays(replace(known, uploads=2))
 
 
 def test_failures_are_counted_with_their_reason() -> None:

@@ -11,7 +11,11 @@ from tokonomi.dialects import translate
 from tokonomi.dialects.addresses import key_headers, path_of
 from tokonomi.dialects.destination import Destination, IngressName, Outgoing
 from tokonomi.dialects.refusal import Dropped, Untranslatable
-from tokonomi.dialects.web_search import SearchSettings, asks_for_search, searching_fields
+from tokonomi.dialects.web_search import (
+    SearchSettings,
+    asks_for_search,
+    searching_fields,
+)
 
 WRITTEN = Path(__file__).parent / "written"
 OPENAI_CHAT = Destination(dialect="openai_chat", model="gpt-5.1", provider="openai")
@@ -299,6 +303,10 @@ def test_a_chat_that_stays_a_chat_searches_as_its_target_does() -> None:
     assert asks_for_search(raw({"model": "a:online"}))
     assert not asks_for_search(raw({**HELLO["openai_chat"], "web_search_options": None}))
     assert not asks_for_search({"plugins": msgspec.Raw(b"3")})
+    assert not asks_for_search(raw({"plugins": [{"id": "web", "enabled": False}]}))
+    assert asks_for_search(raw({"tools": [{"type": "web_search_20250305"}]}))
+    own = {"type": "function", "function": {"name": "web_search"}}
+    assert not asks_for_search(raw({"tools": [own]}))
     fields = searching_fields(asking, "openai/gpt-5.1", SearchSettings())
     assert msgspec.json.decode(msgspec.json.encode(fields)) == {
         "model": "openai/gpt-5.1:online",

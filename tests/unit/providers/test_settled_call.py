@@ -7,21 +7,28 @@ import msgspec
 import pytest
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.dialects.web_search import Searched
 from tokonomi.money import Money
 from tokonomi.pricing.charge import Charge, Unpriced
+from tokonomi.providers.adapter import UsageAdapter
 from tokonomi.providers.registry import adapter_for
 from tokonomi.providers.settled_call import Attempt, Ending, estimate, settled
 from tokonomi.storage.price_files import load_book
 
 AT = datetime(2026, 1, 30, tzinfo=UTC)
 BOOK = load_book()
+CHAT = adapter_for("openai_chat")
 TEXT = "How much is the fish? " * 20
 
 
 def attempt(
-    body: dict[str, Any], *, reply: dict[str, Any] | None = None, status: int = 200
+    body: dict[str, Any],
+    *,
+    reply: dict[str, Any] | None = None,
+    status: int = 200,
+    adapter: UsageAdapter = CHAT,
 ) -> Attempt:
-    reading = adapter_for("openai_chat").stream()
+    reading = adapter.stream()
     if reply is not None:
         reading.observe(reply)
     return Attempt(
@@ -80,3 +87,29 @@ def test_a_search_by_suffix_is_charged_for_whatever_name_the_reply_repeats(serve
     assert isinstance(cost, Charge)
     # 1,000 tokens at 1.25, 100 at 10 USD a million, and 0.02 USD for the search.
     assert cost.total == Money.parse("0.02225", "USD")
+
+
+@pytest.mark.parametrize(
+    ("usage", "amount"),
+    [
+        ({}, None),
+        ({"cost": 0.00225}, "0.00225"),
+        ({"cost": 0.002}, "0.00225"),
+        ({"cost": 0.02225}, None),
+        ({"server_tool_use": {"web_search_requests": 1}}, None),
+    ],
+)
+def test_a_search_that_a_request_allows_is_ruled_out_only_by_the_cost_that_the_reply_tells(
+    usage: dict[str, Any], amount: str | None
+) -> None:
+    counts = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100}
+    reply = {"model": "openai/gpt-5.1", "usage": {**counts, **usage}}
+    plain = attempt({}, reply=reply, adapter=adapter_for("openai_chat", "openrouter"))
+    allowed = msgspec.structs.replace(plain, price_as="openrouter", searched=Searched.PERHAPS)
+    cost = call_of(allowed, Ending(Status.OK)).cost
+    if amount is None:
+        assert isinstance(cost, Unpriced)
+        assert "search" in cost.reason
+    else:
+        assert isinstance(cost, Charge)
+        assert cost.total == Money.parse(amount, "USD")

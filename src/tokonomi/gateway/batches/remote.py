@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -31,8 +31,10 @@ _PAGE: Final = 100
 MARK: Final = "tokonomi_batch"
 """The name under which a batch at the provider says in its metadata which one of ours it is."""
 _LONGEST_WAIT_SECONDS: Final = 3_600
-T = TypeVar("T")
 _encode: Final = msgspec.json.Encoder().encode
+
+
+T = TypeVar("T")
 
 
 class NotNow(Exception):
@@ -89,11 +91,16 @@ class _Batch(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct, frozen=True):
     id: str
+    filename: str = ""
+    created_at: int = 0
 
 
-class _List(msgspec.Struct, frozen=True):
-    data: list[_Batch]
+class _List(msgspec.Struct, Generic[T], frozen=True):
+    data: list[T]
     has_more: bool = False
+
+
+L = TypeVar("L", _Batch, _File)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -102,7 +109,8 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 _decode_batch: Final = msgspec.json.Decoder(_Batch).decode
 _decode_file: Final = msgspec.json.Decoder(_File).decode
-_decode_list: Final = msgspec.json.Decoder(_List).decode
+_decode_batches: Final = msgspec.json.Decoder(_List[_Batch]).decode
+_decode_files: Final = msgspec.json.Decoder(_List[_File]).decode
 _decode_refusal: Final = msgspec.json.Decoder(_Refusal).decode
 
 
@@ -163,17 +171,30 @@ class Remote:
 
         `since` is when it may have been made, in seconds since 1970: older ones are not looked at.
         """
+        async for each in self._listed("/batches", "", _decode_batches, since=since):
+            if (each.metadata or {}).get(MARK) == batch_id:
+                return _told(each)
+        return None
+
+    async def files_named(self, name: str, *, since: int) -> list[str]:
+        """The provider's ids of all files of batches that bear a name; `since` as in `find`."""
+        files = self._listed("/files", "purpose=batch&", _decode_files, since=since)
+        return [_known(each.id) async for each in files if each.filename == name]
+
+    async def _listed(
+        self, path: str, only: str, decode: Callable[[bytes], _List[L]], *, since: int
+    ) -> AsyncIterator[L]:
+        """All of a list whose newest come first, save the pages that are older than `since`."""
         after = ""
         for _ in range(_MOST_PAGES):
-            query = f"/batches?limit={_PAGE}" + (f"&after={after}" if after else "")
-            found = _read(_decode_list, await self._answer(Transfer("GET", query)))
+            query = f"{path}?{only}limit={_PAGE}" + (f"&after={after}" if after else "")
+            found = _read(decode, await self._answer(Transfer("GET", query)))
             for each in found.data:
-                if (each.metadata or {}).get(MARK) == batch_id:
-                    return _told(each)
+                yield each
             if not found.has_more or not found.data or found.data[-1].created_at < since:
-                return None
+                return
             after = _known(found.data[-1].id)
-        raise Refused(200, "list_too_long", "its list of batches has no end")
+        raise Refused(200, "list_too_long", f"its list of {path[1:]} has no end")
 
     async def retrieve(self, remote_batch: str) -> RemoteBatch:
         """The batch as the provider tells of it now."""

@@ -21,6 +21,7 @@ from tokonomi.batches.batch import (
     Stage,
     ended,
     given_up,
+    may_have_strays,
     running,
     seen,
     void,
@@ -47,6 +48,7 @@ _BYTES_AT_ONCE: Final = 1024 * 1024
 _SKEW_SECONDS: Final = 3_600
 """How far a provider's clock may be from ours."""
 _DOUBT_LOOK_SECONDS: Final = 5.0
+_GONE: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Work:
             end_batch(database, batch_id, done, (), worker=worker)
             return done
 
+        await self._delete_inputs()
         self.progress = await self._tools.store.run(give_back)
         await self._tidy()
 
@@ -176,8 +179,8 @@ class Work:
             # Twice: its length is said before its first byte, and it is never held whole.
             length = sum([len(piece) async for piece in outgoing_bytes(lines, store)])
             pieces = outgoing_bytes(lines, store)
-            name = f"{self.batch.id}.jsonl"
-            file = await remote.upload(Upload(name, length, pieces))
+            await self._to(replace(self.progress, uploads=self.progress.uploads + 1))
+            file = await remote.upload(Upload(self._remote_name, length, pieces))
         except Refused as refused:
             await self._to(void(self.progress, "failed", _error(refused)))
         except FileGone:
@@ -185,6 +188,11 @@ class Work:
             await self._to(void(self.progress, "failed", error))
         else:
             await self._to(replace(self.progress, stage=Stage.CREATING, remote_file=file))
+
+    @property
+    def _remote_name(self) -> str:
+        """What the input is called at the provider."""
+        return f"{self.batch.id}.jsonl"
 
     async def _create(self) -> float:
         """Has the provider begin, once.
@@ -285,6 +293,7 @@ class Work:
         after: int | None = 0
         while after is not None:
             after = await self._take_missing(settlement, after)
+        await self._delete_inputs()
         await self._end(settlement)
         await self._tidy()
 
@@ -345,21 +354,57 @@ class Work:
         self._tools.count_lies(self.batch.provider, settlement.lies)
 
     async def _tidy(self) -> None:
-        """The provider's copies go, as far as it deletes them; they hold prompts and answers."""
-        progress = self.progress
-        for file in (progress.remote_file, progress.remote_output, progress.remote_error):
-            if not file:
-                continue
-            try:
-                await self._tools.remote(self.batch.provider).delete(file)
-            except (NotNow, Refused) as error:
-                _log.warning(
-                    "file %s of %s could not be deleted at %s: %s",
-                    file,
-                    self.batch.id,
-                    self.batch.provider,
-                    error,
-                )
+        """The provider's copies of the answers go, as far as it deletes them."""
+        for file in (self.progress.remote_output, self.progress.remote_error):
+            if file:
+                await self._delete(file)
+
+    async def _delete_inputs(self) -> None:
+        """The provider's copies of the prompts go, which nobody needs any more.
+
+        This comes before the batch has ended, so that a death here leaves it to whoever goes on. A
+        provider that does not do it now is not asked again, since the client is waiting.
+        """
+        if self.progress.remote_file:
+            await self._delete(self.progress.remote_file)
+        if may_have_strays(self.progress):
+            await self._delete_strays()
+
+    async def _delete_strays(self) -> None:
+        """Copies go whose ids were lost, by a death or with an answer that nobody got.
+
+        They bear our name.
+        """
+        since = (seconds_of(self.batch.created_us) or 0) - _SKEW_SECONDS
+        provider, name = self.batch.provider, self._remote_name
+        try:
+            files = await self._tools.remote(provider).files_named(name, since=since)
+        except (NotNow, Refused) as error:
+            _log.warning(
+                "%s may have several files named %s, which could not be looked for: %s."
+                " Delete them there",
+                provider,
+                name,
+                error,
+            )
+            return
+        for file in files:
+            if file != self.progress.remote_file:
+                await self._delete(file)
+
+    async def _delete(self, file: str) -> None:
+        try:
+            await self._tools.remote(self.batch.provider).delete(file)
+        except (NotNow, Refused) as error:
+            if isinstance(error, Refused) and error.status == _GONE:
+                return
+            _log.warning(
+                "file %s of %s could not be deleted at %s: %s",
+                file,
+                self.batch.id,
+                self.batch.provider,
+                error,
+            )
 
 
 def _taking(
