@@ -45,6 +45,7 @@ class Delivery:
 
     def _begin_anew(self) -> None:
         self._journal = Journal(self._folder)
+        self._unwritten = False
         self._database: Database | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -67,7 +68,11 @@ class Delivery:
         Raises:
             OSError: the journal cannot be written.
         """
-        self._journal.ended(call)
+        try:
+            self._journal.ended(call)
+        except OSError:
+            self._unwritten = True
+            raise
         self._wake.set()
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -81,7 +86,8 @@ class Delivery:
                 if left <= 0 or self._thread is None:
                     return False
                 self._turn.wait(min(left, _GATHER_SECONDS))
-        return True
+        # A call that the journal did not take is lost, and in no store.
+        return not self._unwritten
 
     def close(self) -> None:
         """At the end of the process: what the store does not take in time stays in the journal."""

@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_of_warning_and_no_more(
     (tmp_path / "taken").write_text("a file where a folder should be")
     process = start("ends_with_its_cost", provider, locate(tmp_path / "taken" / "tokonomi.db"))
     told, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, told) == (0, b"1\n")
+    assert (process.returncode, told) == (0, b"1 False\n")
     [line] = errors.decode().splitlines()
     assert "writing a call to the journal failed; the call itself is not touched" in line
     assert "taken" in line

@@ -43,10 +43,10 @@ def ends(url: str, store: str) -> None:
 
 
 def ends_with_its_cost(url: str, store: str) -> None:
-    """Says how many calls have a cost here, which needs no store."""
+    """Says how many calls have a cost here, which needs no store, and whether the store has all."""
     client = client_of(url, store)
     call(client)
-    sys.stdout.write(f"{sdk.costs_of(client).spend().priced}\n")
+    sys.stdout.write(f"{sdk.costs_of(client).spend().priced} {sdk.flush()}\n")
 
 
 def ends_in_a_stream(url: str, store: str) -> None:
