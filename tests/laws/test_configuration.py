@@ -15,7 +15,8 @@ ZONES = ["UTC", "Asia/Jakarta"]
 READING = Reading(ZONES)
 NOWHERE = Source("generated", {})
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name.isprintable() and "*" not in name)
-WORDS = st.text(max_size=20)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+"""A NUL is refused where TOML is read."""
 SECONDS = st.integers(1, 9_000) | st.floats(0.001, 9_000, allow_nan=False)
 TIMEOUTS = st.fixed_dictionaries({}, optional={"connect": SECONDS, "total": SECONDS})
 PROVIDERS = st.fixed_dictionaries(
