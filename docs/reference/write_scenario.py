@@ -22,6 +22,9 @@ of which tables take the exact mean.
 | `"100..200..400"` | low, most likely, high (a triangle) |
 | `{ p10 = 90, p50 = 200, p90 = 700 }` | percentiles, with straight lines between them |
 | `{ values = [120, 80, 310] }` | values that were measured, each equally likely |
+
+A plan draws each number once for a whole month. Of tokens a call, state what their mean over a
+month may be, which varies far less than single calls do; `tokonomi plan predict --scenario` does.
 """
 
 
