@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tokonomi.plan.scenario import Table
+import msgspec
+
 from tokonomi.plan.told import keys_of, summary_of, tables
 
 PAGE = Path(__file__).with_name("scenario.md")
@@ -34,7 +35,7 @@ def page() -> str:
     return f"{INTRODUCTION}{sections}"
 
 
-def section(path: str, table: type[Table]) -> str:
+def section(path: str, table: type[msgspec.Struct]) -> str:
     """What one table is and which keys it has."""
     title = f"`{path}`" if path else "The file"
     rows = "".join(
