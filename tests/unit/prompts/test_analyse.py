@@ -61,7 +61,7 @@ def test_a_finding_says_where_it_is_and_what_it_would_save() -> None:
 
 
 def test_a_repetition_names_the_sentence_that_it_repeats() -> None:
-    text = f"{SHOP}- Name the final price in rupiah.\n\n# Notes\nThe final price in rupiah: name.\n"
+    text = f"{SHOP}- Name the final price in rupiah.\n\n# Notes\nNAME the final price, in rupiah.\n"
     [found] = of_text(text).findings
     assert found.repeats is not None
     assert (found.kind, str(found.place), str(found.repeats)) == (Kind.REPEATED, "5:1", "2:3")
