@@ -76,6 +76,17 @@ def test_an_example_is_verbose_beyond_the_limit_alone() -> None:
     assert (found.place.line, found.place.end_line, again.kind) == (2, 4, Kind.REPEATED)
 
 
+def test_pairs_under_one_heading_are_an_example_each() -> None:
+    pair = f"Input: {'word ' * 30}\nOutput: {'word ' * 30}\n\n"
+    text = f"{SHOP}# Examples\n{pair * 6}"
+    assert of_text(text).findings == ()
+    longer = f"{SHOP}# Examples\n{pair.replace('Output: ', 'Output: ' + 'more ' * 100)}{pair * 3}"
+    [long] = of_text(longer).findings
+    assert (long.rule, long.place.line, long.place.end_line) == (LONG_EXAMPLE, 2, 4)
+    found = of_text(f"{SHOP}# Examples\n{pair * 8}").findings
+    assert [(each.rule, each.place.line) for each in found] == [(MANY_EXAMPLES, 24)]
+
+
 def test_examples_that_are_short_alone_can_be_verbose_together() -> None:
     block = f"<example>\n{'word ' * 100}\n</example>\n"
     assert of_text(SHOP + block * 4).findings == ()
