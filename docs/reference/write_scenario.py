@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tokonomi.plan.scenario import Table
+import msgspec
+
 from tokonomi.plan.told import keys_of, summary_of, tables
 
 PAGE = Path(__file__).with_name("scenario.md")
@@ -22,6 +23,9 @@ of which tables take the exact mean.
 | `"100..200..400"` | low, most likely, high (a triangle) |
 | `{ p10 = 90, p50 = 200, p90 = 700 }` | percentiles, with straight lines between them |
 | `{ values = [120, 80, 310] }` | values that were measured, each equally likely |
+
+A plan draws each number once for a whole month. Of tokens a call, state what their mean over a
+month may be, which varies far less than single calls do; `tokonomi plan predict --scenario` does.
 """
 
 
@@ -31,7 +35,7 @@ def page() -> str:
     return f"{INTRODUCTION}{sections}"
 
 
-def section(path: str, table: type[Table]) -> str:
+def section(path: str, table: type[msgspec.Struct]) -> str:
     """What one table is and which keys it has."""
     title = f"`{path}`" if path else "The file"
     rows = "".join(

@@ -27,6 +27,7 @@ from tokonomi.plan.document import Node, read_document, with_value
 from tokonomi.plan.evaluate import Month, ends_of, month_of, projection
 from tokonomi.plan.inputs import uncertain_costs, uncertain_revenue
 from tokonomi.plan.named_models import check_prices, undated_models
+from tokonomi.plan.own_packages import offer_in
 from tokonomi.plan.predict import BackTest, Sample, Volume, back_test
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.required import Measure, measured_at, required
@@ -87,7 +88,7 @@ class Plan:
     Attributes:
         document: the scenario's values and where they stand.
         book: the price book.
-        offer: the packages of credits on sale.
+        offer: the packages of credits on sale where the scenario states none of its own.
         today: after which a date is one of the future.
     """
 
@@ -163,7 +164,7 @@ class Plan:
         terms = self.scenario.credits
         if terms is None:
             return None
-        return Shop(self.scenario, terms, self.offer, self.prices)
+        return Shop(self.scenario, terms, offer_in(self.scenario, self.offer), self.prices)
 
     @property
     def unit(self) -> str:

@@ -89,7 +89,7 @@ def predict(
     Args:
         file: calls: a trace (Azure CSV, Mooncake JSON lines) or our own rows (`tokonomi export`).
         calls_per_day: expected.
-        scenario: a file to write the sample to, as a scenario of distributions.
+        scenario: a file to write the forecast to, as a scenario whose bands are its own.
         seed: the same seed gives the same figures.
         sampling: which calls, and what they are priced as.
         month: what the month consists of.
@@ -114,7 +114,7 @@ def predict(
     )
     if scenario is not None:
         used = chosen(made, sampling.sample, spread=sampling.spread).part(0, sampling.sample)
-        text = scenario_text(used, volume, _one_model(calls), at=at)
+        text = scenario_text(used, volume, _one_model(calls), at=at, seed=seed)
         write_bytes(text.encode(), scenario)
     write_sections(sections, output)
 

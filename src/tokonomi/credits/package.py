@@ -90,14 +90,31 @@ def purchase(package: Package, *, wallet: str, payment_id: str, at: datetime) ->
 
 
 class CreditTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a credit is: counted tokens, and what a token of each class counts."""
+    """What a credit is: counted tokens, and what a token of each class counts.
+
+    Attributes:
+        tokens: counted ones, of one credit.
+        weights: what a token of each class counts, such as output = "8"; 1 where none is stated.
+    """
 
     tokens: int = 1_000
     weights: dict[str, str | int] = {}
 
 
 class PackageTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A package as people write it."""
+    """A package of credits that is sold.
+
+    Attributes:
+        id: stable name.
+        name: what buyers read.
+        credits: in it.
+        price: for all of them.
+        currency: of the price.
+        source: who set the price, and when.
+        expires_after_days: how long they last; for ever where it is not stated.
+        priority: of their grants; lower burns first.
+        rollover_credits: that live on when a grant ends.
+    """
 
     id: str
     name: str

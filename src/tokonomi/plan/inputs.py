@@ -9,7 +9,8 @@ from tokonomi.errors import BadPlan
 from tokonomi.naming import meant
 from tokonomi.plan.document import slug
 from tokonomi.plan.quantity import Quantity
-from tokonomi.plan.scenario import Scenario, Table
+from tokonomi.plan.scenario import Scenario
+from tokonomi.plan.table import Table
 
 ASIDE = ("correlation", "credits", "human", "saving", "self_host", "fine_tune", "energy", "revenue")
 """Tables whose numbers are no part of the cost of a month."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from tokonomi.plan.quantity import Quantity
-from tokonomi.plan.scenario import Scenario, Table
+from tokonomi.plan.scenario import Scenario
 from tokonomi.plan.told import keys_of, summary_of, tables
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -48,7 +48,7 @@ def _number(kind: type) -> dict[str, Any]:
     }
 
 
-def _describe(definition: dict[str, Any], table: type[Table]) -> None:
+def _describe(definition: dict[str, Any], table: type[msgspec.Struct]) -> None:
     definition["description"] = summary_of(table)
     for key in keys_of(table):
         if key.meaning:

@@ -25,6 +25,12 @@ FEWEST: Final = 30
 RESAMPLES: Final = 4_000
 SURENESS: Final = 95
 """Percent of the bootstrap's means between the ends that are told."""
+TOLD: Final = 200
+"""Means of a count that a scenario states."""
+DECIMALS: Final = 6
+"""Of each of them but one, which makes their mean exact."""
+STRONGEST: Final = Fraction(99, 100)
+"""A rank correlation; beyond it two numbers would be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,54 @@ def spread_of_mean(sample: Sample, *, seed: int = SEED) -> Spread:
     unit = currency_of(sample.currency).sub_units
     low, high = (Fraction(round(end * unit), unit) for end in ends)
     return Spread(low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanCounts:
+    """What the mean tokens of a call may be, by the bootstrap: what a month of many calls draws.
+
+    Attributes:
+        inputs: in rising order, their mean the sample's; one value where all calls have it.
+        outputs: the same.
+        rank: the rank correlation of both.
+    """
+
+    inputs: tuple[Fraction, ...]
+    outputs: tuple[Fraction, ...]
+    rank: Fraction
+
+
+def mean_counts(sample: Sample, *, seed: int = SEED) -> MeanCounts:
+    """The means of the counts in the same blocks that `spread_of_mean` draws."""
+    inputs, outputs = (
+        _block_means(np.asarray(counts, dtype=np.float64), np.random.default_rng(seed))
+        for counts in (sample.inputs, sample.outputs)
+    )
+    return MeanCounts(
+        _told(inputs, sample.inputs), _told(outputs, sample.outputs), _rank(inputs, outputs)
+    )
+
+
+def _told(means: Array, counts: Sequence[int]) -> tuple[Fraction, ...]:
+    """Evenly spaced percentiles of the means, whose own mean is exactly that of the counts."""
+    exact = Fraction(sum(counts), len(counts))
+    if min(counts) == max(counts):
+        return (exact,)
+    found = np.percentile(means, (np.arange(TOLD) + 0.5) * (100 / TOLD))
+    scaled = found * (float(exact) / float(found.mean()))
+    unit = 10**DECIMALS
+    others = [Fraction(round(float(each) * unit), unit) for each in scaled[:-1]]
+    return (*others, exact * TOLD - sum(others, Fraction()))
+
+
+def _rank(one: Array, other: Array) -> Fraction:
+    """Spearman's rank correlation of two rows, 0 where one of them does not vary."""
+    if one.min() == one.max() or other.min() == other.max():
+        return Fraction(0)
+    apart = one.argsort().argsort() - other.argsort().argsort()
+    size = len(one)
+    found = 1 - Fraction(6 * int((apart * apart).sum()), size * (size * size - 1))
+    return min(max(round(found, 2), -STRONGEST), STRONGEST)
 
 
 def _block_means(values: Array, random: np.random.Generator) -> Array:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import ClassVar, Final, Self, cast
 
 _NUMBER: Final = re.compile(
-    r"[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d{1,2})?%?|[+-]?\d{1,9}/[1-9]\d{0,8}"
+    r"[+-]?\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d{1,2})?%?|[+-]?\d{1,18}/[1-9]\d{0,17}"
 )
 _PERCENTILE: Final = re.compile(r"p(\d{1,3})")
 _WHOLE: Final = 100

@@ -4,34 +4,16 @@ Each table of the TOML file is one class here. Its fields are the keys that may 
 JSON Schema for editors and the page of the reference are made from the same classes.
 """
 
-from copy import copy
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
+from tokonomi.credits.package import CreditTable, PackageTable
 from tokonomi.plan.quantity import Factor, Natural, Positive, Quantity, Rate, Share
-
-ZERO = Natural.of(0)
-ONE = Positive.of(1)
-NONE = Share.of(0)
-ALL = Share.of(1)
-
-T = TypeVar("T")
-
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
-Months = Annotated[int, msgspec.Meta(ge=1, le=120)]
-
-
-def default(value: T) -> T:
-    """A copy of the value as the default of a field.
-
-    Numbers are told apart by identity: one that stood in two fields could not be changed in one.
-    """
-    return msgspec.field(default_factory=lambda: copy(value))
+from tokonomi.plan.table import ALL, NONE, ONE, ZERO, Currency, Months, Table, Text, default
 
 
 class Category(StrEnum):
@@ -66,10 +48,6 @@ class Part(StrEnum):
 
 
 INPUT_PARTS = (Part.SYSTEM, Part.MESSAGE, Part.HISTORY, Part.RETRIEVED, Part.TOOLS, Part.SUMMARY)
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
-    """A table of the file; a key that it does not have is an error."""
 
 
 class Notes(Table, frozen=True, kw_only=True):
@@ -342,7 +320,7 @@ class Credits(Table, frozen=True, kw_only=True):
     """What packages of credits cost and leave, by provider and by mix of tokens.
 
     Attributes:
-        packages: ids of packages on sale, in their order.
+        packages: ids of packages, the bundled or your own, in their order.
         primary: the model that answers as a rule.
         fallback: the model that answers when it fails.
         previous: the fallback that it replaced.
@@ -365,7 +343,7 @@ class Credits(Table, frozen=True, kw_only=True):
     candidates: tuple[Text, ...] = ()
     output_share: Share = default(Share.of(Fraction(1, 2)))
     mixes: tuple[Share, ...] = ()
-    reasoning_per_output: dict[str, Natural] = {}
+    reasoning_per_output: dict[str, Natural] = msgspec.field(default_factory=dict[str, Natural])
     fallback_shares: tuple[Share, ...] = ()
     buffers: tuple[Share, ...] = ()
     exchange_moves: tuple[Rate, ...] = ()
@@ -477,6 +455,8 @@ class Scenario(Table, frozen=True, kw_only=True):
         correlation: uncertain numbers that move together.
         saving: techniques that make tokens cheaper.
         credits: packages that are sold.
+        package: your own packages, instead of the bundled ones; the form is that of their file.
+        credit: what a credit of packages is, instead of the bundled 1,000 tokens.
         human: people who do the same work.
         self_host: running the model oneself.
         fine_tune: a fine-tuned model instead.
@@ -494,6 +474,8 @@ class Scenario(Table, frozen=True, kw_only=True):
     correlation: tuple[Correlation, ...] = ()
     saving: tuple[Saving, ...] = ()
     credits: Credits | None = None
+    package: tuple[PackageTable, ...] = ()
+    credit: CreditTable | None = None
     human: Human | None = None
     self_host: SelfHost | None = None
     fine_tune: FineTune | None = None

@@ -9,8 +9,9 @@ from tokonomi.errors import BadPlan
 from tokonomi.naming import meant
 from tokonomi.plan.checks import check
 from tokonomi.plan.document import Node
+from tokonomi.plan.own_packages import check_packages
 from tokonomi.plan.quantity import Quantity
-from tokonomi.plan.scenario import Scenario, Table
+from tokonomi.plan.scenario import Scenario
 from tokonomi.toml_places import Place
 
 _AT: Final = re.compile(r" - at `\$(.*)`$")
@@ -30,6 +31,7 @@ def scenario_of(document: Node) -> Scenario:
     except msgspec.ValidationError as wrong:
         raise _told(str(wrong), document) from None
     check(scenario, lambda place: document.at(place).where)
+    check_packages(scenario, lambda place: document.at(place).where)
     return scenario
 
 
@@ -68,7 +70,7 @@ def dotted(place: Place) -> str:
 
 
 def _keys_at(place: Place) -> list[str]:
-    table: type[Table] | None = Scenario
+    table: type[msgspec.Struct] | None = Scenario
     for step in place:
         if isinstance(step, str) and table is not None:
             kinds = {field.name: field.type for field in msgspec.structs.fields(table)}
@@ -76,8 +78,8 @@ def _keys_at(place: Place) -> list[str]:
     return [] if table is None else [field.name for field in msgspec.structs.fields(table)]
 
 
-def table_in(kind: object) -> type[Table] | None:
+def table_in(kind: object) -> type[msgspec.Struct] | None:
     """The table that a field's type holds, alone or in a list."""
-    if isinstance(kind, type) and issubclass(kind, Table):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind
     return next((found for each in get_args(kind) if (found := table_in(each))), None)

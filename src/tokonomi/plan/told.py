@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from tokonomi.plan.quantity import Quantity
-from tokonomi.plan.scenario import Category, Scenario, Table
+from tokonomi.plan.scenario import Category, Scenario
 from tokonomi.plan.scenario_file import table_in
 
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
@@ -38,12 +38,12 @@ class Key:
     meaning: str
 
 
-def summary_of(table: type[Table]) -> str:
+def summary_of(table: type[msgspec.Struct]) -> str:
     """What a table is: the first paragraph of its docstring."""
     return cleandoc(table.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def keys_of(table: type[Table]) -> Iterator[Key]:
+def keys_of(table: type[msgspec.Struct]) -> Iterator[Key]:
     """The keys of a table, in the order of its class."""
     meanings = {
         name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(_docstring(table))
@@ -52,7 +52,7 @@ def keys_of(table: type[Table]) -> Iterator[Key]:
         yield Key(field.name, form_of(field.type), field.required, meanings.get(field.name, ""))
 
 
-def tables() -> Iterator[tuple[str, type[Table]]]:
+def tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
     """Every table by its path in the file, each list with its brackets: `[[feature]]`."""
     yield "", Scenario
     for field in msgspec.structs.fields(Scenario):
@@ -62,7 +62,7 @@ def tables() -> Iterator[tuple[str, type[Table]]]:
             yield from _below(field.name, found)
 
 
-def _below(path: str, table: type[Table]) -> Iterator[tuple[str, type[Table]]]:
+def _below(path: str, table: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
     for field in msgspec.structs.fields(table):
         found = table_in(field.type)
         if found is not None:
@@ -77,7 +77,7 @@ def _bare(kind: object) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
-def _docstring(table: type[Table]) -> str:
+def _docstring(table: type[msgspec.Struct]) -> str:
     return cleandoc(table.__doc__ or "").partition("Attributes:")[2]
 
 
@@ -99,7 +99,7 @@ def form_of(kind: object) -> str:
 
 
 def _form_of_class(kind: type[object]) -> str:
-    if issubclass(kind, Table):
+    if issubclass(kind, msgspec.Struct):
         return "table"
     if issubclass(kind, Quantity):
         return kind.wanted

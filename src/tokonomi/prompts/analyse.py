@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
+from tokonomi.prompts.examples import examples_in
 from tokonomi.prompts.finding import Analysis, Finding, Kind, Piece
 from tokonomi.prompts.layout import Count, Laid, laid_out
 from tokonomi.prompts.place import Lines
@@ -138,21 +139,28 @@ class _Search:
         """Each example longer than the limit, and each that takes all of them beyond theirs."""
         limits = self._rules.limits
         limit, together = limits.example_tokens, 0
+        for laid, span in self._example_spans():
+            tokens = laid.tokens(*span)
+            together += min(tokens, limit)
+            beyond = min(tokens, together - limits.examples_tokens)
+            if tokens > limit:
+                found = self._finding(laid, Kind.EXAMPLE, LONG_EXAMPLE, span)
+                yield replace(found, saved_tokens=tokens - limit)
+            elif beyond > 0:
+                found = self._finding(laid, Kind.EXAMPLE, MANY_EXAMPLES, span)
+                yield replace(found, saved_tokens=beyond)
+
+    def _example_spans(self) -> Iterator[tuple[Laid, tuple[int, int]]]:
+        """Start and end of each example in which nothing was found yet."""
         for laid in self._laid:
             for _, units in groupby(laid.text.units, key=lambda unit: (unit.part, unit.section)):
-                block = list(units)
-                span = block[0].start, block[-1].end
-                tokens = laid.tokens(*span)
-                if block[0].part is not Part.EXAMPLES or not self._free(laid, span):
+                section = list(units)
+                if section[0].part is not Part.EXAMPLES:
                     continue
-                together += min(tokens, limit)
-                beyond = min(tokens, together - limits.examples_tokens)
-                if tokens > limit:
-                    found = self._finding(laid, Kind.EXAMPLE, LONG_EXAMPLE, span)
-                    yield replace(found, saved_tokens=tokens - limit)
-                elif beyond > 0:
-                    found = self._finding(laid, Kind.EXAMPLE, MANY_EXAMPLES, span)
-                    yield replace(found, saved_tokens=beyond)
+                for example in examples_in(laid.text.passage.text, section):
+                    span = example[0].start, example[-1].end
+                    if self._free(laid, span):
+                        yield laid, span
 
     def _defaults(self) -> Iterator[Finding]:
         for laid, unit in self._sentences(frozenset({Part.SYSTEM})):

@@ -67,6 +67,8 @@ class RuleFile(_Table, frozen=True):
     ignored: tuple[str, ...] = ()
     turning: tuple[str, ...] = ()
     directing: tuple[str, ...] = ()
+    opening: tuple[str, ...] = ()
+    floating: tuple[str, ...] = ()
     same: tuple[Annotated[tuple[str, ...], msgspec.Meta(min_length=2)], ...] = ()
     limits: LimitsTable = LimitsTable()
     off: tuple[str, ...] = ()

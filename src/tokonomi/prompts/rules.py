@@ -56,6 +56,8 @@ class Rules:
         ignored: words that carry no meaning when sentences are compared.
         turning: words that must be the same in both.
         directing: words behind which the same must stand in both.
+        opening: words that open a clause, which may stand first or last.
+        floating: words that may stand anywhere.
         same: the word that stands for each of several of one meaning.
         limits: where a finding begins.
     """
@@ -67,6 +69,8 @@ class Rules:
     ignored: frozenset[str] = frozenset()
     turning: frozenset[str] = frozenset()
     directing: frozenset[str] = frozenset()
+    opening: frozenset[str] = frozenset()
+    floating: frozenset[str] = frozenset()
     same: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     limits: Limits = Limits()
 
@@ -110,12 +114,9 @@ def compile_rules(files: Mapping[str, RuleFile]) -> Rules:
         ignored=_words(file.ignored for file in files.values()),
         turning=_words(file.turning for file in files.values()),
         directing=_words(file.directing for file in files.values()),
-        same={
-            word.lower(): group[0].lower()
-            for file in files.values()
-            for group in file.same
-            for word in group
-        },
+        opening=_words(file.opening for file in files.values()),
+        floating=_words(file.floating for file in files.values()),
+        same=_joined(group for file in files.values() for group in file.same),
         limits=_limits(files),
     )
 
@@ -162,6 +163,17 @@ def _pattern(text: str, terms: Mapping[str, tuple[str, ...]], where: str) -> re.
 
 def _words(lists: Iterable[tuple[str, ...]]) -> frozenset[str]:
     return frozenset(word.lower() for words in lists for word in words)
+
+
+def _joined(groups: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """The word that stands for each; groups with a word in common are one, of all files."""
+    members: dict[str, list[str]] = {}
+    for group in groups:
+        words = [word.lower() for word in group]
+        met = {id(known): known for word in words if (known := members.get(word))}
+        whole = list(dict.fromkeys(word for known in (*met.values(), words) for word in known))
+        members.update(dict.fromkeys(whole, whole))
+    return {word: whole[0] for word, whole in members.items()}
 
 
 def _limits(files: Mapping[str, RuleFile]) -> Limits:

@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from typing import Final
 
-from tokonomi.plan.predict import SURENESS, BackTest, Sample, Volume, spread_of_mean
+from tokonomi.plan.predict import (
+    DECIMALS,
+    SURENESS,
+    BackTest,
+    MeanCounts,
+    Sample,
+    Volume,
+    mean_counts,
+    spread_of_mean,
+)
+from tokonomi.plan.simulate import SEED
 from tokonomi.reports.plan_month import exactly
-from tokonomi.reports.statement import Column, Kind, Note, Row, Statement
+from tokonomi.reports.statement import Column, Kind, Note, Row, Statement, exact_decimal
+
+FEATURE: Final = "measured"
+ENDS: Final = (("a", "input"), ("b", "output"))
 
 
 def forecast(
@@ -86,18 +100,41 @@ def back_tests(found: Sequence[BackTest], currency: str) -> Statement:
     )
 
 
-def scenario_text(
-    sample: Sample, volume: Volume, model: str, *, at: date, name: str = "From a sample"
-) -> str:
-    """A scenario with the sample's counts as distributions: its mean month is the forecast's.
+def scenario_text(sample: Sample, volume: Volume, model: str, *, at: date, seed: int = SEED) -> str:
+    """A scenario with the mean tokens of a call as distributions: month and bands the forecast's.
 
-    That holds to the last digit where the model's price has one context tier and nothing is cached.
+    A month is drawn by one value of each number, so these are means of many calls, and no single
+    calls. The mean month is the forecast's to the last digit where the model's price has one
+    context tier and nothing is cached.
     """
+    counts = mean_counts(sample, seed=seed)
     return (
-        f'[plan]\nname = "{name}"\nat = {at.isoformat()}\ncurrency = "{sample.currency}"\n'
+        f'[plan]\nname = "From a sample"\nat = {at.isoformat()}\ncurrency = "{sample.currency}"\n'
         f'buffer = "{volume.buffer}"\n\n'
         f'[volume]\ncalls_per_day = "{volume.calls_per_day}"\ndays_per_month = {volume.days}\n\n'
-        f'[[feature]]\nname = "measured"\nhistory = "none"\nmodels = [{{ model = "{model}" }}]\n'
-        f"input_tokens = {{ values = {list(sample.inputs)} }}\n"
-        f"output_tokens = {{ values = {list(sample.outputs)} }}\n"
+        f'[[feature]]\nname = "{FEATURE}"\nhistory = "none"\nmodels = [{{ model = "{model}" }}]\n'
+        "# What the mean tokens of a call may be, by the sample: a month is drawn by one of them.\n"
+        f"input_tokens = {_quantity(counts.inputs)}\n"
+        f"output_tokens = {_quantity(counts.outputs)}\n"
+        f"{_correlation(counts)}"
     )
+
+
+def _quantity(values: Sequence[Fraction]) -> str:
+    """One value, or several of which each is as likely as the others, as a scenario states them."""
+    written = [_written(each) for each in values]
+    return written[0] if len(written) == 1 else f"{{ values = [{', '.join(written)}] }}"
+
+
+def _correlation(counts: MeanCounts) -> str:
+    if not counts.rank:
+        return ""
+    paths = (f'{end} = "feature.{FEATURE}.{side}_tokens"\n' for end, side in ENDS)
+    return f"\n[[correlation]]\n{''.join(paths)}rank = {_written(counts.rank)}\n"
+
+
+def _written(value: Fraction) -> str:
+    """The exact value: as a decimal number where it is one of few digits, else as a fraction."""
+    if 10**DECIMALS % value.denominator:
+        return f'"{value}"'
+    return f'"{exact_decimal(value)}"'

@@ -9,7 +9,15 @@ from scenarios import chat
 
 from tokonomi.errors import BadPlan
 from tokonomi.plan.measure import Counted
-from tokonomi.plan.predict import Sample, Volume, back_test, sampled, spread_of_mean
+from tokonomi.plan.predict import (
+    Sample,
+    Volume,
+    back_test,
+    mean_counts,
+    sampled,
+    spread_of_mean,
+)
+from tokonomi.plan.simulate import percentile_of
 from tokonomi.plans import Plan, predict
 from tokonomi.reports.plan_predict import scenario_text
 from tokonomi.usage import Usage
@@ -117,9 +125,38 @@ def test_few_calls_are_refused() -> None:
         sampled(calls(29), PRICES)
 
 
+def written(sample: Sample) -> Plan:
+    return Plan.of(scenario_text(sample, VOLUME, MODEL, at=date(2026, 1, 30)))
+
+
 def test_the_scenario_of_a_sample_has_its_mean_month() -> None:
-    sample = sampled(calls(50), PRICES)
-    text = scenario_text(sample, VOLUME, MODEL, at=date(2026, 1, 30))
-    plan = Plan.of(text)
-    assert plan.month.cost.fraction() == pytest.approx(VOLUME.cost(sample.mean), rel=1e-12)
-    assert "bands" in plan.sections()
+    sample = sampled(calls(51), PRICES)
+    expected = pytest.approx(VOLUME.cost(sample.mean), rel=1e-12)
+    assert written(sample).month.cost.fraction() == expected
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_bands_of_the_written_scenario_are_those_of_the_forecast(*, tied: bool) -> None:
+    made = calls(1_000)
+    if tied:
+        made = [call(each.usage.uncached_input, each.usage.uncached_input // 4) for each in made]
+    sample = sampled(made, PRICES)
+    forecast = predict(sample, VOLUME, first=1_000)["forecast"].rows[-1]
+    low, high = (float(Fraction(str(each))) for each in (forecast[1], forecast[3]))
+    costs = written(sample).simulated().costs
+    ends = percentile_of(costs, 2.5), percentile_of(costs, 97.5)
+    width = high - low
+    assert ends == (pytest.approx(low, abs=width / 25), pytest.approx(high, abs=width / 25))
+
+
+def test_calls_of_one_size_make_a_scenario_without_bands() -> None:
+    plan = written(sampled([call(200, 400)] * 40, PRICES))
+    assert "bands" not in plan.sections()
+    assert plan.month.cost.fraction() == VOLUME.cost(Fraction("0.00425"))
+
+
+def test_a_count_that_is_nearly_always_zero_stays_one() -> None:
+    counts = mean_counts(sampled([call(200, 0)] * 499 + [call(200, 7)], PRICES))
+    assert min(counts.outputs) == 0
+    assert sum(counts.outputs, Fraction()) / len(counts.outputs) == Fraction(7, 500)
+    assert (counts.inputs, counts.rank) == ((Fraction(200),), 0)

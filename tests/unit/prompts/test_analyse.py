@@ -61,7 +61,7 @@ def test_a_finding_says_where_it_is_and_what_it_would_save() -> None:
 
 
 def test_a_repetition_names_the_sentence_that_it_repeats() -> None:
-    text = f"{SHOP}- Name the final price in rupiah.\n\n# Notes\nThe final price in rupiah: name.\n"
+    text = f"{SHOP}- Name the final price in rupiah.\n\n# Notes\nNAME the final price, in rupiah.\n"
     [found] = of_text(text).findings
     assert found.repeats is not None
     assert (found.kind, str(found.place), str(found.repeats)) == (Kind.REPEATED, "5:1", "2:3")
@@ -74,6 +74,17 @@ def test_an_example_is_verbose_beyond_the_limit_alone() -> None:
     [found, again] = of_text(text).findings
     assert (found.kind, found.tokens, found.saved_tokens) == (Kind.EXAMPLE, 207, 57)
     assert (found.place.line, found.place.end_line, again.kind) == (2, 4, Kind.REPEATED)
+
+
+def test_pairs_under_one_heading_are_an_example_each() -> None:
+    pair = f"Input: {'word ' * 30}\nOutput: {'word ' * 30}\n\n"
+    text = f"{SHOP}# Examples\n{pair * 6}"
+    assert of_text(text).findings == ()
+    longer = f"{SHOP}# Examples\n{pair.replace('Output: ', 'Output: ' + 'more ' * 100)}{pair * 3}"
+    [long] = of_text(longer).findings
+    assert (long.rule, long.place.line, long.place.end_line) == (LONG_EXAMPLE, 2, 4)
+    found = of_text(f"{SHOP}# Examples\n{pair * 8}").findings
+    assert [(each.rule, each.place.line) for each in found] == [(MANY_EXAMPLES, 24)]
 
 
 def test_examples_that_are_short_alone_can_be_verbose_together() -> None:

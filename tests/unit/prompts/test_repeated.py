@@ -20,6 +20,9 @@ RULES = load_prompt_rules()
         ("Don't share customers' personal data.", "Never share personal data of a client.", 100),
         ("Ask for the number before you look it up.", "Prior to looking it up ask a number", 100),
         ("Use a friendly tone when replying.", "When you respond, use a friendly tone.", 100),
+        ("Answer only in valid JSON.", "Answer in valid JSON only.", 100),
+        ("Write dates, write times.", "Write dates, times.", 100),
+        ("Gunakan nada ramah saat membalas.", "Saat menjawab, pakai nada ramah.", 100),
         ("Jawab selalu dalam bahasa Indonesia.", "Selalu membalas dalam bahasa Indonesia.", 100),
     ],
 )
@@ -47,6 +50,20 @@ def test_a_sentence_that_says_the_same_is_a_repetition(one: str, other: str, per
         ("Use the search tool.", "Use the order tool."),
         ("Give the order number.", "Give the order date."),
         ("Never promise a refund.", "You may promise a refund."),
+        ("Convert dollars to rupiah.", "Convert rupiah to dollars."),
+        ("Reply to the seller about the buyer.", "Reply to the buyer about the seller."),
+        ("The client pays the seller.", "The seller pays the client."),
+        (
+            "For doctors write English, for patients write Indonesian.",
+            "For doctors write Indonesian, for patients write English.",
+        ),
+        ("Dollars convert to rupiah.", "Convert rupiah to dollars."),
+        ("Thank the user when they greet.", "Greet the user when they thank."),
+        ("Laporkan pembeli kepada penjual.", "Laporkan penjual kepada pembeli."),
+        (
+            "Ask for the client's tax and the seller's name.",
+            "Ask for the seller's tax and the client's name.",
+        ),
         ("Name the price.", "Name the shop and its opening hours."),
     ],
 )

@@ -85,6 +85,19 @@ def test_words_of_one_meaning_and_of_direction_are_added_to_those_before() -> No
     assert (more.same["invoice"], more.directing) == ("bill", frozenset({"via"}))
 
 
+def test_groups_of_one_meaning_that_share_a_word_are_one() -> None:
+    apart = rules('same = [["a", "b"], ["c", "d"]]\n').same
+    assert apart == {"a": "a", "b": "a", "c": "c", "d": "c"}
+    chained = rules('same = [["a", "b"], ["c", "d"], ["B", "c", "e"]]\n').same
+    assert dict.fromkeys("abcde", "a") == chained
+
+
+def test_an_own_group_widens_the_bundled_one_that_it_meets() -> None:
+    bundled = 'same = [["answer", "reply", "respond"]]\n'
+    both = rules(bundled, 'same = [["tell", "answer"]]\n').same
+    assert both == dict.fromkeys(("answer", "reply", "respond", "tell"), "answer")
+
+
 @pytest.mark.parametrize("text", WRONG)
 def test_what_is_wrong_with_a_rule_file_is_told_with_its_place(text: str) -> None:
     with pytest.raises(BadInput) as wrong:
