@@ -1,7 +1,7 @@
 """A file that a person named for a result: whole or not at all, and nothing else is replaced."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +10,7 @@ from tokonomi.errors import BadInput
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Generator[Path]:
     """Where to write what `path` is to hold; leaving the block without an error puts it there.
 
     Links are followed. What stands there and is no regular file, such as a pipe or a device, is

@@ -18,6 +18,10 @@ from tokonomi.storage.whole_file import whole_file, write_file
 Write = Callable[[Path], None]
 
 
+def _as_report(path: Path) -> None:
+    write_bytes(b"a report", path)
+
+
 def _as_list(path: Path) -> None:
     print_table(Table("names", (Heading("name"),), (("ani",),)), Listing(format="csv", output=path))
 
@@ -30,7 +34,7 @@ def _as_bad_rows(path: Path) -> None:
 WAYS = pytest.mark.parametrize(
     ("write", "content"),
     [
-        (lambda path: write_bytes(b"a report", path), b"a report"),
+        (_as_report, b"a report"),
         (_as_list, b"name\nani\n"),
         (_as_bad_rows, b'{"line":1,"reason":"no model","raw":"{}"}\n'),
     ],
