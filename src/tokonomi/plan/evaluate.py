@@ -114,17 +114,17 @@ def month_of(
     prices: PriceList,
     *,
     numbers: Means | None = None,
-    factor: Fraction = Fraction(1),
+    number: int | None = None,
 ) -> Month:
     """The month of a scenario with every distribution at its mean.
 
-    `factor` multiplies the volume.
+    `number` is its number in the plan, from 0, which brings its growth and its season.
 
     Raises:
         BadPlan: a model or a meter has no price on the scenario's date.
     """
     exactly = numbers or Means()
-    scale = scale_of(scenario, exactly, factor)
+    scale = scale_of(scenario, exactly, number)
     tokens = [*_merged(token_items(scenario, prices, exactly, scale))]
     spent = sum((item.amount for item in tokens), Fraction())
     others = [*cost_items(scenario, spent, exactly, scale)]
@@ -149,20 +149,20 @@ def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:
 
 
 def total_cost(
-    scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], factor: N | None = None
+    scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], month: int | None = None
 ) -> N:
     """All costs of a month in any arithmetic, in whole units of the plan's currency."""
-    scale = scale_of(scenario, numbers, factor)
+    scale = scale_of(scenario, numbers, month)
     total = spent = token_cost(scenario, prices, numbers, scale)
     for item in cost_items(scenario, spent, numbers, scale):
         total = total + item.amount
     return total
 
 
-def total_revenue(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None) -> N:
+def total_revenue(scenario: Scenario, numbers: Arithmetic[N], month: int | None = None) -> N:
     """All money that comes in in a month, in any arithmetic."""
     total = numbers.whole(0)
-    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, factor)):
+    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, month)):
         total = total + item.amount
     return total
 
@@ -201,16 +201,5 @@ def _line(item: Item[Fraction], currency: str) -> Line:
 def projection(scenario: Scenario, prices: PriceList) -> tuple[Month, ...]:
     """The months of the plan, each with its growth and its season."""
     return tuple(
-        month_of(scenario, prices, factor=factor_of(scenario, number, Means()))
-        for number in range(scenario.plan.months)
+        month_of(scenario, prices, number=number) for number in range(scenario.plan.months)
     )
-
-
-def factor_of(scenario: Scenario, number: int, numbers: Arithmetic[N]) -> N:
-    """How much volume the month with this number, from 0, has against one without either."""
-    growth = numbers.of(scenario.volume.growth_per_month) + 1
-    factor = numbers.whole(1)
-    for _ in range(number):
-        factor = factor * growth
-    season = scenario.volume.season
-    return factor * numbers.of(season[number % len(season)]) if season else factor
