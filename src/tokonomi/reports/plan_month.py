@@ -9,7 +9,7 @@ from tokonomi.money import Locale, Money, currency_of, round_half_up
 from tokonomi.plan.evaluate import Line, Month
 from tokonomi.plan.money_items import left_out
 from tokonomi.plan.scenario import Scenario
-from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement, exact_decimal
+from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
 from tokonomi.reports.words import named, word
 
 _INPUTS: Final = frozenset(
@@ -110,8 +110,7 @@ def notes_of(scenario: Scenario, month: Month) -> Iterator[Note]:
     if month.token_cost.sub_units:
         yield Note("prices_of", {"on": scenario.plan.at.isoformat()})
     for each in scenario.exchange:
-        rate = exact_decimal(Fraction(round_half_up(each.rate.mean * 100), 100))
-        figures = {"base": each.base, "quote": each.quote, "rate": rate}
+        figures = {"base": each.base, "quote": each.quote, "rate": each.rate.text}
         yield Note("converted", {**figures, "on": each.on.isoformat(), "source": each.source})
 
 

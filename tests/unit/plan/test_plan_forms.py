@@ -1,5 +1,6 @@
 """The forms of a plan: HTML that holds all it needs, frames, notebooks, and differences."""
 
+import json
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -147,6 +148,28 @@ def test_an_exchange_rate_is_grouped_as_the_language_does(locale: Locale, rate: 
     sections = Plan.template("paper-credits").sections()
     text = rendered_sections(sections, "table", locale, only="summary").decode()
     assert f"1 USD = {rate} IDR" in text
+
+
+@pytest.mark.parametrize(
+    ("stated", "english", "indonesian"),
+    [
+        ("0.0000625", "0.0000625", "0,0000625"),
+        ("1.0847", "1.0847", "1,0847"),
+        ("16_712.50", "16,712.50", "16.712,50"),
+        ('"15500..16500"', "15,500..16,500", "15.500..16.500"),
+        ('"1/16000"', "1/16,000", "1/16.000"),
+    ],
+)
+def test_an_exchange_rate_is_shown_as_it_is_stated(
+    stated: str, english: str, indonesian: str
+) -> None:
+    exchange = '[[exchange]]\nbase = "IDR"\nquote = "USD"\non = 2026-01-30\nsource = "s"\n'
+    sections = chat(f"{exchange}rate = {stated}\n").sections()
+    for locale, rate in (("en", english), ("id", indonesian)):
+        text = rendered_sections(sections, "table", locale, only="summary").decode()
+        assert f"1 IDR = {rate} USD" in text
+    data = rendered_sections(sections, "json", only="summary").decode()
+    assert json.dumps(stated.strip('"')) in data
 
 
 def test_a_scenario_without_sessions_speaks_of_none() -> None:
