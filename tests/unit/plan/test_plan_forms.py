@@ -136,6 +136,30 @@ def test_what_a_compared_scenario_rests_on_adds_up_to_its_cost() -> None:
         assert basis.notes
 
 
+def test_a_word_means_the_same_amount_in_the_components_and_in_the_basis_of_a_comparison() -> None:
+    costs = """
+[[cost]]
+name = "office"
+amount = 7
+[[cost]]
+name = "people"
+category = "engineering"
+amount = 30
+"""
+    plan = chat(costs, head='buffer = "50%"\n')
+    sections = compare([plan, chat()])
+    components = {row[0]: row[1] for row in sections["components"].rows}
+    basis = {row[0]: (row[2], row[3]) for row in sections["basis_1"].rows}
+    stated = "stated in the scenario"
+    for name, source in (
+        ("other costs", stated),
+        ("engineering", stated),
+        ("buffer", "a part of the cost of tokens"),
+    ):
+        assert basis[name] == (source, components[name])
+    assert components["buffer"] == plan.month.token_cost.fraction() / 2
+
+
 def test_code_in_a_note_is_code_in_a_page_and_in_markdown() -> None:
     plan = chat(head='[plan.notes]\nen = ["run `a <b>` *now*"]\n')
     assert "run <code>a &lt;b&gt;</code> *now*" in plan.page()
