@@ -15,6 +15,7 @@ from tokonomi.cli.report import write_bytes
 from tokonomi.cli.store_options import pairs
 from tokonomi.errors import BadMoney, WrongUsage
 from tokonomi.money import Locale, Money, parse_amount
+from tokonomi.plan.evaluate import check_known
 from tokonomi.plan.json_schema import json_schema
 from tokonomi.plan.simulate import DRAWS, SEED
 from tokonomi.plans import Chance, Plan, compare, comparison_page
@@ -151,6 +152,8 @@ def plan(
     others = [source.other(name) for name in compare_with or ()]
     month = planned.month
     limit = limit_of(fail_over, output.locale, month.currency)
+    if limit is not None:
+        check_known(month)
     if output.format == "html" and not output.section:
         page = planned.page(output.locale, drawing.chance)
         if others:

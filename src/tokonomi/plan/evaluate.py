@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from tokonomi.errors import BadPlan
 from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.plan.money_items import cost_items, revenue_items
 from tokonomi.plan.numbers import Arithmetic, Means, N
@@ -47,6 +48,8 @@ class Month:
     """What a month of a scenario costs and brings, exactly.
 
     Every figure of a report is a sum of `lines` or a quotient of sums, so all of them agree.
+    `known` is false where the scenario states nothing that costs or brings something in a month,
+    such as one of packages of credits alone; its sums are then no figures of it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Month:
     scale: Scale[Fraction]
     lines: tuple[Line, ...]
     revenue_lines: tuple[Line, ...]
+    known: bool = True
 
     @property
     def cost(self) -> Money:
@@ -69,7 +73,7 @@ class Month:
     def llm_cost(self) -> Money | None:
         """What tokens cost, lump sums for them included; None where nothing is known of them."""
         found = [line for line in self.lines if line.of_tokens or line.component == Category.LLM]
-        return self.total(found) if found or not self.lines else None
+        return self.total(found) if found or (self.known and not self.lines) else None
 
     @property
     def revenue(self) -> Money:
@@ -135,7 +139,21 @@ def month_of(
         scale,
         tuple(_line(item, currency) for item in (*tokens, *others)),
         tuple(_line(item, currency) for item in revenue_items(scenario, exactly, scale)),
+        known=bool(scenario.feature or scenario.measured or scenario.cost or scenario.revenue),
     )
+
+
+def check_known(month: Month) -> None:
+    """Nothing: there is something to say of the month.
+
+    Raises:
+        BadPlan: nothing in its scenario is counted by month.
+    """
+    if not month.known:
+        raise BadPlan(
+            f'"{month.name}" plans no month, only packages of credits',
+            remedy="Add a [[feature]] with its models, a [[measured]], or a [[cost]].",
+        )
 
 
 def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from tokonomi.errors import BadPlan, WrongUsage
 from tokonomi.money import Money
-from tokonomi.plan.evaluate import Line, Month
+from tokonomi.plan.evaluate import Line, Month, check_known
 from tokonomi.plan.money_items import BUFFER
 from tokonomi.plan.scenario import Scenario
 from tokonomi.reports.plan_month import exactly, notes_of, unit_of
@@ -36,13 +36,15 @@ def distinct(scenarios: Sequence[tuple[Scenario, Month]]) -> tuple[Compared, ...
 
     Raises:
         WrongUsage: fewer than two, or more than `MOST`.
-        BadPlan: their currencies differ.
+        BadPlan: their currencies differ, or nothing is known of a month of one.
     """
     if not 1 < len(scenarios) <= MOST:
         raise WrongUsage(
             f"{len(scenarios)} scenarios are compared",
             remedy=f"Name two to {MOST}: the first, and others with --compare.",
         )
+    for _, month in scenarios:
+        check_known(month)
     currencies = list(dict.fromkeys(month.currency for _, month in scenarios))
     if len(currencies) > 1:
         raise BadPlan(

@@ -58,6 +58,7 @@ def dating(at: date, undated: Sequence[str], *, today: date) -> tuple[Note, ...]
 def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Statement:
     """What a month costs, and each user, session and call; with all that must be said.
 
+    Of a month of which nothing is known there are the notes alone.
     `dated` are the notes on the date of its prices.
     """
     currency = month.currency
@@ -66,7 +67,7 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
     counts.append((unit, scale.sessions))
     if scale.calls != scale.sessions:
         counts.append(("call", scale.calls))
-    tokens, cost = month.llm_cost, month.cost
+    tokens, cost, nothing = month.llm_cost, month.cost, not month.known
     rows = tuple(
         (
             name,
@@ -75,17 +76,19 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
             None if tokens is None else exactly(month.each(tokens, count), currency),
         )
         for name, count in counts
-        if count
+        if count and month.known
     )
     return Statement(
-        title="cost of a month",
+        title="cost of a month" if month.known else "prices and what is not included",
         subject=scenario.plan.name,
         period=None,
         columns=(
             Column("for_each", "for each", Kind.WORD),
-            Column("count", "count", Kind.NUMBER),
-            Column("cost", "cost", Kind.MONEY, currency),
-            Column("tokens_alone", "tokens alone", Kind.MONEY, currency, leaves=1),
+            Column("count", "count", Kind.NUMBER, optional=nothing),
+            Column("cost", "cost", Kind.MONEY, currency, optional=nothing),
+            Column(
+                "tokens_alone", "tokens alone", Kind.MONEY, currency, leaves=1, optional=nothing
+            ),
         ),
         rows=rows,
         totals=(),

@@ -7,7 +7,7 @@ from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
-from scenarios import CHAT, HEAD, chat
+from scenarios import CHAT, HEAD, SHOP, chat
 
 from tokonomi.charts.theme import BAD, GOOD
 from tokonomi.errors import BadPlan, NotFound
@@ -194,6 +194,22 @@ def test_an_exchange_rate_is_shown_as_it_is_stated(
         assert f"1 IDR = {rate} USD" in text
     data = rendered_sections(sections, "json", only="summary").decode()
     assert json.dumps(stated.strip('"')) in data
+
+
+def test_nothing_is_said_of_the_month_of_a_plan_of_credits_alone() -> None:
+    plan = Plan.of(SHOP)
+    assert plan.month.llm_cost is None
+    sections = plan.sections()
+    assert "packages" in sections
+    assert (sections["summary"].rows, "lines" in sections) == ((), False)
+    page = plan.page("id")
+    assert not any(words in page for words in ("per bulan", "Satu bulan", "token saja"))
+    assert not re.search(r"Rp 0(?![.,\d])", page)
+    priced = Plan.of(f'{SHOP}[[cost]]\nname = "c"\namount = 1\n')
+    with pytest.raises(BadPlan, match='"t" plans no month, only packages of credits'):
+        compare([priced, plan])
+    with pytest.raises(BadPlan, match=r"Add a \[\[feature\]\]"):
+        diff(plan, priced)
 
 
 def test_a_scenario_without_sessions_speaks_of_none() -> None:
