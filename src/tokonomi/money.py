@@ -318,8 +318,16 @@ def parse_amount(text: str, locale: Locale = "en", *, currency: str | None = Non
         named.add(currency_of(currency).code)
     match = _GROUPS[locale].fullmatch(rest)
     if match is None or len(named) != 1:
-        example = "Rp 27.000 or $ 0,00088" if locale == "id" else "$1,250.50 or 27000 IDR"
-        raise BadMoney(f"{text!r} is not an amount of one currency", remedy=f"Write {example}.")
+        raise _no_amount(text, locale, currency)
     thousands, _ = _SEPARATORS[locale]
     whole, part = match[1].replace(thousands, ""), match[2] or "0"
     return Money.parse(f"{'-' if negative else ''}{whole}.{part}", named.pop())
+
+
+def _no_amount(text: str, locale: Locale, currency: str | None) -> BadMoney:
+    """What is told of a text that is no amount, or none in the currency that it must be in."""
+    if currency is None:
+        example = "Rp 27.000 or $ 0,00088" if locale == "id" else "$1,250.50 or 27000 IDR"
+        return BadMoney(f"{text!r} is not an amount of one currency", remedy=f"Write {example}.")
+    amount = format_amount(Fraction(1250), currency, locale)
+    return BadMoney(f"{text!r} is not an amount in {currency}", remedy=f'Write it like "{amount}".')

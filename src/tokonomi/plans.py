@@ -203,15 +203,21 @@ class Plan:
         """Every table of the plan, in the order in which they are to be read."""
         scenario, month = self.scenario, self.month
         found = {"summary": plan_month.summary(scenario, month, self.dating)}
-        if uncertain_costs(scenario):
+        if month.known and uncertain_costs(scenario):
             low, high = ends_of(scenario, self.prices)
             found["ends"] = plan_levers.ends(self.unit, low=low, mean=month, high=high)
-        if chance.draws and (uncertain_costs(scenario) or uncertain_revenue(scenario)):
+        if (
+            month.known
+            and chance.draws
+            and (uncertain_costs(scenario) or uncertain_revenue(scenario))
+        ):
             found |= self._bands(chance)
         found |= self._parts()
         found |= self._levers()
         if (shop := self.shop) is not None:
             found |= credit_sections(shop)
+        if not month.known:
+            return found
         return {**found, LINES: plan_month.line_items(scenario, month)}
 
     @property
@@ -235,14 +241,14 @@ class Plan:
     def _levers(self) -> dict[str, Statement]:
         """What stands beside the month."""
         scenario, month, found = self.scenario, self.month, dict[str, Statement]()
-        if scenario.human is not None and month.scale.sessions:
+        if month.known and scenario.human is not None and month.scale.sessions:
             days = scenario.volume.days_per_month
             found["people"] = plan_levers.by_people(
                 scenario.human, month, self.unit, days_per_month=days
             )
-        if scenario.saving:
+        if month.known and scenario.saving:
             found["savings"] = plan_levers.savings(scenario.saving, month)
-        if scenario.plan.months > 1:
+        if month.known and scenario.plan.months > 1:
             found["months"] = plan_month.projected(self.months)
         if self._can_be_built:
             found |= self._building()

@@ -3,7 +3,7 @@
 import pytest
 
 from tokonomi.errors import BadConfig, BadInput
-from tokonomi.toml_reading import tables_in
+from tokonomi.toml_reading import MOST_LEVELS, tables_in
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,27 @@ def test_what_only_looks_like_a_nul_is_read(text: str) -> None:
 def test_what_is_not_toml_is_refused_by_the_name_of_its_text() -> None:
     with pytest.raises(BadInput, match=r"mine\.toml is not TOML: .* \(at line 2"):
         tables_in("a = 1\nb = }\n", "mine.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = {'[' * 3000}{']' * 3000}",
+        f"a = {'{b = ' * 3000}1{'}' * 3000}",
+        f"a = {'[' * 200}{']' * 200}",
+        f"{'a.' * 3000}a = 1",
+        f"[{'a.' * 3000}a]",
+        f"a = {'[' * MOST_LEVELS}1{']' * MOST_LEVELS}",
+    ],
+    ids=["lists", "tables", "fewer lists", "a dotted key", "a header", "one too many"],
+)
+def test_what_nests_too_far_is_refused(text: str) -> None:
+    with pytest.raises(BadConfig, match=r"^bad_config: mine\.toml nests .* more than 32 levels"):
+        tables_in(text, "mine.toml", error=BadConfig)
+
+
+def test_what_nests_as_far_as_is_allowed_is_read() -> None:
+    assert tables_in(f"a = {'[' * (MOST_LEVELS - 1)}1{']' * (MOST_LEVELS - 1)}", "mine.toml")
 
 
 def test_decimals_are_read_as_the_caller_says() -> None:

@@ -13,8 +13,9 @@ from tokonomi.cli.printing import AS_TABLE as AS_LIST
 from tokonomi.cli.printing import Listing, print_table
 from tokonomi.cli.report import write_bytes
 from tokonomi.cli.store_options import pairs
-from tokonomi.errors import WrongUsage
+from tokonomi.errors import BadMoney, WrongUsage
 from tokonomi.money import Locale, Money, parse_amount
+from tokonomi.plan.evaluate import check_known
 from tokonomi.plan.json_schema import json_schema
 from tokonomi.plan.simulate import DRAWS, SEED
 from tokonomi.plans import Chance, Plan, compare, comparison_page
@@ -151,6 +152,8 @@ def plan(
     others = [source.other(name) for name in compare_with or ()]
     month = planned.month
     limit = limit_of(fail_over, output.locale, month.currency)
+    if limit is not None:
+        check_known(month)
     if output.format == "html" and not output.section:
         page = planned.page(output.locale, drawing.chance)
         if others:
@@ -197,7 +200,13 @@ def limit_of(fail_over: str, locale: Locale, currency: str) -> Money | None:
     Raises:
         BadMoney: the text is not an amount of the plan's currency.
     """
-    return parse_amount(fail_over, locale, currency=currency) if fail_over else None
+    if not fail_over:
+        return None
+    try:
+        return parse_amount(fail_over, locale, currency=currency)
+    except BadMoney as wrong:
+        what = f"--fail-over: {wrong.what}, the currency of the plan"
+        raise BadMoney(what, remedy=wrong.remedy) from None
 
 
 def write_sections(sections: Sections, output: Output) -> None:

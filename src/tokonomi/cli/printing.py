@@ -5,13 +5,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from cyclopts import Parameter
 
-from tokonomi.errors import BadInput, WrongUsage
+from tokonomi.errors import WrongUsage
 from tokonomi.reports.forms import Form
 from tokonomi.reports.tables import Table, tabulated
+from tokonomi.storage.whole_file import write_file
 
 
 @Parameter(name="*")
@@ -47,10 +47,4 @@ def print_table(table: Table, listing: Listing) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    temporary = listing.output.with_name(f"{listing.output.name}.{uuid4().hex}.temporary")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(listing.output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadInput(f"{listing.output} cannot be written: {error}") from error
+    write_file(listing.output, content)

@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Final
-from uuid import uuid4
 
 from cyclopts import Parameter
 
 from tokonomi.cli.store_options import DEFAULT_STORE, Place
-from tokonomi.errors import BadInput, WrongUsage
+from tokonomi.errors import WrongUsage
 from tokonomi.money import ExchangeRate, Locale, currency_of
 from tokonomi.reports.forms import FOR_PEOPLE, Form, rendered
 from tokonomi.reports.period import period_of, reaching_back
@@ -21,6 +20,7 @@ from tokonomi.reports.spend import LARGEST, spend
 from tokonomi.reports.statement import Statement
 from tokonomi.storage.analytics import Period
 from tokonomi.storage.location import Location
+from tokonomi.storage.whole_file import write_file
 
 DEFAULT_TOP: Final = 50
 """Rows that a person is shown unless they ask for more; machines get all."""
@@ -136,22 +136,12 @@ def write_bytes(content: bytes, path: Path | None, *, parquet: bool = False) -> 
         BadInput: the file cannot be written.
     """
     if path is not None:
-        _write_file(path, content)
+        write_file(path, content)
         return
     if parquet and sys.stdout.isatty():
         raise WrongUsage("Parquet is not for a terminal", remedy="Name a file with --output.")
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.temporary")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadInput(f"{path} cannot be written: {error}") from error
 
 
 def exchange_rate(conversion: Conversion) -> ExchangeRate | None:

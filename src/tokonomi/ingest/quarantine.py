@@ -1,7 +1,9 @@
 """The file of rows that could not be imported, written whole or not at all."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -9,6 +11,7 @@ import msgspec
 
 from tokonomi.errors import BadInput
 from tokonomi.ingest.draft import Rejected
+from tokonomi.storage.whole_file import whole_file
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,7 +26,7 @@ class QuarantineFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
-        self._temporary = path.with_name(f"{path.name}.{os.getpid()}.temporary")
+        self._landing = ExitStack()
         self._file: BinaryIO | None = None
 
     def add(self, row: Rejected) -> None:
@@ -34,7 +37,7 @@ class QuarantineFile:
         """
         try:
             if self._file is None:
-                self._file = self._temporary.open("wb")
+                self._file = self._landing.enter_context(whole_file(self.path)).open("wb")
             self._file.write(_encode(row) + b"\n")
         except OSError as error:
             raise BadInput(
@@ -55,9 +58,7 @@ class QuarantineFile:
         if self._file is None:
             return
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            os.fsync(self._file.fileno())
         self._file.close()
-        if error is None:
-            self._temporary.replace(self.path)
-        else:
-            self._temporary.unlink()
+        self._landing.__exit__(kind, error, trace)

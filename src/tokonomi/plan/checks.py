@@ -9,6 +9,7 @@ from tokonomi.naming import meant
 from tokonomi.plan.money_items import ALL_TOKENS, in_order, is_lump_sum
 from tokonomi.plan.price_list import no_rate
 from tokonomi.plan.scenario import Cost, Credits, Feature, ModelShare, Scenario, Volume
+from tokonomi.plan.workload import counts_calls
 from tokonomi.toml_places import Place
 
 Where = Callable[[Place], str]
@@ -39,19 +40,14 @@ Problem = tuple[Place, str, str]
 
 
 def _problems(scenario: Scenario) -> Iterator[Problem]:
-    yield from _volume(scenario.volume, needed=_counts_sessions(scenario))
+    yield from _volume(scenario.volume, needed=bool(scenario.feature or scenario.human))
     yield from _names(scenario)
     for number, feature in enumerate(scenario.feature):
         yield from _feature(feature, ("feature", number))
     for number, cost in enumerate(scenario.cost):
         yield from _cost(cost, scenario, ("cost", number))
     for number, revenue in enumerate(scenario.revenue):
-        if revenue.per == "user" and scenario.volume.users is None:
-            yield (
-                ("revenue", number),
-                f'revenue "{revenue.name}" is per user, and volume.users is not stated',
-                "State volume.users, or another per.",
-            )
+        yield from _per(revenue.per, f'revenue "{revenue.name}"', scenario, ("revenue", number))
     yield from _money(scenario)
     if scenario.credits is not None:
         yield from _credits(scenario.credits)
@@ -59,14 +55,13 @@ def _problems(scenario: Scenario) -> Iterator[Problem]:
         yield (), "there is nothing to plan", "Add a [[feature]] with its models, or a [[cost]]."
 
 
-def _counts_sessions(scenario: Scenario) -> bool:
-    """Whether something of it is counted by sessions, so that their number must be stated."""
-    by_count = any(each.per == "session" for each in (*scenario.cost, *scenario.revenue))
-    return bool(scenario.feature or scenario.human or by_count)
+def _stated(volume: Volume) -> list[str]:
+    """The ways in which the number of sessions is stated."""
+    return [name for name in VOLUME_KEYS if getattr(volume, name) is not None]
 
 
 def _volume(volume: Volume, *, needed: bool) -> Iterator[Problem]:
-    stated = [name for name in VOLUME_KEYS if getattr(volume, name) is not None]
+    stated = _stated(volume)
     if len(stated) > 1 or (needed and not stated):
         yield (
             ("volume", *stated[1:2]),
@@ -181,12 +176,24 @@ def _cost(cost: Cost, scenario: Scenario, place: Place) -> Iterator[Problem]:
                 f'{named} is a part of "{each.name}" twice: "{ALL_TOKENS}" includes it',
                 f'Leave out "{each.name}".',
             )
-    if cost.per == "user" and scenario.volume.users is None:
-        yield (
-            (*place, "per"),
-            f"{named} is per user, and volume.users is not stated",
-            "State volume.users, or another per.",
-        )
+    yield from _per(cost.per, named, scenario, place)
+
+
+def _per(per: str, named: str, scenario: Scenario, place: Place) -> Iterator[Problem]:
+    """What is counted by something must find a number of it in the scenario."""
+    volume = scenario.volume
+    match per:
+        case "user" if volume.users is None:
+            what, remedy = "volume.users is not stated", "State volume.users, or another per."
+        case "session" if not _stated(volume):
+            what = "the volume states no sessions"
+            remedy = f"State one of {', '.join(VOLUME_KEYS)} in [volume], or another per."
+        case "call" if not counts_calls(scenario):
+            what = "nothing says how many calls there are"
+            remedy = "State volume.calls_per_day, a [[feature]], a [[measured]], or another per."
+        case _:
+            return
+    yield (*place, "per"), f"{named} is per {per}, and {what}", remedy
 
 
 def _money(scenario: Scenario) -> Iterator[Problem]:

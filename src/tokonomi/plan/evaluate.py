@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from tokonomi.errors import BadPlan
 from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.plan.money_items import cost_items, revenue_items
 from tokonomi.plan.numbers import Arithmetic, Means, N
@@ -47,6 +48,8 @@ class Month:
     """What a month of a scenario costs and brings, exactly.
 
     Every figure of a report is a sum of `lines` or a quotient of sums, so all of them agree.
+    `known` is false where the scenario states nothing that costs or brings something in a month,
+    such as one of packages of credits alone; its sums are then no figures of it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Month:
     scale: Scale[Fraction]
     lines: tuple[Line, ...]
     revenue_lines: tuple[Line, ...]
+    known: bool = True
 
     @property
     def cost(self) -> Money:
@@ -69,7 +73,7 @@ class Month:
     def llm_cost(self) -> Money | None:
         """What tokens cost, lump sums for them included; None where nothing is known of them."""
         found = [line for line in self.lines if line.of_tokens or line.component == Category.LLM]
-        return self.total(found) if found or not self.lines else None
+        return self.total(found) if found or (self.known and not self.lines) else None
 
     @property
     def revenue(self) -> Money:
@@ -114,17 +118,17 @@ def month_of(
     prices: PriceList,
     *,
     numbers: Means | None = None,
-    factor: Fraction = Fraction(1),
+    number: int | None = None,
 ) -> Month:
     """The month of a scenario with every distribution at its mean.
 
-    `factor` multiplies the volume.
+    `number` is its number in the plan, from 0, which brings its growth and its season.
 
     Raises:
         BadPlan: a model or a meter has no price on the scenario's date.
     """
     exactly = numbers or Means()
-    scale = scale_of(scenario, exactly, factor)
+    scale = scale_of(scenario, exactly, number)
     tokens = [*_merged(token_items(scenario, prices, exactly, scale))]
     spent = sum((item.amount for item in tokens), Fraction())
     others = [*cost_items(scenario, spent, exactly, scale)]
@@ -135,7 +139,21 @@ def month_of(
         scale,
         tuple(_line(item, currency) for item in (*tokens, *others)),
         tuple(_line(item, currency) for item in revenue_items(scenario, exactly, scale)),
+        known=bool(scenario.feature or scenario.measured or scenario.cost or scenario.revenue),
     )
+
+
+def check_known(month: Month) -> None:
+    """Nothing: there is something to say of the month.
+
+    Raises:
+        BadPlan: nothing in its scenario is counted by month.
+    """
+    if not month.known:
+        raise BadPlan(
+            f'"{month.name}" plans no month, only packages of credits',
+            remedy="Add a [[feature]] with its models, a [[measured]], or a [[cost]].",
+        )
 
 
 def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:
@@ -149,20 +167,20 @@ def ends_of(scenario: Scenario, prices: PriceList) -> tuple[Month, Month]:
 
 
 def total_cost(
-    scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], factor: N | None = None
+    scenario: Scenario, prices: PriceList, numbers: Arithmetic[N], month: int | None = None
 ) -> N:
     """All costs of a month in any arithmetic, in whole units of the plan's currency."""
-    scale = scale_of(scenario, numbers, factor)
+    scale = scale_of(scenario, numbers, month)
     total = spent = token_cost(scenario, prices, numbers, scale)
     for item in cost_items(scenario, spent, numbers, scale):
         total = total + item.amount
     return total
 
 
-def total_revenue(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None) -> N:
+def total_revenue(scenario: Scenario, numbers: Arithmetic[N], month: int | None = None) -> N:
     """All money that comes in in a month, in any arithmetic."""
     total = numbers.whole(0)
-    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, factor)):
+    for item in revenue_items(scenario, numbers, scale_of(scenario, numbers, month)):
         total = total + item.amount
     return total
 
@@ -201,16 +219,5 @@ def _line(item: Item[Fraction], currency: str) -> Line:
 def projection(scenario: Scenario, prices: PriceList) -> tuple[Month, ...]:
     """The months of the plan, each with its growth and its season."""
     return tuple(
-        month_of(scenario, prices, factor=factor_of(scenario, number, Means()))
-        for number in range(scenario.plan.months)
+        month_of(scenario, prices, number=number) for number in range(scenario.plan.months)
     )
-
-
-def factor_of(scenario: Scenario, number: int, numbers: Arithmetic[N]) -> N:
-    """How much volume the month with this number, from 0, has against one without either."""
-    growth = numbers.of(scenario.volume.growth_per_month) + 1
-    factor = numbers.whole(1)
-    for _ in range(number):
-        factor = factor * growth
-    season = scenario.volume.season
-    return factor * numbers.of(season[number % len(season)]) if season else factor

@@ -107,13 +107,15 @@ def _count(each: Cost | Revenue, scale: Scale[N], numbers: Arithmetic[N]) -> N:
             assert scale.sessions is not None, "the checks ask for it"
             return scale.sessions
         case "call":
+            assert scale.calls is not None, "the checks ask for it"
             return scale.calls
         case "user":
             assert scale.users is not None, "the checks ask for it"
             return scale.users
         case "once":
             assert isinstance(each, Cost), "money does not come in once"
-            return numbers.whole(1) / each.spread_months
+            over = scale.month >= each.spread_months
+            return numbers.whole(0 if over else 1) / each.spread_months
 
 
 STACK = (

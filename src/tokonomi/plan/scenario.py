@@ -96,8 +96,8 @@ class Volume(Table, frozen=True, kw_only=True):
         calls_per_day: the same, where a session is one call.
         unit: what one session is: session, query, document, call.
         days_per_month: days with traffic.
-        growth_per_month: of the number of sessions.
-        season: factors of twelve months, the first of which is the first of the plan.
+        growth_per_month: of the number of sessions and of users.
+        season: factors of both in twelve months, the first of which is the first of the plan.
     """
 
     users: Natural | None = None
@@ -247,10 +247,10 @@ class Cost(Table, frozen=True, kw_only=True):
         wage: of an hour.
         percent: of the costs named in `of`, instead of an amount.
         of: names of other costs, or "llm" for all tokens and the lump sums for them.
-        per: what it is counted by; "once" is spread over `spread_months`.
+        per: what it is counted by; "once" is spread over `spread_months`, and over after them.
         share: of those that have it, such as the documents that people check.
         currency: of the amount or the wage; the plan's when not given.
-        spread_months: over which a cost that is paid once is spread.
+        spread_months: over which a cost that is paid once is spread, from the plan's first.
     """
 
     name: Text

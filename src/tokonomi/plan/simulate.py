@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from tokonomi.plan.draws import Draws
-from tokonomi.plan.evaluate import factor_of, total_cost, total_revenue
+from tokonomi.plan.evaluate import total_cost, total_revenue
 from tokonomi.plan.inputs import uncertain_costs, uncertain_revenue
 from tokonomi.plan.price_list import PriceList
 from tokonomi.plan.sampling import Array, Sampler
@@ -66,10 +66,9 @@ def simulate(
     costs: list[Array] = []
     revenues: list[Array] = []
     for size, numbers in _blocks(scenario, draws, seed):
-        factor = factor_of(scenario, month, numbers)
-        costs.append(_spread(total_cost(scenario, prices, numbers, factor), size))
+        costs.append(_spread(total_cost(scenario, prices, numbers, month), size))
         if scenario.revenue:
-            revenues.append(_spread(total_revenue(scenario, numbers, factor), size))
+            revenues.append(_spread(total_revenue(scenario, numbers, month), size))
     return Simulation(np.concatenate(costs), np.concatenate(revenues) if revenues else None)
 
 

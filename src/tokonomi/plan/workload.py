@@ -26,12 +26,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scale(Generic[N]):
-    """How much there is of everything in a month; None where nobody counts it."""
+    """How much there is of everything in a month; None where nobody counts it.
+
+    `month` is its number in the plan, from 0.
+    """
 
     sessions: N | None
     users: N | None
     days: N
-    calls: N
+    calls: N | None
+    month: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,46 @@ class Target(Generic[N]):
     system: N
 
 
-def scale_of(scenario: Scenario, numbers: Arithmetic[N], factor: N | None = None) -> Scale[N]:
-    """Sessions, users, days and calls of a month; `factor` multiplies all but the days."""
+def scale_of(scenario: Scenario, numbers: Arithmetic[N], month: int | None = None) -> Scale[N]:
+    """Sessions, users, days and calls of the month with this number, from 0.
+
+    Without a number it is the first month, without growth and season.
+    """
     volume = scenario.volume
-    times = numbers.whole(1) if factor is None else factor
+    times = numbers.whole(1) if month is None else factor_of(scenario, month, numbers)
     stated = _sessions(volume, numbers)
     sessions = None if stated is None else stated * times
     users = None if volume.users is None else numbers.of(volume.users) * times
     days = numbers.whole(volume.days_per_month)
+    return Scale(sessions, users, days, _calls(scenario, sessions, numbers), month or 0)
+
+
+def factor_of(scenario: Scenario, month: int, numbers: Arithmetic[N]) -> N:
+    """How much volume the month with this number, from 0, has against one without either."""
+    growth = numbers.of(scenario.volume.growth_per_month) + 1
+    factor = numbers.whole(1)
+    for _ in range(month):
+        factor = factor * growth
+    season = scenario.volume.season
+    return factor * numbers.of(season[month % len(season)]) if season else factor
+
+
+def counts_calls(scenario: Scenario) -> bool:
+    """Whether anything says how many calls there are."""
+    stated = scenario.volume.calls_per_day is not None
+    return bool(stated or scenario.feature or scenario.measured)
+
+
+def _calls(scenario: Scenario, sessions: N | None, numbers: Arithmetic[N]) -> N | None:
+    """The calls of features and the measured ones; without either, those that the volume states."""
+    if not counts_calls(scenario):
+        return None
+    if not (scenario.feature or scenario.measured):
+        return sessions
     calls = numbers.whole(sum(each.calls for each in scenario.measured))
     for feature in scenario.feature:
         calls = calls + conversations(feature, sessions, numbers) * numbers.of(feature.turns)
-    return Scale(sessions, users, days, calls)
+    return calls
 
 
 def _sessions(volume: Volume, numbers: Arithmetic[N]) -> N | None:

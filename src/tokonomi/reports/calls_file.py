@@ -7,7 +7,6 @@ import csv
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
-from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
@@ -19,6 +18,7 @@ from tokonomi.reports.statement import iso
 from tokonomi.storage.analytics import open_calls
 from tokonomi.storage.lake_rows import LAKE_SCHEMA, schema_of
 from tokonomi.storage.location import Location
+from tokonomi.storage.whole_file import whole_file
 
 NAMES: Final = [name for name in LAKE_SCHEMA.names if name != "seq"]
 _BATCH_ROWS: Final = 20_000
@@ -44,17 +44,13 @@ def write_calls(location: Location, path: Path, query: Query) -> int:
             f"{path.name} is no kind of file that calls are written to",
             remedy=f"End its name with {', '.join(WRITERS)}.",
         )
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.temporary")
+    columns = [*NAMES, *query.columns]
     try:
-        with open_calls(location, [*NAMES, *query.columns], query.period) as calls:
+        with whole_file(path) as target, open_calls(location, columns, query.period) as calls:
             table = selected(calls.table, query).order_by(["at", "id"]).select(NAMES)
-            rows = writer(temporary, table.to_pyarrow_batches(chunk_size=_BATCH_ROWS))
-        temporary.replace(path)
+            return writer(target, table.to_pyarrow_batches(chunk_size=_BATCH_ROWS))
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return rows
 
 
 def _write_parquet(path: Path, batches: Batches) -> int:

@@ -7,7 +7,8 @@ from typing import Final
 
 from tokonomi.errors import BadPlan, WrongUsage
 from tokonomi.money import Money
-from tokonomi.plan.evaluate import Month
+from tokonomi.plan.evaluate import Line, Month, check_known
+from tokonomi.plan.money_items import BUFFER
 from tokonomi.plan.scenario import Scenario
 from tokonomi.reports.plan_month import exactly, notes_of, unit_of
 from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
@@ -35,13 +36,15 @@ def distinct(scenarios: Sequence[tuple[Scenario, Month]]) -> tuple[Compared, ...
 
     Raises:
         WrongUsage: fewer than two, or more than `MOST`.
-        BadPlan: their currencies differ.
+        BadPlan: their currencies differ, or nothing is known of a month of one.
     """
     if not 1 < len(scenarios) <= MOST:
         raise WrongUsage(
             f"{len(scenarios)} scenarios are compared",
             remedy=f"Name two to {MOST}: the first, and others with --compare.",
         )
+    for _, month in scenarios:
+        check_known(month)
     currencies = list(dict.fromkeys(month.currency for _, month in scenarios))
     if len(currencies) > 1:
         raise BadPlan(
@@ -145,7 +148,7 @@ def basis(compared: Compared, dated: Sequence[Note] = ()) -> Statement:
     month, currency = compared.month, compared.month.currency
     sums: dict[tuple[str, str, str], int] = {}
     for line in month.lines:
-        key = (line.model, line.row_id, line.source) if line.of_tokens else _STATED
+        key = _basis_of(line)
         sums[key] = sums.get(key, 0) + line.sub_units
     whole = month.cost.sub_units
     rows: list[Row] = [
@@ -170,8 +173,15 @@ def basis(compared: Compared, dated: Sequence[Note] = ()) -> Statement:
     )
 
 
-_STATED: Final = ("other costs", "", "stated in the scenario")
-"""What is priced by no price row."""
+def _basis_of(line: Line) -> tuple[str, str, str]:
+    """The model, the price row and the source of a line.
+
+    What no price row prices stands under its component, as in the table of components.
+    """
+    if line.of_tokens:
+        return line.model, line.row_id, line.source
+    told = "a part of the cost of tokens" if line.component == BUFFER else "stated in the scenario"
+    return line.component, "", told
 
 
 def _column_name(scenario: str) -> str:

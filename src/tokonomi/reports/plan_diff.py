@@ -6,7 +6,7 @@ from fractions import Fraction
 from tokonomi.errors import BadPlan
 from tokonomi.money import Money
 from tokonomi.plan.differences import Difference
-from tokonomi.plan.evaluate import Month
+from tokonomi.plan.evaluate import Month, check_known
 from tokonomi.reports.plan_month import said
 from tokonomi.reports.statement import Column, Kind, Row, Statement
 from tokonomi.reports.words import word
@@ -18,8 +18,10 @@ def changed_costs(before: Month, after: Month) -> Statement:
     """The month's cost, and each component whose cost changed.
 
     Raises:
-        BadPlan: their currencies differ.
+        BadPlan: their currencies differ, or nothing is known of one of them.
     """
+    for month in (before, after):
+        check_known(month)
     currency = after.currency
     if before.currency != currency:
         raise BadPlan(

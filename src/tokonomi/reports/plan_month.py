@@ -9,7 +9,7 @@ from tokonomi.money import Locale, Money, currency_of, round_half_up
 from tokonomi.plan.evaluate import Line, Month
 from tokonomi.plan.money_items import left_out
 from tokonomi.plan.scenario import Scenario
-from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement, exact_decimal
+from tokonomi.reports.statement import Cell, Column, Kind, Note, Row, Statement
 from tokonomi.reports.words import named, word
 
 _INPUTS: Final = frozenset(
@@ -58,6 +58,7 @@ def dating(at: date, undated: Sequence[str], *, today: date) -> tuple[Note, ...]
 def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Statement:
     """What a month costs, and each user, session and call; with all that must be said.
 
+    Of a month of which nothing is known there are the notes alone.
     `dated` are the notes on the date of its prices.
     """
     currency = month.currency
@@ -66,7 +67,7 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
     counts.append((unit, scale.sessions))
     if scale.calls != scale.sessions:
         counts.append(("call", scale.calls))
-    tokens, cost = month.llm_cost, month.cost
+    tokens, cost, nothing = month.llm_cost, month.cost, not month.known
     rows = tuple(
         (
             name,
@@ -75,17 +76,19 @@ def summary(scenario: Scenario, month: Month, dated: Sequence[Note] = ()) -> Sta
             None if tokens is None else exactly(month.each(tokens, count), currency),
         )
         for name, count in counts
-        if count
+        if count and month.known
     )
     return Statement(
-        title="cost of a month",
+        title="cost of a month" if month.known else "prices and what is not included",
         subject=scenario.plan.name,
         period=None,
         columns=(
             Column("for_each", "for each", Kind.WORD),
-            Column("count", "count", Kind.NUMBER),
-            Column("cost", "cost", Kind.MONEY, currency),
-            Column("tokens_alone", "tokens alone", Kind.MONEY, currency, leaves=1),
+            Column("count", "count", Kind.NUMBER, optional=nothing),
+            Column("cost", "cost", Kind.MONEY, currency, optional=nothing),
+            Column(
+                "tokens_alone", "tokens alone", Kind.MONEY, currency, leaves=1, optional=nothing
+            ),
         ),
         rows=rows,
         totals=(),
@@ -110,8 +113,7 @@ def notes_of(scenario: Scenario, month: Month) -> Iterator[Note]:
     if month.token_cost.sub_units:
         yield Note("prices_of", {"on": scenario.plan.at.isoformat()})
     for each in scenario.exchange:
-        rate = exact_decimal(Fraction(round_half_up(each.rate.mean * 100), 100))
-        figures = {"base": each.base, "quote": each.quote, "rate": rate}
+        figures = {"base": each.base, "quote": each.quote, "rate": each.rate.text}
         yield Note("converted", {**figures, "on": each.on.isoformat(), "source": each.source})
 
 

@@ -80,7 +80,8 @@ def _card_of(compared: Compared, first: Compared, locale: Locale) -> Card:
 
 def page_head(scenario: Scenario, month: Month, locale: Locale) -> str:
     """Name, date and the figures that a reader looks for first."""
-    lead = word("page.lead", locale, on=scenario.plan.at.isoformat())
+    key = "page.lead" if month.known else "page.prices_of"
+    lead = word(key, locale, on=scenario.plan.at.isoformat())
     return (
         f"<h1>{escape(scenario.plan.name)}</h1>\n"
         f'<p class="lead">{escape(lead)}</p>\n{html_cards(_cards(scenario, month, locale))}'
@@ -88,6 +89,8 @@ def page_head(scenario: Scenario, month: Month, locale: Locale) -> str:
 
 
 def _cards(scenario: Scenario, month: Month, locale: Locale) -> list[Card]:
+    if not month.known:
+        return []
     currency = month.currency
     cards = [Card(word("page.month", locale), month.cost.format(locale))]
     unit = unit_of(scenario)

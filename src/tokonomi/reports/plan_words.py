@@ -265,6 +265,7 @@ INDONESIAN: Final[Mapping[str, str]] = {
     "page.prices_of": "harga per $on",
     "prices and what is not included": "Harga, dan apa yang belum termasuk",
     "stated in the scenario": "dinyatakan dalam skenario",
+    "a part of the cost of tokens": "bagian dari biaya token",
     "page.each": "per $unit",
     "value": "nilai",
     "tokens a second": "token per detik",

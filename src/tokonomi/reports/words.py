@@ -1,5 +1,6 @@
 """The words of statements in English and Indonesian."""
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from string import Template
@@ -10,6 +11,7 @@ from tokonomi.reports import plan_words
 from tokonomi.reports.statement import Note
 from tokonomi.storage.analytics import Period
 
+_DECIMAL: Final = re.compile(r"\d+(?:\.\d+)?")
 _ENGLISH: Final[Mapping[str, str]] = {
     "spend": "Spend",
     "total": "Total",
@@ -116,10 +118,20 @@ def note_text(note: Note, locale: Locale) -> str:
         case {"calls": int(part), "of": int(whole)}:
             figures["share"] = format_percent(Fraction(part, whole), locale=locale)
         case {"rate": str(rate)}:
-            figures["rate"] = decimal_text(rate, locale)
+            figures["rate"] = stated_text(rate, locale)
         case _:
             pass
     return word(f"note.{note.code}", locale, **figures)
+
+
+def stated_text(stated: str, locale: Locale) -> str:
+    """A number as it was stated, or a range of numbers, grouped as the language does.
+
+    >>> stated_text("1.0847", "id"), stated_text("15500..16000", "en"), stated_text("6.1e-5", "id")
+    ('1,0847', '15,500..16,000', '6,1e-5')
+    """
+    plain = stated.replace("_", "")
+    return _DECIMAL.sub(lambda found: decimal_text(found[0], locale), plain)
 
 
 def decimal_text(decimal: str, locale: Locale) -> str:

@@ -102,7 +102,11 @@ def test_templates_and_the_schema_are_listed(typed: Typed) -> None:
         (("--template", "coching-app"), 'Did you mean "coaching-app"?'),
         (("--template", "coaching-app", "--section", "modles"), 'Did you mean "models"?'),
         (("--template", "coaching-app", "--set", "volume.user=5"), 'Did you mean "users"?'),
-        (("--template", "coaching-app", "--fail-over", "many"), "is not an amount"),
+        (("--template", "coaching-app", "--fail-over", "many"), "is not an amount in USD"),
+        (
+            ("--template", "paper-credits", "--fail-over", "$100"),
+            """'$100' is not an amount in IDR, the currency of the plan. Write it like "Rp""",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_what_was_meant(

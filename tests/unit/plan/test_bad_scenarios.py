@@ -144,7 +144,19 @@ def with_shares(*shares: str) -> str:
         (changed("[volume]\nsessions_per_month = 1000", ""), "the volume is stated in 0 ways"),
         (
             '[[cost]]\nname = "a"\namount = 5\nper = "session"',
-            "the volume is stated in 0 ways (none)",
+            'scenario.toml:8: cost "a" is per session, and the volume states no sessions. State',
+        ),
+        (
+            '[[cost]]\nname = "a"\namount = 5\nper = "call"',
+            'scenario.toml:8: cost "a" is per call, and nothing says how many calls there are.',
+        ),
+        (
+            '[volume]\nqueries_per_day = 5\n[[revenue]]\nname = "b"\nprice = 5\nper = "call"',
+            'scenario.toml:10: revenue "b" is per call, and nothing says how many calls there are.',
+        ),
+        (
+            '[[cost]]\nname = "a"\namount = 5\n[[revenue]]\nname = "b"\nprice = 5\nper = "session"',
+            'scenario.toml:11: revenue "b" is per session, and the volume states no sessions.',
         ),
         (
             changed("sessions_per_month = 1000", "sessions_per_month = 1\nqueries_per_day = 2"),

@@ -108,7 +108,7 @@ def test_a_target_margin_of_the_whole_price_is_refused() -> None:
 def test_tables_that_a_scenario_asks_nothing_of_are_left_out() -> None:
     sections = [*Plan.of(SHOP).sections()]
     assert sections == [
-        *("summary", "rates", "packages", "margins", "mixes", "limits", "candidates", "lines"),
+        *("summary", "rates", "packages", "margins", "mixes", "limits", "candidates"),
     ]
 
 

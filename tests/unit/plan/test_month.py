@@ -8,6 +8,7 @@ from scenarios import chat, plan_of
 from tokonomi.errors import BadPlan, WrongUsage
 from tokonomi.money import Money
 from tokonomi.plan.evaluate import Month
+from tokonomi.plan.simulate import simulate
 from tokonomi.plans import Plan, compare
 
 
@@ -246,6 +247,57 @@ per = "session"
 """
     months = plan_of(text).months
     assert [month.cost.decimal() for month in months] == ["100", "220", "121"]
+
+
+def test_calls_that_the_volume_alone_states_are_counted() -> None:
+    text = """
+[volume]
+calls_per_day = 500
+days_per_month = 20
+[[cost]]
+name = "screening"
+amount = 0.05
+per = "call"
+[[revenue]]
+name = "answers"
+price = 0.10
+per = "call"
+"""
+    month = plan_of(text).month
+    assert (month.cost, month.revenue, month.scale.calls) == (
+        dollars("500"),
+        dollars("1000"),
+        10_000,
+    )
+
+
+def test_calls_of_features_and_measured_ones_go_before_those_of_the_volume() -> None:
+    volume = "[volume]\ncalls_per_day = 500\n"
+    measured = '[[measured]]\nmodel = "seed-001/gpt-5.1"\ncalls = 3\noutput = 3\n'
+    assert plan_of(volume + measured).month.scale.calls == 3
+    feature = chat("turns = 5").month.scale
+    assert feature.calls == 5 * 1000
+
+
+ONCE = """
+[plan]
+name = "t"
+at = 2026-01-30
+months = 6
+[[cost]]
+name = "setup"
+amount = 90
+per = "once"
+spread_months = 3
+"""
+
+
+def test_a_cost_that_is_paid_once_is_over_after_its_months() -> None:
+    plan = plan_of(ONCE)
+    assert plan.month.cost == dollars("30")
+    assert [month.cost.decimal() for month in plan.months] == ["30", "30", "30", "0", "0", "0"]
+    drawn = [simulate(plan.scenario, plan.prices, draws=2, month=at).costs[0] for at in (2, 3)]
+    assert drawn == [30.0, 0.0]
 
 
 def test_measured_calls_cost_what_their_counts_are_charged() -> None:

@@ -1,12 +1,13 @@
 """The forms of a plan: HTML that holds all it needs, frames, notebooks, and differences."""
 
+import json
 import re
 from decimal import Decimal
 from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
-from scenarios import CHAT, HEAD, chat
+from scenarios import CHAT, HEAD, SHOP, chat
 
 from tokonomi.charts.theme import BAD, GOOD
 from tokonomi.errors import BadPlan, NotFound
@@ -135,6 +136,30 @@ def test_what_a_compared_scenario_rests_on_adds_up_to_its_cost() -> None:
         assert basis.notes
 
 
+def test_a_word_means_the_same_amount_in_the_components_and_in_the_basis_of_a_comparison() -> None:
+    costs = """
+[[cost]]
+name = "office"
+amount = 7
+[[cost]]
+name = "people"
+category = "engineering"
+amount = 30
+"""
+    plan = chat(costs, head='buffer = "50%"\n')
+    sections = compare([plan, chat()])
+    components = {row[0]: row[1] for row in sections["components"].rows}
+    basis = {row[0]: (row[2], row[3]) for row in sections["basis_1"].rows}
+    stated = "stated in the scenario"
+    for name, source in (
+        ("other costs", stated),
+        ("engineering", stated),
+        ("buffer", "a part of the cost of tokens"),
+    ):
+        assert basis[name] == (source, components[name])
+    assert components["buffer"] == plan.month.token_cost.fraction() / 2
+
+
 def test_code_in_a_note_is_code_in_a_page_and_in_markdown() -> None:
     plan = chat(head='[plan.notes]\nen = ["run `a <b>` *now*"]\n')
     assert "run <code>a &lt;b&gt;</code> *now*" in plan.page()
@@ -147,6 +172,44 @@ def test_an_exchange_rate_is_grouped_as_the_language_does(locale: Locale, rate: 
     sections = Plan.template("paper-credits").sections()
     text = rendered_sections(sections, "table", locale, only="summary").decode()
     assert f"1 USD = {rate} IDR" in text
+
+
+@pytest.mark.parametrize(
+    ("stated", "english", "indonesian"),
+    [
+        ("0.0000625", "0.0000625", "0,0000625"),
+        ("1.0847", "1.0847", "1,0847"),
+        ("16_712.50", "16,712.50", "16.712,50"),
+        ('"15500..16500"', "15,500..16,500", "15.500..16.500"),
+        ('"1/16000"', "1/16,000", "1/16.000"),
+    ],
+)
+def test_an_exchange_rate_is_shown_as_it_is_stated(
+    stated: str, english: str, indonesian: str
+) -> None:
+    exchange = '[[exchange]]\nbase = "IDR"\nquote = "USD"\non = 2026-01-30\nsource = "s"\n'
+    sections = chat(f"{exchange}rate = {stated}\n").sections()
+    for locale, rate in (("en", english), ("id", indonesian)):
+        text = rendered_sections(sections, "table", locale, only="summary").decode()
+        assert f"1 IDR = {rate} USD" in text
+    data = rendered_sections(sections, "json", only="summary").decode()
+    assert json.dumps(stated.strip('"')) in data
+
+
+def test_nothing_is_said_of_the_month_of_a_plan_of_credits_alone() -> None:
+    plan = Plan.of(SHOP)
+    assert plan.month.llm_cost is None
+    sections = plan.sections()
+    assert "packages" in sections
+    assert (sections["summary"].rows, "lines" in sections) == ((), False)
+    page = plan.page("id")
+    assert not any(words in page for words in ("per bulan", "Satu bulan", "token saja"))
+    assert not re.search(r"Rp 0(?![.,\d])", page)
+    priced = Plan.of(f'{SHOP}[[cost]]\nname = "c"\namount = 1\n')
+    with pytest.raises(BadPlan, match='"t" plans no month, only packages of credits'):
+        compare([priced, plan])
+    with pytest.raises(BadPlan, match=r"Add a \[\[feature\]\]"):
+        diff(plan, priced)
 
 
 def test_a_scenario_without_sessions_speaks_of_none() -> None:
