@@ -45,6 +45,7 @@ class Failure:
         passable: the provider's own words, which go to the client in place of `answer`; None when
             it sent none, or none that are a client's business.
         given_up: whether we stopped waiting for a provider that may go on, and bill.
+        said: the provider's own error, where the chain goes by what became of its answer instead.
     """
 
     failed: Failed
@@ -52,6 +53,12 @@ class Failure:
     answer: WireError
     passable: Passable | None = None
     given_up: bool = False
+    said: Failed | None = None
+
+    @property
+    def alarming(self) -> Failed:
+        """What the operator hears of, if it is an alarm."""
+        return self.said or self.failed
 
 
 class AttemptFailed(Exception):
@@ -243,8 +250,11 @@ def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
 
 
 def error_within(exchange: Exchange, failed: Failed, why: str) -> Failure:
-    """An error that a stream says when some of its answer has gone to the client."""
-    return replace(cut(exchange, why), answer=_said(exchange, failed, why))
+    """An error that a stream says when some of its answer has gone to the client.
+
+    For the chain the stream is cut, whatever the error; the operator still hears of an alarm.
+    """
+    return replace(cut(exchange, why), answer=_said(exchange, failed, why), said=failed)
 
 
 def _said(exchange: Exchange, failed: Failed, why: str) -> WireError:

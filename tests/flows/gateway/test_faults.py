@@ -75,6 +75,28 @@ def test_a_stream_that_begins_with_what_a_provider_has_against_us_does_not_tell_
     assert last_row(gateway, "fake/refuses-us-inside")["status"] == "failed"
 
 
+def test_what_a_provider_has_against_us_in_the_middle_of_a_stream_is_an_alarm(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    own = GatewayProcess(tmp_path / "own", configuration(provider.base_url))
+    own.start()
+    key, _ = own.make_key()
+    with own.client(key) as client:
+        for _ in range(2):
+            with pytest.raises(openai.APIError) as broken:
+                list(
+                    client.chat.completions.create(
+                        model="fake/refuses-us-midway", messages=HELLO, stream=True
+                    )
+                )
+            assert "account of Ani" not in str(broken.value)
+            assert last_row(own, "fake/refuses-us-midway")["status"] == "cut"
+    assert own.stop() == 0
+    told = [line for line in own.log.splitlines() if "does not serve us" in line]
+    assert len(told) == 1, "the same alarm is told once a minute"
+    assert "401: the provider's key is not taken) and says invalid_api_key" in told[0]
+
+
 def test_the_wait_that_a_provider_asks_for_reaches_the_client(client: openai.OpenAI) -> None:
     headers = failure(client, "fake/refuses-429").response.headers
     assert (headers["retry-after"], headers["x-ratelimit-limit-requests"]) == ("7", "60")
