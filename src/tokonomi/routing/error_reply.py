@@ -21,6 +21,7 @@ _LONGEST_TEXT: Final = 20_000
 SUCCESS: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
+_ERRORS: Final = range(400, 600)
 _decode: Final = msgspec.json.Decoder().decode
 
 _STATUSES: Final[Mapping[int, FailureKind]] = {
@@ -181,9 +182,9 @@ class _Words:
         return next(known, self.codes[0] if self.codes else "")
 
     def add_code(self, value: object) -> None:
-        """Takes note of a code; a number is a status, as OpenRouter and Gemini write it."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            self.status = self.status or value
+        """Takes note of a code; a number may be a status, as OpenRouter and Gemini write it."""
+        if isinstance(value, int):
+            self.status = self.status or (value if value in _ERRORS else 0)
         elif isinstance(value, str) and value not in {"", "error"} and value.isprintable():
             self.codes.append(value[:_LONGEST_CODE])
 
