@@ -124,6 +124,7 @@ _PHRASES: Final[Mapping[FailureKind, Sequence[str]]] = {
         r"conversation must end with a user message",
         r"expected last role user",
     ),
+    FailureKind.UNSUPPORTED: (r"no endpoints found that (?:support|can handle)\b",),
     FailureKind.QUOTA_EXHAUSTED: (
         r"credit balance is too low",
         r"insufficient (?:balance|credits)",
