@@ -222,6 +222,7 @@ class _Journey:
             exchange.request,
             self._errand.endpoint,
             exchange.target,
+            search=exchange.sold.search,
             max_tokens=allowed.send_max_tokens,
         )
         assert isinstance(out, Outgoing), "the chain goes only where the request can be carried"
