@@ -3,7 +3,7 @@
 import pytest
 
 from tokonomi.routing.error_reply import failure_of
-from tokonomi.routing.failure import Failed, FailureKind
+from tokonomi.routing.failure import Failed, FailureKind, Telling
 from tokonomi.routing.reply import classify
 
 
@@ -56,6 +56,29 @@ ERRORS: dict[str, tuple[int, str, FailureKind]] = {
         """{"error":{"message":"Invalid prompt: your prompt was flagged as potentially violating our
         usage policy.","type":"invalid_request_error","param":null,"code":"invalid_prompt"}}""",
         FailureKind.CONTENT_FILTER,
+    ),
+    "openrouter, nobody serves such a request": (
+        404,
+        """{"error":{"message":"No endpoints found that support image input","code":404}}""",
+        FailureKind.UNSUPPORTED,
+    ),
+    "openrouter, nobody serves these parameters": (
+        404,
+        """{"error":{"message":"No endpoints found that can handle the requested parameters. To
+        learn more about provider routing, visit: https://openrouter.ai/docs/provider-routing",
+        "code":404}}""",
+        FailureKind.UNSUPPORTED,
+    ),
+    "openrouter, nobody serves such a model": (
+        404,
+        """{"error":{"message":"No endpoints found for openai/gpt-9.","code":404}}""",
+        FailureKind.NOT_FOUND,
+    ),
+    "openrouter, our privacy settings": (
+        404,
+        """{"error":{"message":"No endpoints found matching your data policy (Free model
+        publication). Configure: https://openrouter.ai/settings/privacy","code":404}}""",
+        FailureKind.NOT_FOUND,
     ),
     "openai, wrong request": (
         400,
@@ -408,3 +431,10 @@ def test_an_error_nested_without_end_is_read_to_a_depth():
     for _ in range(50):
         nested = {"error": nested}
     assert failure_of(nested, status=400).kind is FailureKind.BAD_REQUEST
+
+
+def test_what_nobody_serves_for_this_request_is_no_alarm() -> None:
+    status, body, _ = ERRORS["openrouter, nobody serves such a request"]
+    failed = classify(status, [], one_line(body))
+    assert failed is not None
+    assert (failed.rule.alarm, failed.rule.telling) == (False, Telling.REQUEST)

@@ -9,7 +9,7 @@ from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.delivery import Delivery
 from tokonomi.gateway.disconnect import policy_of
 from tokonomi.gateway.endpoints import Endpoint
-from tokonomi.gateway.failures import AttemptFailed
+from tokonomi.gateway.failures import AttemptFailed, Failure
 from tokonomi.gateway.joined_answer import JoinedAnswer
 from tokonomi.gateway.outgoing import Outgoing
 from tokonomi.gateway.settle import Exchange
@@ -17,7 +17,7 @@ from tokonomi.gateway.streamed_answer import StreamedAnswer
 from tokonomi.gateway.upstream import Broken, Reply, Unreachable, Upstream
 from tokonomi.gateway.watch import Ended, Reason, Watch
 from tokonomi.gateway.whole_answer import WholeAnswer
-from tokonomi.routing.failure import Failed, FailureKind
+from tokonomi.routing.failure import FailureKind
 
 _OK: Final = range(200, 300)
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -40,7 +40,7 @@ class Attempts:
         *,
         out: Outgoing,
         joined: JoinedAnswer | None = None,
-    ) -> Failed | None:
+    ) -> Failure | None:
         """Answers the client from this target; when it returns, the attempt has its row.
 
         What is returned is what broke the answer off after some of it had gone to the client.

@@ -29,7 +29,7 @@ from tokonomi.gateway.allowance import (
     Measure,
     WalletMeasure,
 )
-from tokonomi.gateway.outgoing import sold_as
+from tokonomi.gateway.outgoing import sold
 from tokonomi.gateway.pace import pace_of
 from tokonomi.gateway.reach import Attempt, Reach, reach_of
 from tokonomi.gateway.request_asked import word
@@ -186,10 +186,11 @@ def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) ->
 
 
 def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
+    own = target is exchange.target
     return Attempt(
         target=target.name,
         provider=target.price_as,
-        model=sold_as(exchange.request, target),
+        model=(exchange.sold if own else sold(exchange.request, target)).name,
         at=exchange.intent.at,
         input_bound=exchange.intent.input_bound,
         output_cap=rules.output_cap,

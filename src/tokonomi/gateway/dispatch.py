@@ -57,9 +57,10 @@ class Dispatcher:
         """Who writes the attempts."""
         return self.attempts.books
 
-    def tell_alarm(self, exchange: Exchange, failed: Failed, *, now: float) -> None:
+    def tell_alarm(self, exchange: Exchange, failure: Failure, *, now: float) -> None:
         """Writes that the target of an attempt serves nobody, where that is so and is news."""
-        self.alarms.tell(exchange, failed, self.attempts.upstreams[exchange.target.name], now=now)
+        upstream = self.attempts.upstreams[exchange.target.name]
+        self.alarms.tell(exchange, failure.alarming, upstream, now=now)
 
     async def run(self, errand: Errand, watch: Watch, *, send: Send, receive: Receive) -> None:
         """Answers one request; when this returns or raises, each of its attempts has its row.
@@ -110,7 +111,6 @@ class _Journey:
                 await self._try(exchange, out)
             except AttemptFailed as failed:
                 self._failure, self._sent = failed.failure, failed.sent
-                self._by.tell_alarm(exchange, failed.failure.failed, now=self._watch.now)
                 if self._resuming is not None:
                     self._resuming.breaks_off(step, sent=failed.sent)
                 self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)
@@ -141,12 +141,17 @@ class _Journey:
                 out=out,
                 joined=self._resuming and self._resuming.joined,
             )
-            health = Health.ALIVE if broken is None else broken.rule.health
+            health = Health.ALIVE if broken is None else self._judged(exchange, broken)
         except AttemptFailed as failed:
-            health = failed.failure.failed.rule.health
+            health = self._judged(exchange, failed.failure)
             raise
         finally:
             breakers.leave(visit, health)
+
+    def _judged(self, exchange: Exchange, failure: Failure) -> Health:
+        """What a failure tells the breaker; the operator is told where it is an alarm."""
+        self._by.tell_alarm(exchange, failure, now=self._watch.now)
+        return failure.failed.rule.health
 
     def _step(self) -> Try | Stop:
         gates = self._by.targets.gates(self._errand.destination)
@@ -217,6 +222,7 @@ class _Journey:
             exchange.request,
             self._errand.endpoint,
             exchange.target,
+            search=exchange.sold.search,
             max_tokens=allowed.send_max_tokens,
         )
         assert isinstance(out, Outgoing), "the chain goes only where the request can be carried"

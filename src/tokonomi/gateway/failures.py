@@ -45,6 +45,7 @@ class Failure:
         passable: the provider's own words, which go to the client in place of `answer`; None when
             it sent none, or none that are a client's business.
         given_up: whether we stopped waiting for a provider that may go on, and bill.
+        said: the provider's own error, where the chain goes by what became of its answer instead.
     """
 
     failed: Failed
@@ -52,6 +53,12 @@ class Failure:
     answer: WireError
     passable: Passable | None = None
     given_up: bool = False
+    said: Failed | None = None
+
+    @property
+    def alarming(self) -> Failed:
+        """What the operator hears of, if it is an alarm."""
+        return self.said or self.failed
 
 
 class AttemptFailed(Exception):
@@ -91,17 +98,19 @@ def broken(exchange: Exchange, why: str, kind: FailureKind, *, told: str = "") -
     """
     billable = exchange.http_status == 0 or exchange.http_status in _OK
     what = _may_bill(exchange) if billable else "the provider answered with no status of success"
+    said = told or WHAT[kind]
     return Failure(
         Failed(kind, status=exchange.http_status),
         Ending(Status.FAILED, f"{what}: the connection failed ({why})", may_bill=billable),
-        WireError(
-            502,
-            "provider_failed",
-            f"The provider {exchange.target.name} gave no whole answer ({told or WHAT[kind]})."
-            " Try again; it may bill the failed call.",
-            kind=PROVIDER,
-        ),
+        _no_whole_answer(exchange, said, may_bill=billable),
     )
+
+
+def _no_whole_answer(exchange: Exchange, what: str, *, may_bill: bool) -> WireError:
+    again = "Try again; it may bill the failed call." if may_bill else "Try again."
+    name = exchange.target.name
+    text = f"The provider {name} gave no whole answer ({what}). {again}"
+    return WireError(502, "provider_failed", text, kind=PROVIDER)
 
 
 def refused(exchange: Exchange, failed: Failed, passable: Passable) -> Failure:
@@ -123,10 +132,13 @@ def refusal(status: int, word: str = "") -> Ending:
     )
 
 
-def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passable) -> Failure:
+def unusable(
+    exchange: Exchange, failed: Failed, ending: Ending, passable: Passable | None
+) -> Failure:
     """An answer with a status of success that is none: an error, empty, filtered or not JSON.
 
-    Its provider may have billed it, and then a budget counts it; no customer pays for it.
+    Its provider may have billed it, and then a budget counts it; no customer pays for it. Without
+    `passable` the client is told in our words.
     """
     told = structs.replace(
         ending,
@@ -135,6 +147,9 @@ def unusable(exchange: Exchange, failed: Failed, ending: Ending, passable: Passa
         # What says itself that it is an error is not billed.
         may_bill=ending.status is Status.OK and failed.rule.may_bill,
     )
+    if passable is None:
+        answer = _no_whole_answer(exchange, WHAT[failed.kind], may_bill=told.may_bill)
+        return Failure(failed, told, answer)
     return _in_its_words(exchange, failed, told, passable)
 
 
@@ -243,8 +258,11 @@ def error_event(exchange: Exchange, failed: Failed, why: str) -> Failure:
 
 
 def error_within(exchange: Exchange, failed: Failed, why: str) -> Failure:
-    """An error that a stream says when some of its answer has gone to the client."""
-    return replace(cut(exchange, why), answer=_said(exchange, failed, why))
+    """An error that a stream says when some of its answer has gone to the client.
+
+    For the chain the stream is cut, whatever the error; the operator still hears of an alarm.
+    """
+    return replace(cut(exchange, why), answer=_said(exchange, failed, why), said=failed)
 
 
 def _said(exchange: Exchange, failed: Failed, why: str) -> WireError:

@@ -38,6 +38,20 @@ class Outgoing(msgspec.Struct, frozen=True):
     search: SearchSettings | None = None
 
 
+class Sold(msgspec.Struct, frozen=True):
+    """How a target's model is sold to a request.
+
+    Attributes:
+        name: the name that it is sold under, with OpenRouter's suffix where it searches.
+        searched: whether it makes the target search the web for a fee that its price does not have.
+        search: how the web is searched for it, where we say so.
+    """
+
+    name: str
+    searched: Searched
+    search: SearchSettings | None
+
+
 def spoken_to(target: Target, endpoint: Endpoint) -> Dialect:
     """What a target is asked in: the client's own dialect where the provider speaks it too."""
     provider = target.provider
@@ -57,43 +71,39 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
     return target.terms.prefix or target.provider.prefix
 
 
-def sold_as(request: ParsedRequest, target: Target) -> str:
-    """The name that a target's model is sold under, with OpenRouter's suffix where it searches."""
-    name, _ = _sold(request, target)
-    return name
-
-
-def searched(request: ParsedRequest, target: Target) -> Searched:
-    """Whether a request makes a target search the web for a fee that its price does not have."""
-    _, found = _sold(request, target)
-    return found
-
-
-def _sold(request: ParsedRequest, target: Target) -> tuple[str, Searched]:
+def sold(request: ParsedRequest, target: Target) -> Sold:
+    """How a target's model is sold to a request. It reads the request's tools and plugins."""
+    search = search_of(request, target)
     native = request.dialect in all_spoken(target.provider)
     spoken = request.dialect if native else Dialect(first_spoken(target.provider))
     chat = spoken is Dialect.OPENAI_CHAT
-    search = _search(request, target) if chat else None
+    said = search if chat else None
     openrouter = form_of_provider(target.price_as).search == "openrouter"
-    if search is None and openrouter and native:
-        return web_search.passed_to_openrouter(request.fields, target.model, chat=chat)
-    if search is None and openrouter and chat and web_search.asks_for_search(request.fields):
-        search = SearchSettings()
-    if search is None:
-        return target.model, Searched.AS_SHOWN
-    name, plugins = web_search.openrouter_model(target.model, search)
-    return name, Searched.CERTAINLY if plugins else Searched.AS_SHOWN
+    if said is None and openrouter and native:
+        passed = web_search.passed_to_openrouter(request.fields, target.model, chat=chat)
+        return Sold(*passed, search)
+    if said is None and openrouter and chat and web_search.asks_for_search(request.fields):
+        said = SearchSettings()
+    if said is None:
+        return Sold(target.model, Searched.AS_SHOWN, search)
+    name, plugins = web_search.openrouter_model(target.model, said)
+    return Sold(name, Searched.CERTAINLY if plugins else Searched.AS_SHOWN, search)
 
 
 def outgoing(
-    request: ParsedRequest, endpoint: Endpoint, target: Target, *, max_tokens: int | None = None
+    request: ParsedRequest,
+    endpoint: Endpoint,
+    target: Target,
+    *,
+    search: SearchSettings | None,
+    max_tokens: int | None = None,
 ) -> Outgoing | Untranslatable:
     """The request for a target, or what of it the target's dialect cannot say.
 
-    `max_tokens` is the limit of output that its hold was made for, where one is to be sent.
+    `search` is how the web is searched for it, where we say so. `max_tokens` is the limit of output
+    that its hold was made for, where one is to be sent.
     """
     dialect = spoken_to(target, endpoint)
-    search = _search(request, target)
     if endpoint.ingress is None or dialect is endpoint.dialect:
         path = _native_path(endpoint, target, stream=request.stream)
         fields = None
@@ -134,7 +144,7 @@ def _destination(
     )
 
 
-def _search(request: ParsedRequest, target: Target) -> SearchSettings | None:
+def search_of(request: ParsedRequest, target: Target) -> SearchSettings | None:
     """How the target searches the web for this request, where it was told how."""
     stated = target.terms.web_search
     if stated is None or not web_search.asks_for_search(request.fields):

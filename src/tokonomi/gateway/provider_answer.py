@@ -18,7 +18,6 @@ from tokonomi.gateway.watch import Watch
 from tokonomi.providers.adapter import Dialect
 from tokonomi.providers.settled_call import Ending, joined
 from tokonomi.providers.whole_reply import FINE
-from tokonomi.routing.failure import Failed
 
 
 class TooLarge(Broken):
@@ -52,7 +51,7 @@ class ProviderAnswer(ABC):
     joined: JoinedAnswer | None = None
 
     @abstractmethod
-    async def pass_on(self) -> Failed | None:
+    async def pass_on(self) -> Failure | None:
         """Returns when the client has the answer, and the attempt its row.
 
         What is returned is what broke the answer off after some of it had gone to the client, and

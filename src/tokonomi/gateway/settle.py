@@ -11,7 +11,7 @@ from tokonomi.calls import Call, Intent
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import ALLOWED, Allowance
 from tokonomi.gateway.asked import Asked
-from tokonomi.gateway.outgoing import searched, sold_as
+from tokonomi.gateway.outgoing import Sold, sold
 from tokonomi.gateway.request import ParsedRequest
 from tokonomi.gateway.request_bounds import longest_output
 from tokonomi.ledger.hold import Captured, Held, capture
@@ -76,6 +76,14 @@ class Exchange:
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
     batch: bool = False
+    _sold: Sold | None = field(default=None, init=False)
+
+    @property
+    def sold(self) -> Sold:
+        """How its model is sold to it: found once, since the request's tools may be large."""
+        if self._sold is None:
+            self._sold = sold(self.request, self.target)
+        return self._sold
 
     def most_billed(self) -> Money | None:
         """The most that its provider can bill, None where nobody knows."""
@@ -118,8 +126,8 @@ def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
     return Attempt(
         intent=exchange.intent,
         price_as=exchange.target.price_as,
-        sold_as=sold_as(exchange.request, exchange.target),
-        searched=searched(exchange.request, exchange.target),
+        sold_as=exchange.sold.name,
+        searched=exchange.sold.searched,
         fields=exchange.request.fields,
         reading=exchange.reading,
         http_status=exchange.http_status,

@@ -24,7 +24,7 @@ _MS_PER_SECOND: Final = 1_000
 class StreamedAnswer(ProviderAnswer):
     """See the module."""
 
-    async def pass_on(self) -> Failed | None:
+    async def pass_on(self) -> Failure | None:
         """See `ProviderAnswer.pass_on`."""
         intent = self.exchange.intent
         headers = request_headers(intent.request_id, intent.model) + passed(self.reply.headers)
@@ -34,7 +34,7 @@ class StreamedAnswer(ProviderAnswer):
         if not self.watch.unattended:
             self._let_others(failure, relayed)
         await self._end(relayed, failure)
-        return None if failure is None else failure.failed
+        return failure
 
     def _let_others(self, failure: Failure | None, relayed: Relayed) -> None:
         """Nothing, when the client has the whole answer, or a part that nobody takes up.

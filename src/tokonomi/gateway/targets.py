@@ -10,7 +10,7 @@ from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
 from tokonomi.gateway.breakers import Breakers
 from tokonomi.gateway.errand import Errand
-from tokonomi.gateway.outgoing import form_of, outgoing, spoken_to
+from tokonomi.gateway.outgoing import form_of, outgoing, search_of, spoken_to
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.pricing.book import PriceBook
 from tokonomi.routing.breaker import OPEN_TO_ALL, Gate
@@ -75,5 +75,6 @@ def _refusal(errand: Errand, target: Target) -> Untranslatable | None:
         return Untranslatable("model", why, "Name a model of a provider with OpenAI's interface.")
     if spoken_to(target, errand.endpoint) is errand.endpoint.dialect:
         return None
-    found = outgoing(errand.request, errand.endpoint, target)
+    search = search_of(errand.request, target)
+    found = outgoing(errand.request, errand.endpoint, target, search=search)
     return found if isinstance(found, Untranslatable) else None

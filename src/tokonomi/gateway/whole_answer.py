@@ -13,17 +13,13 @@ from tokonomi.gateway.upstream import Broken
 from tokonomi.gateway.watch import Ended, Reason
 from tokonomi.providers.settled_call import Ending
 from tokonomi.providers.whole_reply import FINE, observe_whole
-from tokonomi.routing.failure import FailureKind
+from tokonomi.routing.failure import WHAT, FailureKind
 from tokonomi.routing.reply import classify
 
 _OK: Final = range(200, 300)
 _ERRORS: Final = range(400, 600)
 _BAD_GATEWAY: Final = 502
-_SHOWN: Final = (
-    FailureKind.CONTENT_FILTER,
-    FailureKind.EMPTY_ANSWER,
-    FailureKind.MALFORMED_BODY,
-)
+_SHOWN: Final = (FailureKind.CONTENT_FILTER, FailureKind.EMPTY_ANSWER)
 FILTERED: Final = "content_filter"
 
 
@@ -68,24 +64,25 @@ class WholeAnswer(ProviderAnswer):
             AttemptFailed: it is an error, empty, filtered, or not what its interface describes.
         """
         carried = self.carriage.whole(self.exchange, body)
-        malformed = FailureKind.MALFORMED_BODY
         if self._is_doubtful(ending) and not self.watch.unattended:
             failed = classify(self.reply.status, self.reply.headers, body)
-            if failed is not None and not (
-                failed.kind is malformed and isinstance(carried, Untold)
-            ):
+            if failed is not None:
                 passable = self._instead(failed.kind, body, carried)
                 raise AttemptFailed(failures.unusable(self.exchange, failed, ending, passable))
         if isinstance(carried, Untold):
+            malformed = FailureKind.MALFORMED_BODY
             raise AttemptFailed(failures.broken(self.exchange, carried.message, malformed))
         return self._passable(carried)
 
-    def _instead(self, kind: FailureKind, body: bytes, carried: bytes | Untold) -> Passable:
+    def _instead(self, kind: FailureKind, body: bytes, carried: bytes | Untold) -> Passable | None:
         """What a client gets for no answer with a status of success, if no target has one.
 
         An error gets the status of one, since official clients take what comes with success for an
-        answer. What is only empty, filtered or odd is shown as it came.
+        answer. What is only empty or filtered is shown as it came. What is no JSON is nobody's
+        words: it says nothing to a client.
         """
+        if kind is FailureKind.MALFORMED_BODY:
+            return None
         if kind in _SHOWN and not isinstance(carried, Untold):
             return self._passable(carried)
         error = self.carriage.error(_BAD_GATEWAY, body)
@@ -106,7 +103,7 @@ class WholeAnswer(ProviderAnswer):
         except Broken as error:
             too_large = isinstance(error, TooLarge)
             kind = FailureKind.MALFORMED_BODY if too_large else FailureKind.CONNECTION_LOST
-            told = str(error) if too_large else ""
+            told = str(error) if too_large else WHAT[FailureKind.CUT_STREAM]
             failure = failures.broken(self.exchange, str(error), kind, told=told)
             raise AttemptFailed(replace(failure, given_up=too_large)) from None
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from tokonomi.errors import NotFound
 from tokonomi.money import Money, currency_of, format_amount, format_number
 from tokonomi.pricing.book import PriceBook
+from tokonomi.pricing.names import split_suffix
 from tokonomi.pricing.row import BEGINNING, FOREVER, Meter, PriceRow
 from tokonomi.storage.analytics import ALWAYS, Period, fetch, literal, open_calls
 from tokonomi.storage.lake_rows import LAKE_SCHEMA
@@ -79,16 +80,19 @@ def _found(
 
 
 def _price_of(call: dict[str, Any], book: PriceBook) -> PriceRow | None:
-    if call["price_row_id"] is None:
+    """The row that a call names, found by any of the names that it may have been priced under.
+
+    The model that served may have no price, and a suffix that says how a model is sold stands in
+    the id of its row alone.
+    """
+    row_id: str | None = call["price_row_id"]
+    if row_id is None:
         return None
-    row = book.row_at(
-        call["provider"], call["model_served"], call["at"], call["tier"], batch=call["batch"]
-    )
-    if isinstance(row, PriceRow) and row.id == call["price_row_id"]:
-        return row
-    entry = book.find(call["provider"], call["model_served"])
-    rows = entry.rows if entry else ()
-    return next((each.row for each in rows if each.row.id == call["price_row_id"]), None)
+    _, suffix = split_suffix(row_id)
+    models: tuple[str, str] = (call["model_served"], call["model_asked"])
+    entries = (book.find(call["provider"], m + sold) for sold in ("", suffix) for m in models)
+    rows = (ranked.row for entry in entries if entry is not None for ranked in entry.rows)
+    return next((row for row in rows if row.id == row_id), None)
 
 
 def _who(call: dict[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ _LONGEST_TEXT: Final = 20_000
 SUCCESS: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
+_ERRORS: Final = range(400, 600)
 _decode: Final = msgspec.json.Decoder().decode
 
 _STATUSES: Final[Mapping[int, FailureKind]] = {
@@ -123,6 +124,7 @@ _PHRASES: Final[Mapping[FailureKind, Sequence[str]]] = {
         r"conversation must end with a user message",
         r"expected last role user",
     ),
+    FailureKind.UNSUPPORTED: (r"no endpoints found that (?:support|can handle)\b",),
     FailureKind.QUOTA_EXHAUSTED: (
         r"credit balance is too low",
         r"insufficient (?:balance|credits)",
@@ -181,9 +183,9 @@ class _Words:
         return next(known, self.codes[0] if self.codes else "")
 
     def add_code(self, value: object) -> None:
-        """Takes note of a code; a number is a status, as OpenRouter and Gemini write it."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            self.status = self.status or value
+        """Takes note of a code; a number may be a status, as OpenRouter and Gemini write it."""
+        if isinstance(value, int):
+            self.status = self.status or (value if value in _ERRORS else 0)
         elif isinstance(value, str) and value not in {"", "error"} and value.isprintable():
             self.codes.append(value[:_LONGEST_CODE])
 

@@ -38,6 +38,7 @@ class FailureKind(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
     CONTENT_FILTER = "content_filter"
     PREFIX_REFUSED = "prefix_refused"
+    UNSUPPORTED = "unsupported"
     CLIENT_LEFT = "client_left"
     OWN_STORE = "own_store"
 
@@ -166,6 +167,7 @@ RULES: Final[Mapping[FailureKind, Rule]] = {
     FailureKind.CONTEXT_OVERFLOW:    Rule(_NO,          _LARGER, _ALIVE,   _FREE,  _REQUEST),
     FailureKind.CONTENT_FILTER:      Rule(_NO,          _NEXT,   _ALIVE,   _BILLS, _REQUEST),
     FailureKind.PREFIX_REFUSED:      Rule(_NO,          _NEXT,   _ALIVE,   _FREE,  _REQUEST),
+    FailureKind.UNSUPPORTED:         Rule(_NO,          _NEXT,   _ALIVE,   _FREE,  _REQUEST),
     FailureKind.CLIENT_LEFT:         Rule(_NO,          _STOP,   _SILENT,  _BILLS, _REQUEST),
     FailureKind.OWN_STORE:           Rule(_NO,          _STOP,   _SILENT,  _FREE,  _WAIT),
 }
@@ -202,6 +204,7 @@ WHAT: Final[Mapping[FailureKind, str]] = {
     FailureKind.CONTEXT_OVERFLOW: "the request is longer than the model's context",
     FailureKind.CONTENT_FILTER: "the provider's filter took the prompt or the answer",
     FailureKind.PREFIX_REFUSED: "it does not continue a given beginning of the answer",
+    FailureKind.UNSUPPORTED: "nobody there takes what the request brings, such as an image",
     FailureKind.CLIENT_LEFT: "the client is gone",
     FailureKind.OWN_STORE: "our own store does not take the call",
 }

@@ -316,6 +316,15 @@ async def refuses_us_inside(_request: Received) -> Answer:
     yield STREAM_END
 
 
+async def refuses_us_midway(_request: Received) -> Answer:
+    """The same when some of its answer has gone out."""
+    error = {"message": "the account of Ani", "type": "error", "code": "invalid_api_key"}
+    yield STREAM_HEAD
+    yield chunked(event(chunk(PIECES[0])))
+    yield chunked(event({"error": error}))
+    yield STREAM_END
+
+
 async def not_json(_request: Received) -> Answer:
     yield whole(200, b"<html>gateway of somebody else</html>", kind="text/html")
 
@@ -371,6 +380,7 @@ BEHAVIOURS: Mapping[str, Callable[[Received], Answer]] = {
     "refuses-429": refusing(429, "retry-after: 7\r\nx-ratelimit-limit-requests: 60\r\n"),
     "refuses-500": refusing(500),
     "refuses-us-inside": refuses_us_inside,
+    "refuses-us-midway": refuses_us_midway,
     "redirects": refusing(302, "location: http://127.0.0.1:1/\r\n"),
     "not-json": not_json,
     "error-inside": error_inside,

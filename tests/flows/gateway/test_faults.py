@@ -75,6 +75,28 @@ def test_a_stream_that_begins_with_what_a_provider_has_against_us_does_not_tell_
     assert last_row(gateway, "fake/refuses-us-inside")["status"] == "failed"
 
 
+def test_what_a_provider_has_against_us_in_the_middle_of_a_stream_is_an_alarm(
+    provider: FakeProvider, tmp_path: Path
+) -> None:
+    own = GatewayProcess(tmp_path / "own", configuration(provider.base_url))
+    own.start()
+    key, _ = own.make_key()
+    with own.client(key) as client:
+        for _ in range(2):
+            with pytest.raises(openai.APIError) as broken:
+                list(
+                    client.chat.completions.create(
+                        model="fake/refuses-us-midway", messages=HELLO, stream=True
+                    )
+                )
+            assert "account of Ani" not in str(broken.value)
+            assert last_row(own, "fake/refuses-us-midway")["status"] == "cut"
+    assert own.stop() == 0
+    told = [line for line in own.log.splitlines() if "does not serve us" in line]
+    assert len(told) == 1, "the same alarm is told once a minute"
+    assert "401: the provider's key is not taken) and says invalid_api_key" in told[0]
+
+
 def test_the_wait_that_a_provider_asks_for_reaches_the_client(client: openai.OpenAI) -> None:
     headers = failure(client, "fake/refuses-429").response.headers
     assert (headers["retry-after"], headers["x-ratelimit-limit-requests"]) == ("7", "60")
@@ -116,13 +138,35 @@ def test_an_answer_that_is_not_whole_or_not_one_is_an_error(
     assert last_row(gateway, model)["status"] == "failed"
 
 
-def test_a_reply_that_is_not_json_passes_and_is_not_priced(
-    gateway: GatewayProcess, client: openai.OpenAI
+@pytest.mark.parametrize(
+    ("model", "told", "may_be_billed"),
+    [
+        ("fake/cut", "broke off before its end", True),
+        ("fake/not-http", "the connection broke before the answer began", True),
+        ("fake/redirects", "unexpected HTTP 302", False),
+    ],
+)
+def test_what_came_of_an_answer_is_told_as_it_was(
+    gateway: GatewayProcess, client: openai.OpenAI, model: str, told: str, *, may_be_billed: bool
 ) -> None:
-    raw = client.chat.completions.with_raw_response.create(model="fake/not-json", messages=HELLO)
-    assert raw.content == b"<html>gateway of somebody else</html>"
-    row = gateway.row(raw.headers["x-tokonomi-request-id"])
-    assert (row["amount"], row["source"]) == (None, "absent")
+    error = failure(client, model)
+    assert told in error.message
+    assert ("it may bill the failed call" in error.message) is may_be_billed
+    row = last_row(gateway, model)
+    assert ("may bill" in row["unpriced"]) is may_be_billed
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_is_not_json_is_an_error_in_our_words_and_not_priced(
+    gateway: GatewayProcess, client: openai.OpenAI, *, stream: bool
+) -> None:
+    error = failure(client, "fake/not-json", stream=stream)
+    assert (error.status_code, error.code) == (502, "provider_failed")
+    assert "what came is no answer of this interface" in error.message
+    assert "somebody else" not in error.response.text
+    assert error.response.headers["content-type"] == "application/json"
+    row = gateway.row(error.response.headers["x-tokonomi-request-id"])
+    assert (row["status"], row["amount"], row["source"]) == ("failed", None, "absent")
     assert "not JSON" in row["unpriced"]
 
 

@@ -95,8 +95,6 @@ class Case(NamedTuple):
     @property
     def is_an_answer(self) -> bool:
         """Whether it goes to the client as it came, for want of a better one."""
-        if self.fault == "malformed":
-            return not self.stream and (self.ingress == "chat") is (self.spoken == "openai")
         return self.fault in {"empty", "filtered"}
 
     @property

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.allowance import Allowance
+from tokonomi.gateway.claims import Rules, allowance
 from tokonomi.gateway.request import parse
 from tokonomi.gateway.settle import Exchange, row_of, settled
 from tokonomi.money import Money
@@ -243,3 +245,31 @@ def test_names_that_a_provider_writes_are_short_and_printable(model: str, kept: 
     call = settled(exchange({"model": model, "id": "i" * 5_000, "usage": USAGE}), FINE, BOOK)
     assert call.model_served == kept
     assert call.provider_request_id == "i" * LONGEST_NAME
+
+
+class Fields(dict[str, msgspec.Raw]):
+    """A request's fields, which count how often its plugins are read."""
+
+    reads = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.reads += key == "plugins"
+        return super().get(key, default)
+
+
+def test_how_a_model_is_sold_is_read_from_a_request_once() -> None:
+    fields = Fields(model=msgspec.Raw(b'"alias"'), plugins=msgspec.Raw(b'[{"id": "web"}]'))
+    terms = routing.Target(provider="openrouter")
+    provider = Provider(base_url="https://a", price_as="openrouter")
+    found = exchange({"usage": USAGE}, model="openai/gpt-5.1")
+    asked = replace(
+        found,
+        request=msgspec.structs.replace(found.request, fields=fields),
+        target=Target("openrouter", provider, "openai/gpt-5.1", "alias", terms=terms),
+    )
+    assert asked.sold.name == "openai/gpt-5.1:online"
+    assert isinstance(allowance(Rules(), asked, BOOK), Allowance)
+    call, _ = row_of(asked, FINE, BOOK)
+    assert isinstance(call.cost, Charge)
+    assert call.cost.row_id.endswith(":online")
+    assert fields.reads == 1
