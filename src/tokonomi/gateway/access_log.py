@@ -47,7 +47,8 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         outcome: how the last attempt ended.
         input_tokens: of all attempts together.
         output_tokens: of all attempts together.
-        cost: exact, of all attempts together, with its currency; or `unpriced`.
+        cost: exact, of all attempts together, with its currency; or `unpriced`. What got nothing to
+            its provider costs nothing.
         first_token_ms: milliseconds to the first content of a stream.
         refused: the code of the gateway's own error.
     """
@@ -124,7 +125,7 @@ def _line_of(asked: Asked, at: datetime, ms: int) -> AccessLine:
         outcome=last.status if last else "",
         input_tokens=sum([each.total_input for each in used]) if used else None,
         output_tokens=sum([each.total_output for each in used]) if used else None,
-        cost=_cost(calls),
+        cost=_cost(calls, asked.unsent),
         first_token_ms=last.first_token_ms if last else None,
         refused=asked.refused,
     )
@@ -134,21 +135,24 @@ def _target(call: Call) -> str:
     return plain(f"{call.intent.dimensions.provider}/{call.model_served}")
 
 
-def _cost(calls: Sequence[Call]) -> str:
-    """The sums by currency; a call without a cost is said, and never counted as 0."""
+def _cost(calls: Sequence[Call], unsent: int) -> str:
+    """The sums by currency; a call without a cost is said, and never counted as 0.
+
+    Of those without a cost so many were not sent, and are no spend.
+    """
     if not calls:
         return ""
     if len(calls) == 1 and isinstance(cost := calls[0].cost, Charge):
         return str(cost.total)
     sums: defaultdict[str, int] = defaultdict(int)
-    unpriced = False
+    unpriced = -unsent
     for call in calls:
         if isinstance(call.cost, Charge):
             sums[call.cost.currency] += call.cost.sub_units
         else:
-            unpriced = True
+            unpriced += 1
     words = [str(Money(sub_units, currency)) for currency, sub_units in sums.items()]
-    return " + ".join([*words, *["unpriced"] * unpriced])
+    return " + ".join([*words, *["unpriced"] * (unpriced > 0)])
 
 
 def _json_line(line: AccessLine) -> bytes:

@@ -26,6 +26,7 @@ class Asked:
         limit: the kind of the key's limit that refused it.
         traceparent: the trace that the client says it belongs to, as it came.
         calls: the settled attempts, in their order.
+        unsent: how many of them got nothing to their provider, so that nobody can bill them.
         begun_ns: monotonic instant of the arrival.
     """
 
@@ -39,6 +40,7 @@ class Asked:
     limit: str = ""
     traceparent: bytes = b""
     calls: list[Call] = field(default_factory=list[Call])
+    unsent: int = 0
     begun_ns: int = field(default_factory=time.monotonic_ns)
 
     @property

@@ -124,7 +124,7 @@ class Metrics(Collector):
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """Takes note of a settled call and of what its holds did not cover."""
-        self.count(call, exchange.target.label)
+        self.count(call, exchange.target.label, sent=exchange.sent)
         for held in exchange.held:
             self._holds[_kind_of(held),] -= 1
         self.count_overruns(captured)
@@ -141,8 +141,11 @@ class Metrics(Collector):
         """Seconds since keys, rules and sweeps were last brought up to date."""
         return time.monotonic() - self.upkeep_worked_at
 
-    def count(self, call: Call, label: str) -> None:
-        """Takes note of a settled call; `label` is the alias as configured."""
+    def count(self, call: Call, label: str, *, sent: bool = True) -> None:
+        """Takes note of a settled call; `label` is the alias as configured.
+
+        A call that got nothing to its provider, not `sent`, has no cost and is no unpriced spend.
+        """
         provider = call.intent.dimensions.provider
         where = label, provider
         self._calls[label, provider, call.status] += 1
@@ -162,7 +165,7 @@ class Metrics(Collector):
                 self._estimated[where] += 1
         if isinstance(call.cost, Charge):
             self._cost[label, provider, call.cost.currency] += call.cost.sub_units
-        else:
+        elif sent:
             self._unpriced[where] += 1
 
     def count_overruns(self, captured: Sequence[Captured]) -> None:
@@ -253,7 +256,7 @@ class Metrics(Collector):
         """What somebody should look at: costs that are not known, or not as they were held."""
         yield _counter(
             "tokonomi_unpriced_calls",
-            "Settled calls whose cost is not known.",
+            "Settled calls that were sent and whose cost is not known.",
             ("model", "provider"),
             self._unpriced,
         )

@@ -48,6 +48,7 @@ class Observers:
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """See `Observer.attempt_ended`; the request keeps the call."""
         exchange.asked.calls.append(call)
+        exchange.asked.unsent += not exchange.sent
         for it in self.each:
             it.attempt_ended(exchange, call, captured)
 

@@ -101,6 +101,7 @@ def fallback_rows(
             rows[each["alias"], each["stretch"]] = row
         _add_failures(rows, calls)
         _add_costs(rows, calls)
+        _add_served_by(rows, calls)
         _add_primary_costs(rows, calls, book)
     return rows
 
@@ -133,16 +134,20 @@ def _add_failures(rows: Mapping[Key, FallbackRow], calls: Expression) -> None:
 
 
 def _add_costs(rows: Mapping[Key, FallbackRow], calls: Expression) -> None:
-    """What fallbacks cost, by target; attempts that failed and were billed all the same too."""
+    """What fallbacks cost; attempts that failed and were billed all the same too."""
     billed = calls.filter((calls.route == FALLBACK) & calls.amount.notnull())
-    keys = ["alias", "stretch", "provider", "model_asked", "currency"]
-    for each in _fetched(
-        billed.group_by(keys).agg(amount=exact_sum(billed.amount), number=billed.count())
-    ):
-        row = rows[each["alias"], each["stretch"]]
-        row.costs[each["currency"]] = row.costs.get(each["currency"], 0) + each["amount"]
+    costs = billed.group_by(["alias", "stretch", "currency"])
+    for each in _fetched(costs.agg(amount=exact_sum(billed.amount))):
+        rows[each["alias"], each["stretch"]].costs[each["currency"]] = each["amount"]
+
+
+def _add_served_by(rows: Mapping[Key, FallbackRow], calls: Expression) -> None:
+    """How many calls each fallback served, priced or not: together they are the fallbacks."""
+    served = calls.filter(_is_served(calls))
+    targets = served.group_by(["alias", "stretch", "provider", "model_asked"])
+    for each in _fetched(targets.agg(number=served.count())):
         target = f"{each['provider']}/{each['model_asked']}"
-        row.served_by[target] = row.served_by.get(target, 0) + each["number"]
+        rows[each["alias"], each["stretch"]].served_by[target] = each["number"]
 
 
 def _add_primary_costs(rows: Mapping[Key, FallbackRow], calls: Expression, book: PriceBook) -> None:

@@ -188,6 +188,7 @@ os.register_at_fork(after_in_child=DELIVERIES.forked)
 def flush(timeout_seconds: float = EXIT_SECONDS) -> bool:
     """Whether every call that ended before is in its store, within so many seconds for each store.
 
-    Nothing is lost without it: the journal keeps what the store has not taken yet.
+    Nothing is lost without it: the journal keeps what the store has not taken yet. It stays False
+    after a call that the journal itself could not take.
     """
     return DELIVERIES.flush(timeout_seconds)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from fake_provider import PIECES, FakeProvider
@@ -113,6 +114,9 @@ def test_a_provider_that_cannot_be_reached_is_told_apart(
     assert "Errno" in row["unpriced"]
     assert (row["status"], row["http_status"], row["amount"]) == ("failed", 0, None)
     assert "got nothing" in row["unpriced"]
+    counted = httpx.get(f"{gateway.url}/metrics", timeout=20).text
+    assert 'tokonomi_calls_total{model="unreachable"' in counted
+    assert 'tokonomi_unpriced_calls_total{model="unreachable"' not in counted
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -108,6 +108,19 @@ def test_attempts_are_added_up_by_currency_and_an_unknown_cost_is_said() -> None
     assert "cost" not in json.loads(line)
 
 
+def test_an_attempt_that_got_nothing_to_its_provider_is_no_unknown_cost() -> None:
+    refused = a_call(Unpriced("the provider could not be reached and got nothing"))
+    alone, fallen, doubtful = (
+        an_asked("m", refused),
+        an_asked("m", refused, a_call()),
+        an_asked("m", refused, a_call(Unpriced("x")), a_call()),
+    )
+    for asked in (alone, fallen, doubtful):
+        asked.unsent = 1
+    told = [json.loads(line).get("cost") for line in written("json", alone, fallen, doubtful)]
+    assert told == [None, "0.000006975 USD", "0.000006975 USD + unpriced"]
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_nothing_that_a_client_writes_ends_a_line_or_becomes_another_field(form: LogFormat) -> None:
     [line] = written(form, an_asked(EVIL, a_call()))

@@ -135,6 +135,24 @@ def test_without_a_rate_costs_stand_in_their_own_currency_and_are_not_judged(
     assert "`tokonomi budget rate USD IDR RATE` sets one" in table.notes[-1]
 
 
+def test_a_fallback_served_each_call_once_whatever_its_attempts_were_billed(
+    new_location: NewLocation,
+):
+    [failed, fallback] = fallen_back(AT)
+    billed = [
+        structs.replace(
+            fallback,
+            intent=structs.replace(fallback.intent, id=f"{fallback.intent.request_id}.{number}"),
+            status=Status.FAILED,
+        )
+        for number in (3, 4)
+    ]
+    [other, free] = fallen_back(AT)
+    unpriced = structs.replace(free, cost=Unpriced("no price"))
+    [line] = lines(kept(new_location(), [failed, fallback, *billed], [other, unpriced]))
+    assert (line["fallbacks"], line["served_by"]) == (2, "openai/gpt-5.1 (2)")
+
+
 def test_a_cost_of_which_a_part_is_unknown_is_unknown(new_location: NewLocation):
     [failed, fallback] = fallen_back(AT)
     unpriced = structs.replace(fallback, cost=Unpriced("no price"))
