@@ -15,6 +15,7 @@ from tokonomi.money import Locale
 from tokonomi.plans import Plan, compare, comparison_page, diff, has_charts
 from tokonomi.reports.forms import rendered
 from tokonomi.reports.forms.sections import rendered_sections
+from tokonomi.reports.plan_month import LOCALES
 
 OPEN_ENDED = {"meta", "br", "path", "rect", "line"}
 
@@ -189,7 +190,7 @@ def test_an_exchange_rate_is_shown_as_it_is_stated(
 ) -> None:
     exchange = '[[exchange]]\nbase = "IDR"\nquote = "USD"\non = 2026-01-30\nsource = "s"\n'
     sections = chat(f"{exchange}rate = {stated}\n").sections()
-    for locale, rate in (("en", english), ("id", indonesian)):
+    for locale, rate in zip(LOCALES, (english, indonesian), strict=True):
         text = rendered_sections(sections, "table", locale, only="summary").decode()
         assert f"1 IDR = {rate} USD" in text
     data = rendered_sections(sections, "json", only="summary").decode()
