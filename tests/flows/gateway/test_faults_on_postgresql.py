@@ -35,14 +35,19 @@ SLICE: Final = [
 """Every failure, within one dialect and between two."""
 
 
+pytestmark = pytest.mark.parametrize(
+    "new_bare_store", ["postgresql"], indirect=True, scope="session"
+)
+"""What runs on SQLite is in test_fault_matrix.py and test_resume.py."""
+
+
 @pytest.fixture(scope="module")
 def new_database(new_store: NewStore) -> Callable[[], str]:
     """A maker of empty stores in PostgreSQL."""
 
     def location() -> str:
         found = new_store()
-        if isinstance(found, Path):
-            pytest.skip("what runs on SQLite is in test_fault_matrix.py and test_resume.py")
+        assert isinstance(found, str)
         return found
 
     return location
