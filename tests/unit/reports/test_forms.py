@@ -97,6 +97,14 @@ def test_names_calls_and_cost_never_leave_a_table(width: int) -> None:
     assert "$0.00088" in text
 
 
+def test_a_statement_without_figures_is_its_title_and_its_notes() -> None:
+    empty = replace(STATEMENT, rows=(), other=None, totals=())
+    heading = STATEMENT.columns[0].name
+    for text in (as_table(empty), as_markdown(empty), rendered(empty, "html").decode()):
+        assert "<th" not in text
+        assert heading not in text.lower()
+
+
 def test_markdown_survives_a_bar_in_a_name() -> None:
     assert as_markdown(STATEMENT).splitlines()[4:6] == [
         r"| a\|b | 1,200 | 27,000 | $8.02 | 66.3% |",

@@ -29,6 +29,11 @@ class Grid:
     total: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether there is a row or a total; without one headings say nothing, and notes all."""
+        return bool(self.rows) or any(self.total)
+
 
 def grid_of(statement: Statement, locale: Locale) -> Grid:
     """The statement in words; optional columns that say nothing are left out."""

@@ -105,7 +105,9 @@ def html_prose(text: str) -> str:
 
 
 def html_table(grid: Grid) -> str:
-    """The grid as a table whose numbers stand right, in digits of one width."""
+    """The grid as a table whose numbers stand right, in digits of one width; empty without any."""
+    if not grid.has_figures:
+        return ""
     sides = [' class="number"' if right else "" for right in grid.to_the_right]
     headings = "".join(
         f'<th scope="col"{side}>{escape(text)}</th>'

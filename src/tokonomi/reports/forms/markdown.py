@@ -17,8 +17,10 @@ def as_markdown(statement: Statement, locale: Locale = "en") -> str:
     rule = ["---:" if right else "---" for right in grid.to_the_right]
     total = tuple(f"**{_escaped(cell)}**" if cell else "" for cell in grid.total)
     rows = [tuple(map(_escaped, row)) for row in grid.rows]
-    lines = [f"### {grid.title}", "", _line(map(_escaped, grid.headings)), _line(rule)]
-    lines += [*map(_line, rows), *([_line(total)] if statement.totals else [])]
+    lines = [f"### {grid.title}"]
+    if grid.has_figures:
+        lines += ["", _line(map(_escaped, grid.headings)), _line(rule)]
+        lines += [*map(_line, rows), *([_line(total)] if statement.totals else [])]
     if grid.notes:
         lines += ["", *(f"- {_prose(note)}" for note in grid.notes)]
     return "\n".join(lines) + "\n"

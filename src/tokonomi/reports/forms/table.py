@@ -51,7 +51,8 @@ def as_table(
     notes = list(grid.notes)
     if left_out:
         notes.append(word("left_out", locale, columns=", ".join(left_out)))
-    return "\n".join([grid.title, text.rstrip(), *notes]) + "\n"
+    body = [text.rstrip()] if grid.has_figures else []
+    return "\n".join([grid.title, *body, *notes]) + "\n"
 
 
 def _kept(grid: Grid, width: int | None) -> set[int]:
