@@ -68,6 +68,10 @@ NO_ANSWERS: dict[str, tuple[str, FailureKind]] = {
         {"type":"output_text","text":""}]}]}""",
         FailureKind.EMPTY_ANSWER,
     ),
+    "responses, with a status that is no text": (
+        """{"object":"response","status":[],"output":[]}""",
+        FailureKind.EMPTY_ANSWER,
+    ),
     "ollama's own interface, empty": (
         """{"model":"llama3","message":{"role":"assistant","content":""},"done_reason":"stop"}""",
         FailureKind.EMPTY_ANSWER,

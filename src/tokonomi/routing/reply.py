@@ -138,7 +138,7 @@ def _gemini(reply: Mapping[str, object]) -> Iterator[Part]:
 
 def _response(reply: Mapping[str, object]) -> Part:
     """An answer of OpenAI's responses; in the background it may not be there yet."""
-    if reply.get("status") in _NOT_YET:
+    if _reason(reply.get("status")) in _NOT_YET:
         return "", True
     details = reply.get("incomplete_details")
     reason = details.get("reason") if is_object(details) else ""
