@@ -26,10 +26,8 @@ def nothing_left_behind(provider: FakeProvider) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider()
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider() as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")

@@ -78,10 +78,8 @@ async def _client(url: str, key: str, whole: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider()
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider() as fake:
+        yield fake
 
 
 def _prepared(location: Path | str) -> str:

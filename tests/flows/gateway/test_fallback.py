@@ -101,10 +101,8 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider(always=plain)
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider(always=plain) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")

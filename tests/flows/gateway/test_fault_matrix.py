@@ -265,10 +265,8 @@ async def by_path(request: Received) -> Answer:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider(always=by_path)
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider(always=by_path) as fake:
+        yield fake
 
 
 WELL: Final = Says()

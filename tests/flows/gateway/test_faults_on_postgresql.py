@@ -57,11 +57,11 @@ def new_database(new_store: NewStore) -> Callable[[], str]:
 def gateway(
     new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    provider = FakeProvider(always=by_path)
-    provider.start()
-    with faulty_gateway(provider, tmp_path_factory.mktemp("matrix"), new_database()) as process:
+    with (
+        FakeProvider(always=by_path) as provider,
+        faulty_gateway(provider, tmp_path_factory.mktemp("matrix"), new_database()) as process,
+    ):
         yield process
-    provider.stop()
 
 
 @pytest.fixture(scope="module")

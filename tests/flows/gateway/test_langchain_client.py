@@ -78,10 +78,8 @@ class Chain:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider(always=with_tools)
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider(always=with_tools) as fake:
+        yield fake
 
 
 @pytest.fixture

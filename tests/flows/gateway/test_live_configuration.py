@@ -26,10 +26,8 @@ HELLO: Any = [{"role": "user", "content": "Say hello."}]
 @pytest.fixture
 def other() -> Iterator[FakeProvider]:
     """Another provider, to which the configuration is pointed."""
-    fake = FakeProvider()
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider() as fake:
+        yield fake
 
 
 def typed(process: GatewayProcess, *words: str, given: str = "") -> str:

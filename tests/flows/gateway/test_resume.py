@@ -158,10 +158,8 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider()
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider() as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")

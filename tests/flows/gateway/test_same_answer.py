@@ -196,10 +196,8 @@ def provider(stage: Stage) -> Iterator[FakeProvider]:
         async for part in stage.said["now"](request):
             yield part
 
-    fake = FakeProvider(always=as_staged)
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider(always=as_staged) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,8 @@ def secure_provider(
         tls.load_verify_locations(certificate)
     if newest is not None:
         tls.maximum_version = newest
-    provider = FakeProvider(tls=tls)
-    provider.start()
-    yield provider
-    provider.stop()
+    with FakeProvider(tls=tls) as provider:
+        yield provider
 
 
 def outcome(provider: FakeProvider, folder: Path, settings: dict[str, str]) -> str:

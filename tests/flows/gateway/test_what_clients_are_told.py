@@ -156,10 +156,8 @@ async def confidential_by_path(request: Received) -> Answer:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[FakeProvider]:
-    fake = FakeProvider(always=confidential_by_path)
-    fake.start()
-    yield fake
-    fake.stop()
+    with FakeProvider(always=confidential_by_path) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,8 @@ Rows = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[SdkProvider]:
-    fake = SdkProvider()
-    fake.start()
-    yield fake
-    fake.stop()
+    with SdkProvider() as fake:
+        yield fake
 
 
 @pytest.fixture
