@@ -48,7 +48,7 @@ COUNTS: Final = (
 """Every count, in the order of the meters that price them."""
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The canonical record of one call's consumption.
 
     Every count is a number of tokens, save `searches` (billable web searches observed in the reply)
@@ -150,7 +150,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return self.total_input if self.context_basis is None else self.context_basis
 
 
-class Quarantined(msgspec.Struct, frozen=True):
+class Quarantined(msgspec.Struct, frozen=True, tag=True):
     """Usage that cannot be true, kept with the reason instead of being clamped or charged.
 
     `reason` states the numbers; `raw` is the provider's usage object as JSON text.

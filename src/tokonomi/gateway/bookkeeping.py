@@ -102,7 +102,8 @@ class Bookkeeper:
         """The row of an attempt that has ended, on its way to the store."""
         call, captured = row_of(exchange, ending, self.book)
         exchange.settled = True
-        kept = self.recorder.settle(call, captured or None, alone=alone)
+        limited = exchange.allowance.rate is not None
+        kept = self.recorder.settle(call, captured or None, alone=alone, limited=limited)
         self.observer.attempt_ended(exchange, call, captured)
         return HandedOver(call, captured, kept)
 

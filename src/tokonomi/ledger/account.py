@@ -74,6 +74,12 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         """What may still be taken or held before the account's figures exceed 64 bits."""
         return INT64_MAX - self.debits_posted - self.debits_pending - self.overrun
 
+    @property
+    def free(self) -> int:
+        """What a new hold may take, 0 or more: up to the floor, or to what 64 bits hold."""
+        available = self.available
+        return self.room if available is None else available
+
     def held(self, amount: int) -> "Balance":
         """The balance with `amount` more (or, negative, less) on hold."""
         return msgspec.structs.replace(self, debits_pending=self.debits_pending + amount)

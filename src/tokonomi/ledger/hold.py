@@ -95,31 +95,58 @@ def authorize(
     >>> [part.amount for part in held[0].parts]
     [50, 30]
     """
+    free = {account: balances[account].free for it in demands for account in it.accounts}
+    holds, unmet = _met(free, demands)
+    return holds if unmet is None else _refusal(balances, _taken(holds), unmet)
+
+
+def authorize_within(free: dict[int, int], demands: Sequence[Demand]) -> tuple[Held, ...] | None:
+    """The holds that `authorize` gives where each account has so much free; None if it refuses.
+
+    What they take is taken from `free`, of which every account of the demands is part.
+
+    >>> free = {7: 100}
+    >>> authorize_within(free, [Demand(source="budget team", accounts=(7,), amount=30)])
+    (Held('budget team', 7, (Part(7, 30),)),)
+    >>> free
+    {7: 70}
+    """
+    holds, unmet = _met(free, demands)
+    if unmet is not None:
+        return None
+    for account, amount in _taken(holds).items():
+        free[account] -= amount
+    return holds
+
+
+def _met(
+    free: Mapping[int, int], demands: Sequence[Demand]
+) -> tuple[tuple[Held, ...], Demand | None]:
+    """The holds of the demands before the first one that cannot be met, and that one."""
     taken: dict[int, int] = {}
     holds: list[Held] = []
     for demand in demands:
-        parts, missing = _parts(balances, taken, demand)
+        parts: list[Part] = []
+        missing = demand.amount
+        for account in demand.accounts:
+            amount = min(missing, free[account] - taken.get(account, 0))
+            if amount > 0:
+                parts.append(Part(account, amount))
+                missing -= amount
         if missing:
-            return _refusal(balances, taken, demand)
+            return tuple(holds), demand
         for part in parts:
             taken[part.account] = taken.get(part.account, 0) + part.amount
-        holds.append(Held(demand.source, demand.accounts[-1], parts))
-    return tuple(holds)
+        holds.append(Held(demand.source, demand.accounts[-1], tuple(parts)))
+    return tuple(holds), None
 
 
-def _parts(
-    balances: Mapping[int, Balance], taken: Mapping[int, int], demand: Demand
-) -> tuple[tuple[Part, ...], int]:
-    parts: list[Part] = []
-    missing = demand.amount
-    for account in demand.accounts:
-        balance = balances[account]
-        available = balance.room if balance.available is None else balance.available
-        amount = min(missing, available - taken.get(account, 0))
-        if amount > 0:
-            parts.append(Part(account, amount))
-            missing -= amount
-    return tuple(parts), missing
+def _taken(holds: Sequence[Held]) -> dict[int, int]:
+    taken: dict[int, int] = {}
+    for held in holds:
+        for part in held.parts:
+            taken[part.account] = taken.get(part.account, 0) + part.amount
+    return taken
 
 
 def _refusal(balances: Mapping[int, Balance], taken: Mapping[int, int], demand: Demand) -> Refusal:
@@ -213,8 +240,7 @@ def covered(balances: Mapping[int, Balance], captured: Captured, payers: Sequenc
     taken = {part.account: part.amount for part in captured.parts}
     missing = captured.overrun
     for account in payers:
-        available = balances[account].available
-        amount = min(missing, balances[account].room if available is None else available)
+        amount = min(missing, balances[account].free)
         if amount:
             taken[account] = taken.get(account, 0) + amount
             missing -= amount

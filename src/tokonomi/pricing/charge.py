@@ -42,7 +42,7 @@ class ChargeLine(msgspec.Struct, frozen=True):
     amount: int
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, tag=True):
     """What a call costs, opened to its lines, which sum to `sub_units` exactly.
 
     `bracket_from` is the number of input tokens from which the applied context tier holds (0 is
@@ -61,7 +61,7 @@ class Charge(msgspec.Struct, frozen=True):
         return Money(self.sub_units, self.currency)
 
 
-class Unpriced(msgspec.Struct, frozen=True):
+class Unpriced(msgspec.Struct, frozen=True, tag=True):
     """A cost that is not known. It is not 0: budgets refuse it and reports count it apart.
 
     `reason` says what is missing; `meters` names the consumed meters that have no price.

@@ -172,7 +172,7 @@ def void_lines(database: Database, batch_id: str, *, at_us: int) -> int:
     voided = 0
     begins, values = begins_with("id", f"{batch_id}-")
     while True:
-        with database.transaction():
+        with database.transaction(accounts=True):
             # Like every end of a call, before any lock on an account.
             database.serialise("calls")
             rows = database.execute(

@@ -6,20 +6,23 @@ its last byte is given out. Ends come first in a group, so that what they free c
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from tokonomi.budgets.rate_limit import RateClaim
+from tokonomi.budgets.rate_limit import RateClaim, Standing
 from tokonomi.calls import Call, Intent, Status
+from tokonomi.errors import AmountTooLarge
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture, lost, without_hold
 from tokonomi.storage.call_rows import COLUMNS, row_of
-from tokonomi.storage.database import Database, Value
+from tokonomi.storage.database import Database, StoreRefused, Value
 from tokonomi.storage.exposures import exposed_parts
 from tokonomi.storage.ledger import Claim
 from tokonomi.storage.locked_accounts import (
     AccountsMade,
+    FreeOfAccounts,
     LockedAccounts,
     Release,
     Resolutions,
@@ -39,6 +42,10 @@ _encode_held = msgspec.json.Encoder().encode
 _decode_held = msgspec.json.Decoder(tuple[Held, ...]).decode
 
 
+ROW_DEFECTS: Final = (StoreRefused, AmountTooLarge, OverflowError, ValueError, TypeError)
+"""What one row's values can raise, when it is encoded, bound or checked by the schema."""
+
+
 class Begin(msgspec.Struct, frozen=True):
     """A call that wants to leave, and what it claims of budgets, wallets and its key's limits."""
 
@@ -47,7 +54,14 @@ class Begin(msgspec.Struct, frozen=True):
     rate: RateClaim | None = None
 
 
-class Settle(msgspec.Struct, frozen=True):
+class Begun(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """A call that has begun: its worker decided what it holds, and wrote that to its own log."""
+
+    intent: Intent
+    held: tuple[Held, ...] = ()
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A call that has ended, and how its holds are resolved.
 
     None frees whatever it holds; of an orphan budgets take it as exposed.
@@ -55,6 +69,27 @@ class Settle(msgspec.Struct, frozen=True):
 
     call: Call
     captured: tuple[Captured, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a writer of groups remembers of those that it wrote.
+
+    Attributes:
+        standings: what limits of keys had left.
+        free: what the accounts had free that calls claimed; None where nobody wants to know.
+    """
+
+    standings: Standings = field(default_factory=dict[str, tuple[Standing, ...]])
+    free: FreeOfAccounts | None = None
+
+
+class Record(NamedTuple):
+    """A record of a worker's log: its number, when it was written, and what it says."""
+
+    number: int
+    at_us: int
+    entry: Begun | Settle
 
 
 Outcome = tuple[Held, ...] | Refusal
@@ -67,16 +102,18 @@ def write_group(
     group: Sequence[Begin | Settle],
     *,
     at_us: int,
+    log: Sequence[Record] = (),
     again: bool = False,
-    standings: Standings | None = None,
+    memory: Memory | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
-    A group with an end in it commits power-safe; one of beginnings only survives the death of the
-    process, and becomes power-safe with the next end. A call that was settled before changes
-    nothing. `again` says that the group was tried before and nobody knows whether its commit came
-    through: beginnings that stand already then count as written. `standings` is a memory of what
-    keys have left, which the caller keeps between groups.
+    `log` are records of the worker's own log: those that the store does not have yet come before
+    the group, whoever brings them in. A group with an end in it commits power-safe; one of
+    beginnings only survives the death of the process, and becomes power-safe with the next end. A
+    call that was settled before changes nothing. `again` says that the group was tried before and
+    nobody knows whether its commit came through: beginnings that stand already then count as
+    written. `memory` is what the caller keeps between groups.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
@@ -84,7 +121,13 @@ def write_group(
     while True:
         try:
             return _write_group(
-                database, worker_id, group, at_us=at_us, again=again, standings=standings
+                database,
+                worker_id,
+                group,
+                at_us=at_us,
+                log=log,
+                again=again,
+                memory=memory or Memory(),
             )
         except AccountsMade:
             # The accounts that this one lacked stand now, so the next try finds and locks them.
@@ -97,24 +140,56 @@ def _write_group(
     group: Sequence[Begin | Settle],
     *,
     at_us: int,
+    log: Sequence[Record],
     again: bool,
-    standings: Standings | None,
+    memory: Memory,
 ) -> list[Outcome]:
     begins = [it for it in group if isinstance(it, Begin)]
     settles = [it for it in group if isinstance(it, Settle)]
+    power_safe = bool(settles) or any(isinstance(it.entry, Settle) for it in log)
     rates = RatesOfGroup(database, at_us=at_us)
-    with database.transaction(power_safe=bool(settles)):
-        ends = _write_ends(database, settles, rates) if settles else _Ends({}, [])
+    # What is in a log was decided by the worker that may be alone with the accounts.
+    with database.transaction(power_safe=power_safe, accounts=bool(group)):
+        logged = _taken_from(log, database, worker_id)
+        ends = _write_ends(database, [*logged.settles, *settles], rates, logged.begun)
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
         too_fast = _too_fast(fresh, rates)
         in_time = [it for it in fresh if it.intent.id not in too_fast]
-        decided = _decide(database, in_time, ends, at_us=at_us)
-        _write_rates(in_time, decided, rates, standings)
+        decided = _decide(database, in_time, ends, at_us=at_us, free=memory.free)
+        _write_rates(in_time, decided, rates, memory.standings)
         decided |= too_fast
-        _write_beginnings(database, worker_id, [(it, decided[it.intent.id]) for it in fresh])
+        begun = [(it, decided[it.intent.id]) for it in fresh]
+        _write_beginnings(database, worker_id, [*logged.open, *begun])
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
+
+
+class _Logged(NamedTuple):
+    """What the store takes from a log: beginnings by call, and ends."""
+
+    begun: Mapping[str, Begun]
+    settles: Sequence[Settle]
+
+    @property
+    def open(self) -> list[tuple[Begin, Outcome]]:
+        """The beginnings of calls that have not ended."""
+        ended = {it.call.intent.id for it in self.settles}
+        return [(Begin(it.intent), it.held) for call, it in self.begun.items() if call not in ended]
+
+
+def _taken_from(log: Sequence[Record], database: Database, worker_id: int) -> _Logged:
+    """What a log says that the store does not have yet; from now on it has."""
+    if not log:
+        return _Logged({}, [])
+    last = max(it.number for it in log)
+    row = database.execute("SELECT logged FROM worker WHERE id = ?", (worker_id,)).fetchone()
+    known = last if row is None else int(row[0])
+    if known < last:
+        database.execute("UPDATE worker SET logged = ? WHERE id = ?", (last, worker_id))
+    news = [it.entry for it in log if it.number > known]
+    begun = {it.intent.id: it for it in news if isinstance(it, Begun)}
+    return _Logged(begun, [it for it in news if isinstance(it, Settle)])
 
 
 def _too_fast(begins: Sequence[Begin], rates: RatesOfGroup) -> dict[str, Outcome]:
@@ -128,7 +203,7 @@ def _write_rates(
     begins: Sequence[Begin],
     decided: Mapping[str, Outcome],
     rates: RatesOfGroup,
-    standings: Standings | None,
+    standings: Standings,
 ) -> None:
     for it in begins:
         if isinstance(decided[it.intent.id], Refusal):
@@ -142,48 +217,66 @@ def _decide(
     ends: "_Ends",
     *,
     at_us: int,
+    free: FreeOfAccounts | None,
 ) -> dict[str, Outcome]:
     """What each beginning gets, after the ends have given back what they do not need."""
     claims = [claim for it in begins for claim in it.claims]
-    if not claims and not ends.resolutions:
+    if not claims and not ends.resolutions and not ends.held:
         return {it.intent.id: () for it in begins}
     accounts = LockedAccounts(
-        database, claims, ends.resolutions, at_us=at_us, releases=ends.releases
+        database,
+        claims,
+        ends.resolutions,
+        at_us=at_us,
+        releases=ends.releases,
+        held=ends.held,
     )
     accounts.release(ends.releases)
     accounts.resolve(ends.resolutions)
     accounts.follow_rules()
     decided = {it.intent.id: accounts.hold(it.claims) if it.claims else () for it in begins}
-    if made := accounts.write():
+    made = accounts.write()
+    if free is not None:
+        accounts.tell(free, made)
+    if made:
         decided = {call: in_store(outcome, made) for call, outcome in decided.items()}
     return decided
 
 
 class _Ends(NamedTuple):
-    """What ends of calls do to accounts."""
+    """What ends of calls do to accounts, and what was held without them."""
 
     resolutions: Resolutions
     releases: Sequence[Release]
+    held: Sequence[Held]
 
 
-def _write_ends(database: Database, settles: Sequence[Settle], rates: RatesOfGroup) -> _Ends:
+def _write_ends(
+    database: Database,
+    settles: Sequence[Settle],
+    rates: RatesOfGroup,
+    begun: Mapping[str, Begun],
+) -> _Ends:
     """The holds that these ends resolve: those of calls that were still in flight.
 
     An end that comes after a sweep took its call for dead is kept as a row of its own. Its hold is
     gone, so what it used is taken from what is available, and is overrun where that is too little.
     What the sweep had exposed for it is released, once its cost is known.
     """
+    held = [each for it in begun.values() for each in it.held]
+    if not settles:
+        return _Ends({}, [], held)
     database.serialise("calls")
-    in_flight = _ended(database, settles, rates)
+    in_flight = _ended(database, settles, rates, begun)
     swept = _swept(database, [it for it in settles if it.call.intent.id not in in_flight])
     rows: list[Sequence[Value]] = []
     resolutions: dict[str, tuple[Captured, ...]] = {}
     known: dict[str, str] = {}
     for settle in settles:
         call, captured = settle.call, settle.captured
-        held = in_flight.get(call.intent.id)
+        in_hold = in_flight.get(call.intent.id)
         if call.intent.id in in_flight:
-            captured = _unasked(held, call) if captured is None else captured
+            captured = _unasked(in_hold, call) if captured is None else captured
         elif call.intent.id in swept and captured:
             swept_id = call.intent.id
             call, captured = _late(call), tuple(map(without_hold, captured))
@@ -193,27 +286,35 @@ def _write_ends(database: Database, settles: Sequence[Settle], rates: RatesOfGro
                 known[swept_id] = call.intent.id
         else:
             captured = ()
-        rows.append((*row_of(call), held))
+        rows.append((*row_of(call), in_hold))
         if captured:
             resolutions[call.intent.id] = captured
     database.insert("call", _CALL, rows, keep_known=True)
     parts = exposed_parts(database, list(known)) if known else {}
     releases = [Release(call, parts[call], f"{known[call]} ended") for call in sorted(parts)]
-    return _Ends(resolutions, releases)
+    return _Ends(resolutions, releases, held)
 
 
 def _ended(
-    database: Database, settles: Sequence[Settle], rates: RatesOfGroup
+    database: Database,
+    settles: Sequence[Settle],
+    rates: RatesOfGroup,
+    begun: Mapping[str, Begun],
 ) -> dict[str, bytes | None]:
     """What those of these calls held that were in flight; they are not any more."""
     calls = {it.call.intent.id: it.call for it in settles}
+    logged = {call: begun[call] for call in calls if call in begun}
+    ended = {call: _encode_held(it.held) if it.held else None for call, it in logged.items()}
+    calls = {call: it for call, it in calls.items() if call not in logged}
+    if not calls:
+        return ended
     rows = database.execute(
         f"DELETE FROM attempt WHERE id IN ({_marks(calls)})"  # noqa: S608 - marks only
         " RETURNING id, held, limited_key, tokens_held",
         (*calls,),
     ).fetchall()
     rates.ended([(call, key_id, tokens) for call, _, key_id, tokens in rows], calls)
-    return {row[0]: row[1] for row in rows}
+    return ended | {row[0]: row[1] for row in rows}
 
 
 def _unasked(held: bytes | None, call: Call) -> tuple[Captured, ...]:

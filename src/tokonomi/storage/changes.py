@@ -44,7 +44,7 @@ def change(database: Database, *, dry_run: bool = False) -> Generator[None]:
 
     So a rehearsal answers what the change itself would answer, refusals among them.
     """
-    with contextlib.suppress(_Rehearsed), database.transaction():
+    with contextlib.suppress(_Rehearsed), database.transaction(accounts=True):
         yield
         if dry_run:
             raise _Rehearsed

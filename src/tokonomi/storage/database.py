@@ -4,8 +4,9 @@ The SQL in this room is the common subset of both, with `?` for values. What dif
 how a transaction begins, how durable its commit is, and how rows are locked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from tokonomi.errors import StoreError
@@ -91,8 +92,13 @@ class Database(Protocol):
         """The rows of a query, at most `size` of them in memory; run it inside `snapshot`."""
         ...
 
-    def transaction(self, *, power_safe: bool = True) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, power_safe: bool = True, accounts: bool = False
+    ) -> AbstractContextManager[None]:
         """A write transaction; an error inside leaves nothing behind.
+
+        Say `accounts` where it may change accounts: a worker may be deciding about them alone
+        (`sole_use`), and has to let go first.
 
         With `power_safe` its commit survives a power cut, else only the death of processes; the
         next power-safe commit makes every earlier one power-safe too.
@@ -124,6 +130,10 @@ class Database(Protocol):
 
     def die(self, worker_id: int) -> None:
         """Let go of a worker's sign of life, and remove what a dead one left."""
+        ...
+
+    def logs(self) -> Mapping[int, Path]:
+        """The logs of workers beside this store (`worker_log`), by worker; none on a server."""
         ...
 
     def define(self, statement: str) -> None:

@@ -9,13 +9,14 @@ from typing import Final
 
 from tokonomi.errors import StoreError
 from tokonomi.storage.database import Database, Dialect
+from tokonomi.storage.log_recovery import bring_in_log, bring_in_logs
 from tokonomi.storage.sqlite import SqliteDatabase
 
 _MIGRATION_NAME: Final = re.compile(r"(\d{4})_\w+?(?:\.(sqlite|postgresql))?\.sql")
 
 
 def open_store(location: Path | str) -> Database:
-    """A connection to the store, created and migrated when needed.
+    """A connection to the store, created and migrated when needed, with every call so far in it.
 
     `location` is the path of a SQLite file, or a PostgreSQL DSN (`postgresql://...`), for which the
     extra `postgres` is installed.
@@ -26,6 +27,7 @@ def open_store(location: Path | str) -> Database:
     database = _connect(location)
     try:
         _migrate(database, str(location) if database.dialect == "sqlite" else "in PostgreSQL")
+        bring_in_logs(database)
     except BaseException:
         database.close()
         raise
@@ -34,7 +36,7 @@ def open_store(location: Path | str) -> Database:
 
 def _connect(location: Path | str) -> Database:
     if isinstance(location, Path) or "://" not in location:
-        return SqliteDatabase(Path(location))
+        return SqliteDatabase(Path(location), bring_in_log)
     try:
         from tokonomi.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:

@@ -4,6 +4,7 @@ Groups of calls take all their locks at once, decide in memory, and write what c
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -45,6 +46,21 @@ class Release(NamedTuple):
     note: str
 
 
+@dataclass(slots=True)
+class FreeOfAccounts:
+    """What accounts had free when a group was written, for whoever changes them alone.
+
+    Attributes:
+        accounts: what claims are on, and the accounts that answer for it, in the order of burning.
+        units: what each of these accounts had free.
+    """
+
+    accounts: dict[Funding | str, tuple[int, ...]] = field(
+        default_factory=dict["Funding | str", tuple[int, ...]]
+    )
+    units: dict[int, int] = field(default_factory=dict[int, int])
+
+
 class AccountsMade(StoreBusy):
     """Another writer has made an account that this one wanted to make; nothing was written."""
 
@@ -69,8 +85,12 @@ class LockedAccounts:
         *,
         at_us: int,
         releases: Sequence[Release] = (),
+        held: Sequence[Held] = (),
     ) -> None:
-        """Locks the accounts that these claims, ends of holds and releases touch."""
+        """Locks the accounts that these claims, ends of holds, releases and holds touch.
+
+        The holds were decided before; they stand from here on.
+        """
         self._database = database
         self._at_us = at_us
         self._transfers: list[tuple[str, int, str, int, str | None, int, str]] = []
@@ -83,8 +103,12 @@ class LockedAccounts:
         self._accounts: dict[Funding | str, tuple[int, ...]] = {}
         self._payers: dict[int, tuple[int, ...]] = {}
         self._stored: dict[int, Balance] = {}
-        self._lock([each for resolved in resolutions.values() for each in resolved], releases)
+        ended = [each for resolved in resolutions.values() for each in resolved]
+        self._lock(ended, [part for it in (*releases, *held) for part in it.parts])
         self._balances = dict(self._stored)
+        for hold in held:
+            for part in hold.parts:
+                self._change(part.account, pending=part.amount)
 
     def release(self, releases: Sequence[Release]) -> None:
         """Takes back what these calls had exposed. The unique index refuses to do so twice."""
@@ -175,10 +199,19 @@ class LockedAccounts:
             self._database.insert("transfer", _TRANSFER, transfers)
         return made
 
-    def _lock(self, ended: Sequence[Captured], releases: Sequence[Release]) -> None:
+    def tell(self, free: FreeOfAccounts, made: Mapping[int, int]) -> None:
+        """Notes what the accounts of these claims have free; `made` is what `write` gave."""
+        for on in self._own:
+            accounts = tuple([made.get(account, account) for account in self._accounts[on]])
+            if accounts[-1] > 0:
+                free.accounts[on] = accounts
+                for account, known in zip(accounts, self._accounts[on], strict=True):
+                    free.units[account] = self._balances[known].free
+
+    def _lock(self, ended: Sequence[Captured], parts: Sequence[Part]) -> None:
         """Locks and reads every account that is touched, and plans those that are not made yet."""
         held = {part.account for captured in ended for part in captured.held.parts}
-        held |= {part.account for each in releases for part in each.parts}
+        held |= {part.account for part in parts}
         exceeded = {captured.held.home for captured in ended if captured.overrun}
         owing = _wallets(self._database, exceeded) if exceeded else {}
         wallets = {on for on in self._own if isinstance(on, str)} | set(owing.values())

@@ -12,6 +12,7 @@ from tokonomi.storage import workers
 from tokonomi.storage.call_groups import Settle, write_group
 from tokonomi.storage.call_rows import microseconds
 from tokonomi.storage.database import Database
+from tokonomi.storage.log_recovery import bring_in_log
 from tokonomi.usage import Source, Usage
 
 _decode = msgspec.msgpack.Decoder(Intent).decode
@@ -47,6 +48,8 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
         dead = workers.dead_workers(database)
         for worker_id in dead:
             workers.end(database, worker_id, now=now)
+    for worker_id in dead:
+        bring_in_log(database, worker_id)
     overtaken = _found(database, "JOIN call ON call.id = attempt.id")
     _settle(database, [_never_sent(intent) for intent in overtaken], now)
     orphans = _found(database, "JOIN worker ON worker.id = worker_id WHERE ended_us IS NOT NULL")

@@ -1,9 +1,10 @@
 """PostgreSQL as the store: the same schema and the same laws, shared by several hosts."""
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Final, LiteralString, cast
 
 import msgspec
@@ -110,8 +111,9 @@ class PostgresDatabase:
                 yield rows
 
     @contextmanager
-    def transaction(self, *, power_safe: bool = True) -> Generator[None]:
-        """See `Database.transaction`."""
+    def transaction(self, *, power_safe: bool = True, accounts: bool = False) -> Generator[None]:
+        """See `Database.transaction`; here accounts are locked one by one."""
+        del accounts
         with self._block() as connection:
             if not power_safe:
                 connection.execute("SET LOCAL synchronous_commit = off")
@@ -173,6 +175,10 @@ class PostgresDatabase:
         if worker_id in self._lives:
             self._lives.discard(worker_id)
             self.execute("SELECT pg_advisory_unlock(?, ?)", (WORKER_LOCKS, worker_id))
+
+    def logs(self) -> Mapping[int, Path]:
+        """See `Database.logs`."""
+        return {}
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""

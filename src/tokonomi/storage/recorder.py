@@ -3,42 +3,39 @@
 Everything that waits when the writer is free goes into one transaction (`call_groups`), so the cost
 of a disk flush is shared by all calls in flight, and budgets are decided on balances that no other
 process can touch meanwhile. A call that is the only one in flight has nobody to share with: on a
-store of this host it is written at once, without waking the writer and being woken by it.
+store of this host it goes to the worker's own log (`lone_calls`), and to the store soon after.
 """
 
 import asyncio
-import logging
 import math
 import threading
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from tokonomi.budgets.rate_limit import RateClaim, Standing
 from tokonomi.calls import Call, Intent
-from tokonomi.errors import AmountTooLarge, StoreError
+from tokonomi.errors import StoreError
 from tokonomi.ledger.hold import Captured
-from tokonomi.storage.call_groups import Begin, Outcome, Settle, write_group
-from tokonomi.storage.call_rows import microseconds
-from tokonomi.storage.database import StoreBusy, StoreRefused
+from tokonomi.storage.call_groups import Begin, Outcome, Settle
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.group_writer import Entry, GroupWriter, Report, Work
 from tokonomi.storage.ledger import Claim
+from tokonomi.storage.lone_calls import LoneCalls
+from tokonomi.storage.sqlite import SqliteDatabase
 
-_log: Final = logging.getLogger("tokonomi.recorder")
-
-_BUSY_RETRY_SECONDS: Final = 0.0002
-_FAILED_RETRY_SECONDS: Final = 0.05
 _SLOW_FLUSH_SECONDS: Final = 0.005
 _FIRST_REST_SECONDS: Final = 0.02
 _LONGEST_REST_SECONDS: Final = 1.0
 """How long nothing is written at once after that has held the event loop up: twice as long each
 time, so that one hiccup costs little and a slow disk next to nothing."""
-_ROW_DEFECTS: Final = (StoreRefused, AmountTooLarge, OverflowError, ValueError, TypeError)
-"""What one row's values can raise, when it is encoded, bound or checked by the schema."""
+_PAUSE_SECONDS: Final = 0.005
+"""The store gets what is in the log after a pause of this length in it."""
+_LATEST_SECONDS: Final = 0.025
+"""It gets it after this time at the latest."""
+_SHARED_SECONDS: Final = 0.25
+"""How long a worker that others have asked to let go of the accounts shares them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +51,6 @@ class Limits:
     waiting: int = 4_096
     begin_seconds: float = 10.0
     settle_seconds: float = 30.0
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """What waits for the writer, and who waits for it."""
-
-    record: Begin | Settle
-    done: asyncio.Future[Outcome]
-    give_up_at: float
-
-    @property
-    def id(self) -> str:
-        """The id of the call."""
-        record = self.record
-        return record.intent.id if isinstance(record, Begin) else record.call.intent.id
 
 
 class Recorder:
@@ -88,18 +70,30 @@ class Recorder:
         """
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[list[_Entry] | None] = SimpleQueue()
-        self._gathered: list[_Entry] = []
+        self._gathered: list[Entry] = []
         self._waiting = 0
         self._rest_until = 0.0
         self._rest_seconds = _FIRST_REST_SECONDS
+        self._shares_until = 0.0
         self._room: asyncio.Future[None] | None = None
         self._closed = self._loop.create_future()
         self._closing = False
         self._failure: str | None = None
-        self._writer = _Writer(
-            store, worker_id, self._queue, self._deliver, last_seconds=self._limits.settle_seconds
+        self._booking: asyncio.TimerHandle | None = None
+        self._book_by = 0.0
+        self._seen = 0
+        database = open_store(store)
+        local = database if isinstance(database, SqliteDatabase) else None
+        self._lone = LoneCalls(local, worker_id) if local is not None else None
+        self._writer = GroupWriter(
+            database,
+            worker_id,
+            self._deliver,
+            sole_use=local.sole_use if local is not None else None,
+            last_seconds=self._limits.settle_seconds,
         )
+        if self._lone is not None:
+            self._loop.add_reader(self._lone.bell.descriptor, self._asked_to_let_go)
         self._thread = threading.Thread(target=self._write, name="tokonomi-recorder", daemon=True)
         self._thread.start()
 
@@ -130,9 +124,14 @@ class Recorder:
             StoreError: the store cannot be written, or stayed busy too long; nothing may leave.
         """
         begin = Begin(intent, tuple(claims), rate)
+        if alone and self._is_quiet():
+            if rate is None and (held := self._begun_alone(begin)) is not None:
+                return _done(self._loop, held)
+            if (outcome := self._written_at_once(begin)) is not None:
+                return _done(self._loop, outcome)
         if self._waiting >= self._limits.waiting:
             return self._begin_when_there_is_room(begin)
-        return self._put(begin, self._limits.begin_seconds, alone=alone)
+        return self._put(begin, self._limits.begin_seconds)
 
     def settle(
         self,
@@ -140,11 +139,13 @@ class Recorder:
         captured: Sequence[Captured] | None = None,
         *,
         alone: bool = False,
+        limited: bool = False,
         however_long: bool = False,
     ) -> Awaitable[Outcome]:
         """Done when the call's row and captures are durable, and its attempt and holds gone.
 
-        Without `captured` all that the call holds is free again. `alone` is as in `begin`. With
+        Without `captured` all that the call holds is free again. `alone` is as in `begin`, and
+        `limited` says that limits of its key count it, which the store itself does. With
         `however_long` it is tried for as long as this recorder is open: nobody waits for it.
 
         Raises:
@@ -153,14 +154,19 @@ class Recorder:
         """
         settle = Settle(call, None if captured is None else tuple(captured))
         patience = math.inf if however_long else self._limits.settle_seconds
-        return self._put(settle, patience, alone=alone)
+        if alone and self._is_quiet():
+            if not limited and self._is_in_log(settle):
+                return self._flushed(settle, patience)
+            if limited and (outcome := self._written_at_once(settle)) is not None:
+                return _done(self._loop, outcome)
+        return self._put(settle, patience)
 
     async def close(self) -> None:
         """Writes what waits, then ends the writer."""
         if not self._closing:
             self._closing = True
             self._hand_over()
-            self._queue.put(None)
+            self._writer.put(None)
         await self._closed
 
     async def _begin_when_there_is_room(self, begin: Begin) -> Outcome:
@@ -169,47 +175,130 @@ class Recorder:
             await asyncio.shield(self._room)
         return await self._put(begin, self._limits.begin_seconds)
 
-    def _put(
-        self, record: Begin | Settle, patience_seconds: float, *, alone: bool = False
-    ) -> asyncio.Future[Outcome]:
+    def _put(self, record: Begin | Settle, patience_seconds: float) -> asyncio.Future[Outcome]:
         done: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing:
             done.set_exception(StoreError("the recorder is closed"))
-            return done
-        if alone and not self._waiting and (outcome := self._written_at_once(record)) is not None:
-            done.set_result(outcome)
             return done
         self._waiting += 1
         if not self._gathered:
             # What one turn of the event loop brings is handed over together: a writer that is woken
             # by the first record would commit it alone, and take the processor from the others.
             self._loop.call_soon(self._hand_over)
-        self._gathered.append(_Entry(record, done, time.monotonic() + patience_seconds))
+        self._gathered.append(Entry(record, done, self._loop.time() + patience_seconds))
         return done
 
-    def _hand_over(self) -> None:
-        if self._gathered:
-            self._queue.put(self._gathered)
-            self._gathered = []
+    def _hand_over(self, *, alone: bool = False) -> None:
+        """Gives the writer all that it is to write; others may change accounts then, or not."""
+        work = Work(self._gathered, alone=alone and not self._gathered)
+        self._gathered = []
+        if self._lone is not None:
+            work.records = self._lone.take()
+            if not work.alone:
+                self._lone.forget()
+        self._writer.put(work)
+
+    def _is_quiet(self) -> bool:
+        """Whether the event loop may wait for the disk itself: it is fast, and the store works."""
+        return (
+            not self._waiting
+            and not self._closing
+            and self._failure is None
+            and self._lone is not None
+            and self._loop.time() >= self._rest_until
+        )
+
+    def _begun_alone(self, begin: Begin) -> Outcome | None:
+        assert self._lone is not None, "it is quiet on stores of this host alone"
+        held = self._lone.begin(begin.intent, begin.claims)
+        if held is not None:
+            self._book_soon()
+        return held
+
+    def _is_in_log(self, settle: Settle) -> bool:
+        assert self._lone is not None, "it is quiet on stores of this host alone"
+        if not self._lone.settle(settle):
+            return False
+        self._book_soon()
+        return True
+
+    async def _flushed(self, settle: Settle, patience_seconds: float) -> Outcome:
+        """Done when an end in the log survives a power cut: not before somebody waits for it.
+
+        What is left to do meanwhile costs nothing, since the disk writes already.
+        """
+        assert self._lone is not None, "only what is in a log is flushed"
+        since = self._loop.time()
+        if not self._lone.flush():
+            return await self._put(settle, patience_seconds)
+        self._took(since)
+        return ()
 
     def _written_at_once(self, record: Begin | Settle) -> Outcome | None:
-        """What a call got that the writer need not be woken for; None when it must be.
+        """What a call got that the writer need not be woken for; None when it must.
 
         The writer touches its connection only while something waits for it, so it is free now.
         """
-        begun = time.monotonic()
-        if begun < self._rest_until:
+        lone = self._lone
+        assert lone is not None, "it is quiet on stores of this host alone"
+        if not lone.is_booked:
             return None
-        outcome = self._writer.write_at_once(record)
-        now = time.monotonic()
-        if now - begun > _SLOW_FLUSH_SECONDS:
+        since = self._loop.time()
+        entry = Entry(record, self._loop.create_future(), math.inf)
+        work = Work([entry], alone=self._may_be_alone(record))
+        if not work.alone:
+            lone.forget()
+        report = self._writer.write_at_once(work)
+        self._took(since)
+        if report is None:
+            return None
+        self._learn(report)
+        ((_, outcome),) = report.results
+        assert not isinstance(outcome, StoreError), "a group that was written has no errors"
+        return outcome
+
+    def _may_be_alone(self, record: Begin | Settle) -> bool:
+        """Whether this worker is to decide on such calls by itself from now on."""
+        return (
+            isinstance(record, Begin)
+            and bool(record.claims)
+            and record.rate is None
+            and self._loop.time() >= self._shares_until
+        )
+
+    def _took(self, since: float) -> None:
+        now = self._loop.time()
+        if now - since > _SLOW_FLUSH_SECONDS:
             self._rest_until = now + self._rest_seconds
             self._rest_seconds = min(2 * self._rest_seconds, _LONGEST_REST_SECONDS)
         else:
             self._rest_seconds = _FIRST_REST_SECONDS
-        if outcome is not None:
-            self._failure = None
-        return outcome
+
+    def _book_soon(self) -> None:
+        if self._booking is None:
+            now = self._loop.time()
+            self._book_by = now + _LATEST_SECONDS
+            self._booking = self._loop.call_at(now + _PAUSE_SECONDS, self._book)
+
+    def _book(self) -> None:
+        """Gives the store what is in the log, unless more comes all the time."""
+        assert self._lone is not None, "only what is in a log is booked"
+        now = self._loop.time()
+        if self._seen != self._lone.newest and now < self._book_by:
+            self._seen = self._lone.newest
+            self._booking = self._loop.call_at(now + _PAUSE_SECONDS, self._book)
+            return
+        self._booking = None
+        if not self._closing:
+            self._hand_over(alone=True)
+
+    def _asked_to_let_go(self) -> None:
+        """Somebody else wants to change accounts."""
+        assert self._lone is not None, "only a worker that can be alone is asked"
+        self._lone.bell.silence()
+        self._shares_until = self._loop.time() + _SHARED_SECONDS
+        if not self._closing:
+            self._hand_over()
 
     def _write(self) -> None:
         try:
@@ -220,24 +309,29 @@ class Recorder:
     def _end(self) -> None:
         """No writer any more: whoever still waits is told so."""
         self._closing = True
-        self._hand_over()
-        left = [entry for entry in self._writer.unwritten() if not entry.done.done()]
+        left = [*self._gathered, *self._writer.unwritten()]
         self._failure = "the recorder has ended"
         for entry in left:
-            entry.done.set_exception(StoreError(self._failure))
+            if not entry.done.done():
+                entry.done.set_exception(StoreError(self._failure))
+        if self._booking is not None:
+            self._booking.cancel()
+        if self._lone is not None:
+            self._loop.remove_reader(self._lone.bell.descriptor)
+            self._lone.close()
         self._closed.set_result(None)
 
-    def _deliver(self, results: "Sequence[_Result]", failure: str | None) -> None:
+    def _deliver(self, report: Report) -> None:
         """Called by the writer: wakes the event loop once for a whole group."""
-        self._loop.call_soon_threadsafe(self._resolve, results, failure)
+        self._loop.call_soon_threadsafe(self._resolve, report)
 
-    def _resolve(self, results: "Sequence[_Result]", failure: str | None) -> None:
-        self._failure = failure
-        self._waiting -= len(results)
+    def _resolve(self, report: Report) -> None:
+        self._learn(report)
+        self._waiting -= len(report.results)
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
-        for entry, outcome in results:
+        for entry, outcome in report.results:
             if entry.done.done():
                 continue
             if isinstance(outcome, StoreError):
@@ -245,121 +339,15 @@ class Recorder:
             else:
                 entry.done.set_result(outcome)
 
+    def _learn(self, report: Report) -> None:
+        self._failure = report.failure
+        if self._lone is not None:
+            self._lone.booked(report.booked)
+            if report.free is not None:
+                self._lone.know(report.free)
 
-_Result = tuple[_Entry, Outcome | StoreError]
-_Deliver = Callable[[Sequence[_Result], str | None], None]
 
-
-class _Writer:
-    """The thread's side: takes what waits, commits it as a group, says how it went."""
-
-    def __init__(
-        self,
-        store: Path | str,
-        worker_id: int,
-        queue: SimpleQueue[list[_Entry] | None],
-        deliver: _Deliver,
-        *,
-        last_seconds: float,
-    ) -> None:
-        self._database = open_store(store)
-        self._database.impatient()
-        self._worker_id = worker_id
-        self._queue = queue
-        self._deliver = deliver
-        self.standings: dict[str, tuple[Standing, ...]] = {}
-        self._stopping = False
-        self._last_seconds = last_seconds
-        self._give_up_at = math.inf
-        self._group: list[_Entry] = []
-
-    def run(self) -> None:
-        """Writes until the queue says that no more comes, and all of it is resolved."""
-        while not self._stopping or self._group:
-            self._group += self._take(block=not self._group)
-            if self._group:
-                self._group = self._write_group(self._group)
-        self._database.close()
-
-    def write_at_once(self, record: Begin | Settle) -> Outcome | None:
-        """The outcome of one record, or None when it must wait in the queue like any other.
-
-        Call it from the event loop, and only while nothing is in the queue or being written.
-        """
-        if not self._database.is_local:
-            return None
-        try:
-            return self._written([record])[0]
-        except (StoreError, *_ROW_DEFECTS):
-            # A local commit that fails leaves nothing. The writer tries again, and says what is
-            # wrong if it still is.
-            return None
-
-    def unwritten(self) -> list[_Entry]:
-        """What still waited when the writer ended."""
-        return self._group + self._take(block=False)
-
-    def _take(self, *, block: bool) -> list[_Entry]:
-        taken: list[_Entry] = []
-        try:
-            while True:
-                gathered = self._queue.get(block=block and not taken)
-                if gathered is None:
-                    self._stopping = True
-                    self._give_up_at = time.monotonic() + self._last_seconds
-                    return taken
-                taken += gathered
-        except Empty:
-            return taken
-
-    def _write_group(self, group: list[_Entry]) -> list[_Entry]:
-        """The entries to try again, after the others were written or given up."""
-        try:
-            outcomes = self._written([entry.record for entry in group])
-        except _ROW_DEFECTS as error:
-            return self._write_apart(group, error)
-        except StoreError as error:
-            return self._after_failure(group, error)
-        self._deliver(list(zip(group, outcomes, strict=True)), None)
-        return []
-
-    def _written(self, group: Sequence[Begin | Settle]) -> list[Outcome]:
-        return write_group(
-            self._database,
-            self._worker_id,
-            group,
-            at_us=microseconds(datetime.now(UTC)),
-            standings=self.standings,
-        )
-
-    def _write_apart(self, group: list[_Entry], error: Exception) -> list[_Entry]:
-        """One row that the schema refuses must not take its whole group with it."""
-        if len(group) > 1:
-            return [kept for entry in group for kept in self._write_group([entry])]
-        _log.error("the store refuses the row of call %s: %s", group[0].id, error)
-        refusal = StoreError(
-            f"the store refuses the row of call {group[0].id}: {error}",
-            remedy="This is a defect of Tokonomi; please report it with this text.",
-        )
-        self._deliver([(group[0], refusal)], None)
-        return []
-
-    def _after_failure(self, group: list[_Entry], error: StoreError) -> list[_Entry]:
-        """The entries to try again: all of a busy store's, else the ends, which may stand already.
-
-        A beginning that may stand is not tried again: its call does not leave, and is settled.
-        """
-        busy = isinstance(error, StoreBusy)
-        now = time.monotonic()
-        kept: list[_Entry] = []
-        given_up: list[_Entry] = []
-        for entry in group:
-            in_time = now < min(entry.give_up_at, self._give_up_at)
-            hopeful = in_time and (busy or isinstance(entry.record, Settle))
-            (kept if hopeful else given_up).append(entry)
-        if given_up:
-            _log.error("%d records could not be written: %s", len(given_up), error)
-        self._deliver([(entry, error) for entry in given_up], None if busy else str(error))
-        if kept:
-            time.sleep(_BUSY_RETRY_SECONDS if busy else _FAILED_RETRY_SECONDS)
-        return kept
+def _done(loop: asyncio.AbstractEventLoop, outcome: Outcome) -> asyncio.Future[Outcome]:
+    done: asyncio.Future[Outcome] = loop.create_future()
+    done.set_result(outcome)
+    return done

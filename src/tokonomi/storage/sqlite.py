@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,13 +12,24 @@ from types import TracebackType
 from typing import Final
 
 from tokonomi.errors import StoreError
-from tokonomi.storage.database import Cursor, Dialect, Row, StoreBusy, StoreRefused, Subject, Value
+from tokonomi.storage.database import (
+    Cursor,
+    Database,
+    Dialect,
+    Row,
+    StoreBusy,
+    StoreRefused,
+    Subject,
+    Value,
+)
+from tokonomi.storage.sole_use import SoleUse, bell_of
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CHECKPOINT_PAGES: Final = 4_000
 _BUSY_RETRY_SECONDS: Final = 0.005
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _PRIMARY_CODE: Final = 0xFF
+_LOG: Final = ".log"
 _FULL_DISK_REMEDY: Final = (
     "Check the free space and the permissions of its disk, and who else writes."
 )
@@ -27,8 +38,15 @@ _FULL_DISK_REMEDY: Final = (
 class SqliteDatabase:
     """A connection to the store's file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bring_in: Callable[[Database, int], None]) -> None:
+        """Opens or makes the file.
+
+        `bring_in` gives the store what a worker has in its log; it is called when a worker has died
+        while it alone changed accounts, before anybody else does.
+        """
         self.path = path
+        self.sole_use = SoleUse(self.workers_folder, patience_seconds=BUSY_TIMEOUT_MS / 1000)
+        self._bring_in = bring_in
         self._power_safe = True
         self._lives: dict[int, int] = {}
         try:
@@ -86,12 +104,22 @@ class SqliteDatabase:
             while rows := cursor.fetchmany(size):
                 yield rows
 
-    def transaction(self, *, power_safe: bool = True) -> "_Transaction":
+    def transaction(self, *, power_safe: bool = True, accounts: bool = False) -> "_Transaction":
         """See `Database.transaction`; the only write lock there is is taken at once."""
         if power_safe is not self._power_safe:
             self.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
             self._power_safe = power_safe
-        return _Transaction(self._connection)
+        return _Transaction(self._connection, self._share if accounts else None, self.sole_use)
+
+    def _share(self) -> None:
+        dead = self.sole_use.share()
+        if dead:
+            try:
+                self._bring_in(self, dead)
+                self.sole_use.forget()
+            except BaseException:
+                self.sole_use.unshare()
+                raise
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
@@ -108,6 +136,7 @@ class SqliteDatabase:
 
     def impatient(self) -> None:
         """See `Database.impatient`: SQLite itself would sleep in growing steps."""
+        self.sole_use.patience_seconds = 0
         self._connection.execute("PRAGMA busy_timeout=0")
         self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
 
@@ -130,14 +159,32 @@ class SqliteDatabase:
 
     def die(self, worker_id: int) -> None:
         """See `Database.die`."""
+        self.log_path(worker_id).unlink(missing_ok=True)
+        bell_of(self.workers_folder, worker_id).unlink(missing_ok=True)
         self._lock_path(worker_id).unlink(missing_ok=True)
         if worker_id in self._lives:
             os.close(self._lives.pop(worker_id))
 
+    def logs(self) -> Mapping[int, Path]:
+        """See `Database.logs`."""
+        return {
+            int(path.stem): path
+            for path in self.workers_folder.glob(f"*{_LOG}")
+            if path.stem.isdecimal()
+        }
+
+    def log_path(self, worker_id: int) -> Path:
+        """Where a worker's log is."""
+        return self.workers_folder / f"{worker_id}{_LOG}"
+
+    @property
+    def workers_folder(self) -> Path:
+        """Where workers have their locks, logs and bells."""
+        return self.path.with_name(f"{self.path.name}.workers")
+
     def _lock_path(self, worker_id: int) -> Path:
-        folder = self.path.with_name(f"{self.path.name}.workers")
-        folder.mkdir(exist_ok=True)
-        return folder / f"{worker_id}.lock"
+        self.workers_folder.mkdir(exist_ok=True)
+        return self.workers_folder / f"{worker_id}.lock"
 
     def define(self, statement: str) -> None:
         """See `Database.define`."""
@@ -154,20 +201,29 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        self.sole_use.close()
 
 
 class _Transaction:
     """A write transaction of a connection. Every call has two, so it is no generator."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_share", "_sole_use")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, share: Callable[[], None] | None, sole_use: SoleUse
+    ) -> None:
         self._connection = connection
+        self._share = share
+        self._sole_use = sole_use
 
     def __enter__(self) -> None:
+        # Before SQLite's own lock: a worker that is alone needs that one to let go.
+        if self._share is not None:
+            self._share()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
+            self._unshare()
             raise _meaning(error) from error
 
     def __exit__(
@@ -176,9 +232,19 @@ class _Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._roll_back()
-            return
+        try:
+            if kind is None:
+                self._commit()
+            else:
+                self._roll_back()
+        finally:
+            self._unshare()
+
+    def _unshare(self) -> None:
+        if self._share is not None:
+            self._sole_use.unshare()
+
+    def _commit(self) -> None:
         try:
             self._connection.execute("COMMIT")
         except BaseException as failure:

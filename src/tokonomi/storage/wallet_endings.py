@@ -97,7 +97,7 @@ def _close_used_up(database: Database, now: datetime) -> None:
     ).fetchall()
     if used_up:
         at_us = microseconds(now)
-        with database.transaction():
+        with database.transaction(accounts=True):
             # Used up stays used up: nothing puts credits into a grant once it is made.
             database.executemany(
                 "UPDATE wallet_grant SET closed_us = ?, ended_us = ?"

@@ -13,6 +13,7 @@ from pathlib import Path
 from tokonomi.errors import StoreError
 from tokonomi.storage.call_rows import instant, microseconds
 from tokonomi.storage.database import Database
+from tokonomi.storage.log_recovery import bring_in_log
 
 
 def register(database: Database, *, now: datetime) -> int:
@@ -34,7 +35,8 @@ def register(database: Database, *, now: datetime) -> int:
 
 
 def retire(database: Database, worker_id: int, *, now: datetime) -> None:
-    """Marks a worker as ended and lets go of its sign of life."""
+    """Marks a worker as ended and lets go of its sign of life; the store has its log then."""
+    bring_in_log(database, worker_id)
     with database.transaction():
         end(database, worker_id, now=now)
     database.die(worker_id)

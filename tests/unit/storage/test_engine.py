@@ -79,7 +79,7 @@ def test_many_may_open_a_new_store_at_once(new_bare_store: Callable[[], Path | s
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind(database: Database) -> None:
-    insert = "INSERT INTO worker VALUES (1, 'h', 1, 's', 1, NULL)"
+    insert = "INSERT INTO worker VALUES (1, 'h', 1, 's', 1, NULL, 0)"
     with pytest.raises(StoreRefused), database.transaction():
         database.executemany(insert, [(), ()])
     assert only_row(database, "SELECT count(*) FROM worker") == (0,)

@@ -1,0 +1,134 @@
+"""Calls that are alone in flight: decided in memory, durable in the worker's own log.
+
+Such a call has nobody to share a transaction with, and one of its own is most of what it waits for.
+So its beginning is one short write and its end one flush, and the store gets both soon after, many
+calls at once. Holds are decided in memory where this worker alone changes accounts (`sole_use`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tokonomi.calls import Intent
+from tokonomi.ledger.hold import Captured, Demand, Held, authorize_within
+from tokonomi.storage.call_groups import Begun, Record, Settle
+from tokonomi.storage.call_rows import microseconds
+from tokonomi.storage.database import only_row
+from tokonomi.storage.ledger import Claim
+from tokonomi.storage.locked_accounts import FreeOfAccounts
+from tokonomi.storage.log_recovery import identity_of
+from tokonomi.storage.sole_use import Bell
+from tokonomi.storage.sqlite import SqliteDatabase
+from tokonomi.storage.worker_log import WorkerLog
+
+
+class LoneCalls:
+    """The log of a worker, and what accounts have free while it alone changes them.
+
+    Use it from the event loop.
+    """
+
+    def __init__(self, database: SqliteDatabase, worker_id: int) -> None:
+        row = only_row(database, "SELECT started_us FROM worker WHERE id = ?", (worker_id,))
+        self._log = WorkerLog(database.log_path(worker_id), identity_of(row[0]))
+        self.bell = Bell(database.workers_folder, worker_id)
+        self._records: list[Record] = []
+        self._free: FreeOfAccounts | None = None
+        self._given = 0
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether the store has everything."""
+        return not self._records and not self._given
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest record."""
+        return self._log.number
+
+    def begin(self, intent: Intent, claims: Sequence[Claim]) -> tuple[Held, ...] | None:
+        """What a call holds that may leave now; None when a transaction must decide or write it."""
+        held = self._held(claims)
+        if held is None:
+            return None
+        record = self._log.append(Begun(intent, held), _now_us())
+        if record is None:
+            self.forget()
+            return None
+        self._records.append(record)
+        return held
+
+    def settle(self, settle: Settle) -> bool:
+        """Whether the end of a call is in the log; `flush` makes it survive a power cut."""
+        record = self._log.append(settle, _now_us())
+        if record is None:
+            return False
+        self._records.append(record)
+        if self._free is not None:
+            self._credit(self._free, settle.captured or ())
+        return True
+
+    def flush(self) -> bool:
+        """Whether all that is in the log is on the disk."""
+        return self._log.flush()
+
+    def take(self) -> list[Record]:
+        """What the store does not have yet, to be given to it now; `booked` says when it has it."""
+        records, self._records = self._records, []
+        if records:
+            if not self._given:
+                self._log.turn()
+            self._given += len(records)
+        return records
+
+    def booked(self, count: int) -> None:
+        """The store has so many records more."""
+        self._given -= count
+
+    def know(self, free: FreeOfAccounts) -> None:
+        """This worker alone changes accounts, and these have so much free."""
+        if self._free is None:
+            self._free = free
+        else:
+            self._free.accounts |= free.accounts
+            self._free.units |= free.units
+
+    def forget(self) -> None:
+        """Accounts may change, so only a transaction knows what they have free."""
+        self._free = None
+
+    def close(self) -> None:
+        """Closes the log, and the bell."""
+        self._log.close()
+        self.bell.close()
+
+    def _held(self, claims: Sequence[Claim]) -> tuple[Held, ...] | None:
+        if not claims:
+            return ()
+        free = self._free
+        if free is None:
+            return None
+        demands: list[Demand] = []
+        for claim in claims:
+            accounts = free.accounts.get(claim.on)
+            if accounts is None:
+                return None
+            demands.append(Demand(source=claim.source, accounts=accounts, amount=claim.amount))
+        return authorize_within(free.units, demands)
+
+    def _credit(self, free: FreeOfAccounts, captured: Sequence[Captured]) -> None:
+        """Gives back what the holds of a call did not use."""
+        for each in captured:
+            if each.overrun:
+                # Who pays it is decided in the store.
+                self.forget()
+                return
+            for part in each.held.parts:
+                if part.account in free.units:
+                    free.units[part.account] += part.amount
+            for part in (*each.parts, *each.exposed):
+                if part.account in free.units:
+                    free.units[part.account] -= part.amount
+
+
+def _now_us() -> int:
+    return microseconds(datetime.now(UTC))

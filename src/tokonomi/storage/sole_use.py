@@ -1,0 +1,162 @@
+"""Who may change the accounts of a SQLite store: everybody in turns, or one worker alone.
+
+Every transaction that changes accounts shares a lock with its like, SQLite puts them in line. A
+worker that decides on holds in its memory has the lock for itself meanwhile, so no balance moves
+behind its back; whoever else wants to change one asks it to let go, and waits for that. The lock is
+the kernel's, so it goes with its process. The file then still names the worker that had it, whose
+decisions may not be in the store yet: they must be brought in before anybody decides anew.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from tokonomi.storage.database import StoreBusy
+
+_NAME: Final = "accounts.lock"
+_ID_BYTES: Final = 8
+_NOBODY: Final = 0
+_ASK_SECONDS: Final = 0.001
+
+
+class SoleUse:
+    """The lock on accounts, as one connection to the store has it. One thread at a time uses it."""
+
+    def __init__(self, folder: Path, *, patience_seconds: float) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+        self._shares = 0
+        self.patience_seconds = patience_seconds
+        self.is_alone = False
+
+    def share(self) -> int:
+        """Waits for a turn, until `unshare`. A worker that died while it was alone, or 0.
+
+        What that one had decided must be brought into the store, and `forget` called, before
+        anything else is decided.
+
+        Raises:
+            StoreBusy: a worker is alone, and has not let go in time.
+        """
+        self._shares += 1
+        if self.is_alone or self._shares > 1:
+            return _NOBODY
+        give_up_at = time.monotonic() + self.patience_seconds
+        while not self._took(fcntl.LOCK_SH):
+            worker_id = self._named()
+            self._ask(worker_id)
+            if time.monotonic() >= give_up_at:
+                self._shares -= 1
+                raise StoreBusy(
+                    f"worker {worker_id} changes the accounts of the store alone",
+                    remedy="Try again.",
+                )
+            time.sleep(_ASK_SECONDS)
+        return self._named()
+
+    def unshare(self) -> None:
+        """Ends the turn."""
+        self._shares -= 1
+        if not self.is_alone and not self._shares:
+            self._unlock()
+
+    def take(self, worker_id: int) -> bool:
+        """Whether this worker is alone from now on. Nobody waits here: others may be at work."""
+        if not self._took(fcntl.LOCK_EX):
+            return False
+        if self._named() != _NOBODY:
+            self._unlock()
+            return False
+        self._name(worker_id)
+        self.is_alone = True
+        return True
+
+    def let_go(self) -> None:
+        """Others may change accounts again: all that was decided alone is in the store."""
+        if self.is_alone:
+            self._name(_NOBODY)
+            self.is_alone = False
+            self._unlock()
+
+    def forget(self) -> None:
+        """The worker that died while it was alone has left nothing to bring in any more."""
+        self._name(_NOBODY)
+
+    def close(self) -> None:
+        """Closes the file, and gives up every lock on it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _took(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self._file(), kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(self) -> None:
+        fcntl.flock(self._file(), fcntl.LOCK_UN)
+
+    def _file(self) -> int:
+        if self._descriptor is None:
+            self._folder.mkdir(exist_ok=True)
+            path = self._folder / _NAME
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+    def _named(self) -> int:
+        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
+
+    def _name(self, worker_id: int) -> None:
+        os.pwrite(self._file(), worker_id.to_bytes(_ID_BYTES, "big"), 0)
+
+    def _ask(self, worker_id: int) -> None:
+        """Wakes the worker that is alone; one that has just gone away needs no waking."""
+        try:
+            pipe = os.open(bell_of(self._folder, worker_id), os.O_WRONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        try:
+            os.write(pipe, b"?")
+        except (BlockingIOError, BrokenPipeError):
+            # It has been asked often enough, or goes away just now.
+            pass
+        finally:
+            os.close(pipe)
+
+
+def bell_of(folder: Path, worker_id: int) -> Path:
+    """The pipe on which others ask a worker that is alone to let go."""
+    return folder / f"{worker_id}.bell"
+
+
+class Bell:
+    """The worker's end of its pipe: readable when somebody asks."""
+
+    def __init__(self, folder: Path, worker_id: int) -> None:
+        folder.mkdir(exist_ok=True)
+        self._path = bell_of(folder, worker_id)
+        self._path.unlink(missing_ok=True)
+        os.mkfifo(self._path, 0o600)
+        # Open for writing too, so that it never is at its end.
+        self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def silence(self) -> None:
+        """Takes note of all that was asked so far."""
+        try:
+            os.read(self.descriptor, 4096)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Removes the pipe."""
+        os.close(self.descriptor)
+        self._path.unlink(missing_ok=True)
