@@ -24,7 +24,7 @@ from tokonomi.budgets.rate_limit import (
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import keys
-from tokonomi.storage.call_groups import Begin, Settle, write_group
+from tokonomi.storage.call_groups import Begin, Memory, Settle, write_group
 from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.usage import Usage
@@ -111,7 +111,7 @@ class Limits(RuleBasedStateMachine):
     def write(self, group: Sequence[Begin | Settle]) -> list[bool]:
         standings: dict[str, tuple[Standing, ...]] = {}
         outcomes = write_group(
-            self.database, self.worker, group, at_us=self.now_us, standings=standings
+            self.database, self.worker, group, at_us=self.now_us, memory=Memory(standings)
         )
         self.told = {each.kind: each.left for each in standings[self.key_id]}
         return [not isinstance(each, RateRefusal) for each in outcomes]

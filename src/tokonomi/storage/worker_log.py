@@ -36,9 +36,7 @@ class WorkerLog:
                 gone.
         """
         path.parent.mkdir(exist_ok=True)
-        self._descriptor = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
-        )
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         # A flush of a file that grows takes twice as long.
         os.pwrite(self._descriptor, bytes(2 * HALF_BYTES), 0)
         os.fsync(self._descriptor)
