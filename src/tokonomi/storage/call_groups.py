@@ -103,17 +103,21 @@ def write_group(
     *,
     at_us: int,
     log: Sequence[Record] = (),
+    turn: bool = True,
     again: bool = False,
     memory: Memory | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
     `log` are records of the worker's own log: those that the store does not have yet come before
-    the group, whoever brings them in. A group with an end in it commits power-safe; one of
-    beginnings only survives the death of the process, and becomes power-safe with the next end. A
-    call that was settled before changes nothing. `again` says that the group was tried before and
-    nobody knows whether its commit came through: beginnings that stand already then count as
-    written. `memory` is what the caller keeps between groups.
+    the group, whoever brings them in. Without `turn` they are booked while the worker may be alone
+    with the accounts, since it has decided them itself. `again` says that the group was tried
+    before and nobody knows whether its commit came through: beginnings that stand already then
+    count as written. `memory` is what the caller keeps between groups.
+
+    A group with an end in it commits power-safe; one of beginnings only survives the death of the
+    process, and becomes power-safe with the next end. A call that was settled before changes
+    nothing.
 
     Raises:
         StoreError: nothing was written; `StoreBusy` when trying again may help at once.
@@ -126,6 +130,7 @@ def write_group(
                 group,
                 at_us=at_us,
                 log=log,
+                turn=turn,
                 again=again,
                 memory=memory or Memory(),
             )
@@ -141,6 +146,7 @@ def _write_group(
     *,
     at_us: int,
     log: Sequence[Record],
+    turn: bool,
     again: bool,
     memory: Memory,
 ) -> list[Outcome]:
@@ -148,8 +154,7 @@ def _write_group(
     settles = [it for it in group if isinstance(it, Settle)]
     power_safe = bool(settles) or any(isinstance(it.entry, Settle) for it in log)
     rates = RatesOfGroup(database, at_us=at_us)
-    # What is in a log was decided by the worker that may be alone with the accounts.
-    with database.transaction(power_safe=power_safe, accounts=bool(group)):
+    with database.transaction(power_safe=power_safe, accounts=turn):
         logged = _taken_from(log, database, worker_id)
         ends = _write_ends(database, [*logged.settles, *settles], rates, logged.begun)
         standing = _standing(database, begins) if again else {}

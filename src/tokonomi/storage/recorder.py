@@ -71,6 +71,7 @@ class Recorder:
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
         self._gathered: list[Entry] = []
+        self._stays_alone = False
         self._waiting = 0
         self._rest_until = 0.0
         self._rest_seconds = _FIRST_REST_SECONDS
@@ -131,7 +132,9 @@ class Recorder:
                 return _done(self._loop, outcome)
         if self._waiting >= self._limits.waiting:
             return self._begin_when_there_is_room(begin)
-        return self._put(begin, self._limits.begin_seconds)
+        return self._put(
+            begin, self._limits.begin_seconds, alone=alone and self._may_be_alone(begin)
+        )
 
     def settle(
         self,
@@ -175,7 +178,9 @@ class Recorder:
             await asyncio.shield(self._room)
         return await self._put(begin, self._limits.begin_seconds)
 
-    def _put(self, record: Begin | Settle, patience_seconds: float) -> asyncio.Future[Outcome]:
+    def _put(
+        self, record: Begin | Settle, patience_seconds: float, *, alone: bool = False
+    ) -> asyncio.Future[Outcome]:
         done: asyncio.Future[Outcome] = self._loop.create_future()
         if self._closing:
             done.set_exception(StoreError("the recorder is closed"))
@@ -185,13 +190,16 @@ class Recorder:
             # What one turn of the event loop brings is handed over together: a writer that is woken
             # by the first record would commit it alone, and take the processor from the others.
             self._loop.call_soon(self._hand_over)
+        self._stays_alone = alone and not self._gathered
         self._gathered.append(Entry(record, done, self._loop.time() + patience_seconds))
         return done
 
-    def _hand_over(self, *, alone: bool = False) -> None:
-        """Gives the writer all that it is to write; others may change accounts then, or not."""
-        work = Work(self._gathered, alone=alone and not self._gathered)
+    def _hand_over(self) -> None:
+        """Gives the writer all that waits; what it does not decide on alone, others may too."""
+        self._give(Work(self._gathered, alone=self._stays_alone and len(self._gathered) == 1))
         self._gathered = []
+
+    def _give(self, work: Work) -> None:
         if self._lone is not None:
             work.records = self._lone.take()
             if not work.alone:
@@ -290,7 +298,7 @@ class Recorder:
             return
         self._booking = None
         if not self._closing:
-            self._hand_over(alone=True)
+            self._give(Work(alone=True))
 
     def _asked_to_let_go(self) -> None:
         """Somebody else wants to change accounts."""
@@ -298,7 +306,7 @@ class Recorder:
         self._lone.bell.silence()
         self._shares_until = self._loop.time() + _SHARED_SECONDS
         if not self._closing:
-            self._hand_over()
+            self._give(Work())
 
     def _write(self) -> None:
         try:

@@ -46,7 +46,7 @@ class SoleUse:
             return _NOBODY
         give_up_at = time.monotonic() + self.patience_seconds
         while not self._took(fcntl.LOCK_SH):
-            worker_id = self._named()
+            worker_id = self.named()
             self._ask(worker_id)
             if time.monotonic() >= give_up_at:
                 self._shares -= 1
@@ -55,7 +55,7 @@ class SoleUse:
                     remedy="Try again.",
                 )
             time.sleep(_ASK_SECONDS)
-        return self._named()
+        return self.named()
 
     def unshare(self) -> None:
         """Ends the turn."""
@@ -67,7 +67,7 @@ class SoleUse:
         """Whether this worker is alone from now on. Nobody waits here: others may be at work."""
         if not self._took(fcntl.LOCK_EX):
             return False
-        if self._named() != _NOBODY:
+        if self.named() != _NOBODY:
             self._unlock()
             return False
         self._name(worker_id)
@@ -84,6 +84,10 @@ class SoleUse:
     def forget(self) -> None:
         """The worker that died while it was alone has left nothing to bring in any more."""
         self._name(_NOBODY)
+
+    def named(self) -> int:
+        """The worker that is alone, or was when it died; 0 when there is none."""
+        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
 
     def close(self) -> None:
         """Closes the file, and gives up every lock on it."""
@@ -107,9 +111,6 @@ class SoleUse:
             path = self._folder / _NAME
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
-
-    def _named(self) -> int:
-        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
 
     def _name(self, worker_id: int) -> None:
         os.pwrite(self._file(), worker_id.to_bytes(_ID_BYTES, "big"), 0)

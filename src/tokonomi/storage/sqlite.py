@@ -173,6 +173,10 @@ class SqliteDatabase:
             if path.stem.isdecimal()
         }
 
+    def alone(self) -> int:
+        """See `Database.alone`."""
+        return self.sole_use.named()
+
     def log_path(self, worker_id: int) -> Path:
         """Where a worker's log is."""
         return self.workers_folder / f"{worker_id}{_LOG}"

@@ -40,6 +40,7 @@ class WorkerLog:
         # A flush of a file that grows takes twice as long.
         os.pwrite(self._descriptor, bytes(2 * HALF_BYTES), 0)
         os.fsync(self._descriptor)
+        _flush_folder(path.parent)
         self._identity = identity
         self._start = 0
         self._used = 0
@@ -86,6 +87,14 @@ class WorkerLog:
     def close(self) -> None:
         """Closes the file."""
         os.close(self._descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _start_writing(descriptor: int, at: int, size: int) -> None:
