@@ -105,13 +105,13 @@ def hold_size(
     worst = _worst_by_currency(targets)
     if isinstance(worst, Unpriced):
         return worst
-    converted: list[tuple[int, str]] = []
-    for bound, name in worst.values():
-        amount = _in_currency(bound, currency, rates)
-        if isinstance(amount, Unpriced):
-            return amount
-        converted.append((amount, name))
-    amount, name = max(converted, key=lambda each: each[0])
+    amount, name = -1, ""
+    for priced_in, (bound, target_name) in worst.items():
+        converted = _in_currency(bound, priced_in, currency, rates)
+        if isinstance(converted, Unpriced):
+            return converted
+        if converted > amount:
+            amount, name = converted, target_name
     amount *= billed_attempts
     if amount > INT64_MAX:
         return _too_large(amount, currency, name)
@@ -132,9 +132,9 @@ def _too_large(amount: int, currency: str, name: str) -> Unbounded:
     )
 
 
-def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[Money, str]] | Unpriced:
+def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[int, str]] | Unpriced:
     """The dearest bound in each currency, with its target; the first of equals."""
-    worst: dict[str, tuple[Money, str]] = {}
+    worst: dict[str, tuple[int, str]] = {}
     for target in targets:
         if not target.rows:
             return Unpriced(f"{target.name} has no price row")
@@ -143,21 +143,23 @@ def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[Money, str]
             if isinstance(bound, Unpriced):
                 return bound
             known = worst.get(row.currency)
-            if known is None or bound > known[0].sub_units:
-                worst[row.currency] = (Money(bound, row.currency), target.name)
+            if known is None or bound > known[0]:
+                worst[row.currency] = bound, target.name
     return worst
 
 
-def _in_currency(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> int | Unpriced:
-    if bound.currency == currency or not bound.sub_units:
-        return bound.sub_units
-    rate = rate_between(rates, bound.currency, currency)
+def _in_currency(
+    sub_units: int, priced_in: str, currency: str, rates: Sequence[ExchangeRate]
+) -> int | Unpriced:
+    if priced_in == currency or not sub_units:
+        return sub_units
+    rate = rate_between(rates, priced_in, currency)
     if rate is None:
         return Unpriced(
-            f"prices are in {bound.currency}, and no rate to {currency} is given; set it with"
-            f" `tokonomi budget rate {bound.currency} {currency} RATE --source WHERE`"
+            f"prices are in {priced_in}, and no rate to {currency} is given; set it with"
+            f" `tokonomi budget rate {priced_in} {currency} RATE --source WHERE`"
         )
-    return converted_up(bound, rate).sub_units
+    return converted_up(Money(sub_units, priced_in), rate).sub_units
 
 
 def rate_between(rates: Sequence[ExchangeRate], base: str, quote: str) -> ExchangeRate | None:

@@ -195,6 +195,10 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+Media = tuple[bool, bool, bool, bool]
+"""Whether a request carries audio, carries images, asks for audio, and asks for images."""
+
+
 @dataclass(frozen=True)
 class PriceRow:
     """One dated price of one model: a rate per meter, with context tiers.
@@ -245,7 +249,7 @@ class PriceRow:
             )
 
     def __hash__(self) -> int:
-        """The hash of its id: what is compiled of a row is cached by it."""
+        """The hash of its id, which tells rows apart in practice."""
         return hash(self.id)
 
     @cached_property
@@ -265,6 +269,18 @@ class PriceRow:
         ]
         return (*reversed(above), base)
 
+    def dearest(self, media: Media) -> "tuple[Dearest, ...]":
+        """The row compiled for bounds of requests with these media: one of each bracket."""
+        found = self._dearest.get(media)
+        if found is None:
+            found = tuple(_dearest_of(bracket, media) for bracket in self.brackets)
+            self._dearest[media] = found
+        return found
+
+    @cached_property
+    def _dearest(self) -> "dict[Media, tuple[Dearest, ...]]":
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
@@ -283,3 +299,60 @@ def _with_parents(rates: Mapping[Meter, Rate]) -> tuple[int | None, ...]:
         return next(named, None)
 
     return tuple(resolved(meter) for meter in Meter)
+
+
+@dataclass(frozen=True, slots=True)
+class Dearest:
+    """The most that one unit can cost in a bracket, in sub-units, and what has no price there.
+
+    Attributes:
+        first_tokens: as the bracket has it.
+        an_input: the dearest way to count a token of the input.
+        an_output: the dearest way to count a token of the output.
+        a_search: a web search.
+        a_request: a request; `charge` makes a fee only where the row states one.
+        unpriced_inputs: meters of the input without a price.
+        unpriced_outputs: meters of the output without a price.
+        unpriced_search: the meter of searches, if it has no price.
+    """
+
+    first_tokens: int
+    an_input: int
+    an_output: int
+    a_search: int
+    a_request: int
+    unpriced_inputs: tuple[Meter, ...]
+    unpriced_outputs: tuple[Meter, ...]
+    unpriced_search: tuple[Meter, ...]
+
+
+def _dearest_of(bracket: Bracket, media: Media) -> Dearest:
+    rates = dict(zip(Meter, bracket.rates, strict=True))
+    audio_in, image_in, audio_out, image_out = media
+    inputs = (
+        *(Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H),
+        *((Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if audio_in else ()),
+        *((Meter.IMAGE_IN,) if image_in else ()),
+    )
+    outputs = (
+        *(Meter.OUTPUT, Meter.REASONING),
+        *((Meter.AUDIO_OUT,) if audio_out else ()),
+        *((Meter.IMAGE_OUT,) if image_out else ()),
+    )
+
+    def dearest(*meters: Meter) -> int:
+        return max(rates[meter] or 0 for meter in meters)
+
+    def unpriced(*meters: Meter) -> tuple[Meter, ...]:
+        return tuple(meter for meter in meters if rates[meter] is None)
+
+    return Dearest(
+        first_tokens=bracket.first_tokens,
+        an_input=dearest(*inputs),
+        an_output=dearest(*outputs),
+        a_search=dearest(Meter.SEARCH),
+        a_request=dearest(Meter.REQUEST),
+        unpriced_inputs=unpriced(*inputs),
+        unpriced_outputs=unpriced(*outputs),
+        unpriced_search=unpriced(Meter.SEARCH),
+    )
