@@ -86,7 +86,7 @@ class Weights:
 
     def _dearest_of(self, media: Media) -> "Dearest":
         audio_in, image_in, audio_out, image_out = media
-        numerators = dict(zip(COUNTS, self.compiled[0], strict=True))
+        numerators: dict[str, int] = dict(zip(COUNTS, self.compiled[0], strict=True))
         inputs = (
             *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
             *(("audio_in", "cache_read_audio") if audio_in else ()),
@@ -157,7 +157,6 @@ def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempt
             + bounds.searches * dearest.a_search
             + bounds.requests * dearest.a_request
         )
-        if counted > most:
-            most = counted
+        most = max(most, counted)
     denominator = weights.compiled[1]
     return checked_int64(-(-most // denominator) * billed_attempts)

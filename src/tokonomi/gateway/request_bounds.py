@@ -52,7 +52,7 @@ def bounds_of(
     searching = searching_of(asked, model)
     if isinstance(searching, Unbounded):
         return searching
-    draws = _has(entry, Meter.IMAGE_OUT)
+    draws = Meter.IMAGE_OUT in entry.meters
     if asked.drawn and not draws:
         return _no_price(model, "images that it puts out", "modalities")
     if asked.heard or asked.spoken:
@@ -140,7 +140,7 @@ def _sound_without_a_price(asked: Asked, model: str, entry: ModelEntry) -> Unbou
         (asked.spoken, Meter.AUDIO_OUT, "sound that it puts out"),
     ):
         # Sound costs several times what text does, so the price of text is no bound of it.
-        if wanted and not _has(entry, meter) and not all(each.row.free for each in entry.rows):
+        if wanted and meter not in entry.meters and not all(each.row.free for each in entry.rows):
             return _no_price(model, what, None)
     return None
 
@@ -192,6 +192,8 @@ def _output(
     limit = output_limit(max(asked.limits, default=None), model_maximum=longest, cap=cap)
     if isinstance(limit, Unpriced):
         return limit
+    if not (draws or asked.thinking or asked.predicted):
+        return limit
     tokens = limit.tokens
     if draws:
         if longest is None:
@@ -200,10 +202,3 @@ def _output(
     if asked.thinking >= tokens:
         tokens += asked.thinking
     return OutputLimit(tokens + asked.predicted, limit.send)
-
-
-def _has(entry: ModelEntry, meter: Meter) -> bool:
-    for each in entry.rows:  # noqa: SIM110 - a generator takes three times as long, on every call
-        if meter in each.row.rates:
-            return True
-    return False

@@ -119,8 +119,7 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
             + searches * dearest.a_search
             + requests * dearest.a_request
         )
-        if total > most:
-            most = total
+        most = max(most, total)
     return most
 
 
