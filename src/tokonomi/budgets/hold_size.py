@@ -107,9 +107,11 @@ def hold_size(
         return worst
     amount, name = -1, ""
     for priced_in, (bound, target_name) in worst.items():
-        converted = _in_currency(bound, priced_in, currency, rates)
-        if isinstance(converted, Unpriced):
-            return converted
+        converted: int | Unpriced = bound
+        if bound and priced_in != currency:
+            converted = _converted(Money(bound, priced_in), currency, rates)
+            if isinstance(converted, Unpriced):
+                return converted
         if converted > amount:
             amount, name = converted, target_name
     amount *= billed_attempts
@@ -148,18 +150,14 @@ def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[int, str]] 
     return worst
 
 
-def _in_currency(
-    sub_units: int, priced_in: str, currency: str, rates: Sequence[ExchangeRate]
-) -> int | Unpriced:
-    if priced_in == currency or not sub_units:
-        return sub_units
-    rate = rate_between(rates, priced_in, currency)
+def _converted(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> int | Unpriced:
+    rate = rate_between(rates, bound.currency, currency)
     if rate is None:
         return Unpriced(
-            f"prices are in {priced_in}, and no rate to {currency} is given; set it with"
-            f" `tokonomi budget rate {priced_in} {currency} RATE --source WHERE`"
+            f"prices are in {bound.currency}, and no rate to {currency} is given; set it with"
+            f" `tokonomi budget rate {bound.currency} {currency} RATE --source WHERE`"
         )
-    return converted_up(Money(sub_units, priced_in), rate).sub_units
+    return converted_up(bound, rate).sub_units
 
 
 def rate_between(rates: Sequence[ExchangeRate], base: str, quote: str) -> ExchangeRate | None:

@@ -73,36 +73,10 @@ class Weights:
         denominator = lcm(*(weight.denominator for weight in each))
         return tuple((weight * denominator).numerator for weight in each), denominator
 
-    def dearest(self, media: Media) -> "Dearest":
-        """The most that a unit counts in requests with these media."""
-        found = self._dearest.get(media)
-        if found is None:
-            found = self._dearest[media] = self._dearest_of(media)
-        return found
-
     @cached_property
-    def _dearest(self) -> "dict[Media, Dearest]":
-        return {}
-
-    def _dearest_of(self, media: Media) -> "Dearest":
-        audio_in, image_in, audio_out, image_out = media
-        numerators: dict[str, int] = dict(zip(COUNTS, self.compiled[0], strict=True))
-        inputs = (
-            *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
-            *(("audio_in", "cache_read_audio") if audio_in else ()),
-            *(("image_in",) if image_in else ()),
-        )
-        outputs = (
-            *("output", "reasoning"),
-            *(("audio_out",) if audio_out else ()),
-            *(("image_out",) if image_out else ()),
-        )
-        return Dearest(
-            an_input=max(numerators[name] for name in inputs),
-            an_output=max(numerators[name] for name in outputs),
-            a_search=numerators["searches"],
-            a_request=numerators["requests"],
-        )
+    def dearest(self) -> "Mapping[Media, Dearest]":
+        """The most that a unit counts in requests with some media."""
+        return _DearestByMedia(dict(zip(COUNTS, self.compiled[0], strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +87,34 @@ class Dearest:
     an_output: int
     a_search: int
     a_request: int
+
+
+class _DearestByMedia(dict[Media, Dearest]):
+    """Compiled when it is first asked for; there are no more than sixteen."""
+
+    def __init__(self, numerators: Mapping[str, int]) -> None:
+        super().__init__()
+        self._numerators = numerators
+
+    def __missing__(self, media: Media) -> Dearest:
+        numerators = self._numerators
+        inputs = (
+            *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
+            *(("audio_in", "cache_read_audio") if media.audio_in else ()),
+            *(("image_in",) if media.image_in else ()),
+        )
+        outputs = (
+            *("output", "reasoning"),
+            *(("audio_out",) if media.audio_out else ()),
+            *(("image_out",) if media.image_out else ()),
+        )
+        found = self[media] = Dearest(
+            an_input=max(numerators[name] for name in inputs),
+            an_output=max(numerators[name] for name in outputs),
+            a_search=numerators["searches"],
+            a_request=numerators["requests"],
+        )
+        return found
 
 
 def credits_used(usage: Usage, weights: Weights) -> int:
@@ -150,7 +152,7 @@ def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempt
         raise BadInput(f"a request with {len(targets)} targets and {billed_attempts} attempts")
     most = 0
     for bounds in targets:
-        dearest = weights.dearest(bounds.media)
+        dearest = weights.dearest[bounds.media]
         counted = (
             bounds.input_tokens * dearest.an_input
             + bounds.all_output_tokens * dearest.an_output

@@ -67,12 +67,15 @@ class BudgetInForce:
 
     def funding(self, subject: str, now: datetime) -> Funding:
         """The account of a subject in the window that `now` is in, computed once a window."""
-        if self._span is None or not self._span.holds(now) or len(self._funded) >= FUNDED:
-            self._span = span_at(self.budget.window, self.zone, now)
+        span = self._span
+        if span is None or not span.holds(now):
+            span = self._span = span_at(self.budget.window, self.zone, now)
             self._funded.clear()
         found = self._funded.get(subject)
         if found is None:
-            name = account_name(self.budget.id, subject, self._span.start)
+            if len(self._funded) >= FUNDED:
+                self._funded.clear()
+            name = account_name(self.budget.id, subject, span.start)
             found = funding_of(self.budget, name, version=self.version)
             self._funded[subject] = found
         return found
@@ -242,20 +245,17 @@ class _Sizes:
     def _size(self, currency: str, places: tuple[int, ...], billed: int) -> HoldSize | Unpriced:
         at = currency, places, billed
         found = self._found.get(at)
-        if found is None:
-            found = self._found[at] = self._found_anew(currency, places, billed)
-        return found
-
-    def _found_anew(
-        self, currency: str, places: tuple[int, ...], billed: int
-    ) -> HoldSize | Unpriced:
+        if found is not None:
+            return found
         targets: list[PricedTarget] = []
         for place in places:
             reach = self.legs[place].reach
             if isinstance(reach, Unpriced):
                 return reach
             targets += reach.targets
-        return hold_size(targets, currency=currency, rates=self.rates, billed_attempts=billed)
+        found = hold_size(targets, currency=currency, rates=self.rates, billed_attempts=billed)
+        self._found[at] = found
+        return found
 
 
 def _claim_budget(

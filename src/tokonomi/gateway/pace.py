@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from tokonomi.budgets.hold_size import OutputLimit, Refused
-from tokonomi.budgets.rate_limit import RateClaim
+from tokonomi.budgets.rate_limit import UNLIMITED, RateClaim
 from tokonomi.gateway.request_bounds import readable_limit
 from tokonomi.gateway.settle import Exchange
 from tokonomi.pricing.book import PriceBook
@@ -30,7 +30,7 @@ def pace_of(exchange: Exchange, book: PriceBook, *, output_cap: int | None) -> P
     it or its model allows. No price is needed for that, and no field that is not known stands in
     the way: this limit is no matter of money, and what is used is counted when the call ends.
     """
-    if not exchange.rate_limits:
+    if exchange.rate_limits == UNLIMITED:
         return UNPACED
     key_id, limit = exchange.intent.dimensions.key_id, exchange.rate_limits.tokens
     if limit is None:

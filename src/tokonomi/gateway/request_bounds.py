@@ -11,7 +11,7 @@ from tokonomi.gateway.request_values import MOST
 from tokonomi.pricing.book import ModelEntry
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Meter
+from tokonomi.pricing.row import TEXT, Media, Meter
 from tokonomi.providers.token_estimate import TEMPLATE_TOKENS_PER_MESSAGE
 
 _decode_count: Final = msgspec.json.Decoder(int | None).decode
@@ -71,12 +71,20 @@ def bounds_of(
         choices=asked.choices * searching.turns,
         searches=searching.searches,
         requests=searching.fees,
+        media=_media(asked, draws=draws),
+    )
+    return bounds, limit
+
+
+def _media(asked: Asked, *, draws: bool) -> Media:
+    if not (asked.heard or asked.images or asked.spoken or draws):
+        return TEXT
+    return Media(
         audio_in=asked.heard,
         image_in=asked.images > 0,
         audio_out=asked.spoken,
         image_out=draws,
     )
-    return bounds, limit
 
 
 def searching_of(asked: Asked, model: str) -> Searching | Unbounded:
@@ -159,7 +167,9 @@ def _input(
     """The most input tokens, over all turns that a provider's own tools may take."""
     window = entry.card.context_window
     # A provider that took an image for text would still read no more than the window holds.
-    inline = asked.inline if window is None else min(asked.inline, window)
+    inline = asked.inline
+    if inline and window is not None:
+        inline = min(inline, window)
     tokens = (
         input_bound
         - asked.inline

@@ -25,7 +25,6 @@ from tokonomi.gateway.request_values import (
     array_of,
     image,
     is_array,
-    is_object,
     object_of,
     output_limit,
 )
@@ -36,6 +35,7 @@ from tokonomi.providers.adapter import Dialect
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _ESCAPE: Final = rb"\u"
+_CONTAINERS: Final = (dict, list)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 
 
@@ -73,7 +73,7 @@ def _decoded(raw: msgspec.Raw, asked: Asked) -> object:
     name = asked.top
     try:
         value: object = _decode(raw)
-        repeated = _repeated(raw, value, asked) if is_object(value) or is_array(value) else None
+        repeated = _repeated(raw, value, asked) if isinstance(value, _CONTAINERS) else None
     except _UNREADABLE:
         raise no_bound(
             name, f"`{word(name)}`", "cannot be read, so what it holds has no bound", "Send JSON."

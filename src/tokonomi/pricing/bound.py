@@ -6,7 +6,7 @@ import msgspec
 
 from tokonomi.errors import BadInput
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Dearest, Media, PriceRow, SearchUnit
+from tokonomi.pricing.row import TEXT, Dearest, Media, PriceRow, SearchUnit
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,10 +18,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
         choices: answers that the request asks for (`n`).
         searches: billable web searches.
         requests: billable requests.
-        audio_in: whether the request carries audio.
-        image_in: whether the request carries images.
-        audio_out: whether the request asks for audio.
-        image_out: whether the request asks for images.
+        media: what besides text the request carries and asks for.
 
     Raises:
         BadInput: a number is negative, or there is no choice at all.
@@ -32,10 +29,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     searches: int = 0
     requests: int = 1
-    audio_in: bool = False
-    image_in: bool = False
-    audio_out: bool = False
-    image_out: bool = False
+    media: Media = TEXT
 
     def __post_init__(self) -> None:
         if (
@@ -55,11 +49,6 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     def all_output_tokens(self) -> int:
         """Output tokens of all choices together."""
         return self.output_tokens * self.choices
-
-    @property
-    def media(self) -> Media:
-        """What besides text the request carries and asks for."""
-        return self.audio_in, self.image_in, self.audio_out, self.image_out
 
 
 Obstacle = Literal["price_unknown", "request_too_dear", "invalid_request"]
@@ -103,7 +92,7 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
     if searches and row.search_unit is SearchUnit.PROMPT:
         searches = min(searches, requests)
     most = 0
-    for dearest in row.dearest(bounds.media):
+    for dearest in row.dearest[bounds.media]:
         if dearest.first_tokens > inputs:
             continue
         # A meter that nothing is consumed of needs no price.

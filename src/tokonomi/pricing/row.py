@@ -9,6 +9,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from tokonomi.errors import BadPrices
 from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.usage import STANDARD_TIER
@@ -195,8 +197,17 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-Media = tuple[bool, bool, bool, bool]
-"""Whether a request carries audio, carries images, asks for audio, and asks for images."""
+class Media(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
+    """What besides text a request carries and asks for."""
+
+    audio_in: bool = False
+    image_in: bool = False
+    audio_out: bool = False
+    image_out: bool = False
+
+
+TEXT: Final = Media()
+"""Of a request that is about nothing but text."""
 
 
 @dataclass(frozen=True)
@@ -269,17 +280,10 @@ class PriceRow:
         ]
         return (*reversed(above), base)
 
-    def dearest(self, media: Media) -> "tuple[Dearest, ...]":
-        """The row compiled for bounds of requests with these media: one of each bracket."""
-        found = self._dearest.get(media)
-        if found is None:
-            found = tuple(_dearest_of(bracket, media) for bracket in self.brackets)
-            self._dearest[media] = found
-        return found
-
     @cached_property
-    def _dearest(self) -> "dict[Media, tuple[Dearest, ...]]":
-        return {}
+    def dearest(self) -> "Mapping[Media, tuple[Dearest, ...]]":
+        """The row compiled for bounds of requests with some media: one of each bracket."""
+        return _DearestByMedia(self.brackets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,18 +330,29 @@ class Dearest:
     unpriced_search: tuple[Meter, ...]
 
 
+class _DearestByMedia(dict[Media, tuple[Dearest, ...]]):
+    """Compiled when it is first asked for; there are no more than sixteen."""
+
+    def __init__(self, brackets: tuple[Bracket, ...]) -> None:
+        super().__init__()
+        self._brackets = brackets
+
+    def __missing__(self, media: Media) -> tuple[Dearest, ...]:
+        found = self[media] = tuple(_dearest_of(bracket, media) for bracket in self._brackets)
+        return found
+
+
 def _dearest_of(bracket: Bracket, media: Media) -> Dearest:
     rates = dict(zip(Meter, bracket.rates, strict=True))
-    audio_in, image_in, audio_out, image_out = media
     inputs = (
         *(Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H),
-        *((Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if audio_in else ()),
-        *((Meter.IMAGE_IN,) if image_in else ()),
+        *((Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if media.audio_in else ()),
+        *((Meter.IMAGE_IN,) if media.image_in else ()),
     )
     outputs = (
         *(Meter.OUTPUT, Meter.REASONING),
-        *((Meter.AUDIO_OUT,) if audio_out else ()),
-        *((Meter.IMAGE_OUT,) if image_out else ()),
+        *((Meter.AUDIO_OUT,) if media.audio_out else ()),
+        *((Meter.IMAGE_OUT,) if media.image_out else ()),
     )
 
     def dearest(*meters: Meter) -> int:
