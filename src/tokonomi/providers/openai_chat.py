@@ -106,8 +106,8 @@ class UsageReader(Protocol):
         searches: int,
         batch: bool,
         context_basis: int | None,
-    ) -> Usage | Quarantined | None:
-        """The consumption that the usage object reports."""
+    ) -> Usage | None:
+        """The consumption that the usage object reports; it raises `ImpossibleUsage`."""
         ...
 
 
@@ -144,17 +144,14 @@ class ChatReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-
-        def read(reported: Mapping[str, object]) -> Usage | Quarantined | None:
-            return self.reader(
-                reported,
-                at=at,
-                tier=served_tier(self.seen.service_tier or _traffic_type(reported)),
-                searches=int(self._cited),
-                batch=batch,
-                context_basis=context_basis,
-            )
-
+        read = partial(
+            self.reader,
+            at=at,
+            tier=served_tier(self.seen.service_tier or _traffic_type(self._reported)),
+            searches=int(self._cited),
+            batch=batch,
+            context_basis=context_basis,
+        )
         return read_report("usage", self._reported, read)
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
@@ -187,8 +184,8 @@ def _relay_content(content: object, seen: Seen) -> None:
         _relay_content(part.get("thinking"), seen)
 
 
-def _traffic_type(usage: Mapping[str, object]) -> object:
+def _traffic_type(usage: object) -> object:
     """Vertex's word for the tier, which it keeps inside the usage object."""
-    extra = usage.get("extra_properties")
+    extra = usage.get("extra_properties") if is_object(usage) else None
     google = extra.get("google") if is_object(extra) else None
     return google.get("traffic_type") if is_object(google) else None
