@@ -162,7 +162,7 @@ class Money(msgspec.Struct, frozen=True):
         ('0.00088', '27000')
         """
         unit = currency_of(self.currency)
-        digits = f"{abs(self.sub_units):0{unit.exponent + 1}d}"
+        digits = str(abs(self.sub_units)).zfill(unit.exponent + 1)
         whole, part = digits[: -unit.exponent], digits[-unit.exponent :].rstrip("0")
         sign = "-" if self.sub_units < 0 else ""
         return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"

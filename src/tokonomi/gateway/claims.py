@@ -1,6 +1,6 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
@@ -126,10 +126,7 @@ def allowance(
     if not rules.budgets and not rules.wallets:
         later = _worst_case_later(rules, exchange, book)
         return Allowance((), (), pace.send_max_tokens, pace.claim, worst_case_later=later)
-    legs = [
-        _leg(rules, exchange, target, book)
-        for target in dict.fromkeys(reachable or (exchange.target,))
-    ]
+    legs = [_leg(rules, exchange, target, book) for target in _targets(exchange, reachable)]
     sizes = _Sizes(rules, legs, billed_attempts)
     claimed = _Claimed()
     for rule in rules.budgets:
@@ -140,7 +137,8 @@ def allowance(
         refused = _claim_wallet(claimed, wallet, exchange, sizes)
         if refused is not None:
             return refused
-    send = legs[0].send_max_tokens
+    reach = legs[0].reach
+    send = None if isinstance(reach, Unpriced) else reach.send_max_tokens
     return Allowance(
         tuple(claimed.claims),
         tuple(claimed.measures),
@@ -169,14 +167,17 @@ class _Leg(Struct, frozen=True):
     reach: Reach | Unpriced
 
     @property
-    def send_max_tokens(self) -> int | None:
-        return None if isinstance(self.reach, Unpriced) else self.reach.send_max_tokens
-
-    @property
     def models(self) -> tuple[str, ...]:
         """The models that may serve it, by the names that budgets know; the target's own first."""
         others = () if isinstance(self.reach, Unpriced) else self.reach.models[1:]
         return (self.target.model, *others)
+
+
+def _targets(exchange: Exchange, reachable: Sequence[Target]) -> Iterable[Target]:
+    """The targets, each once, the attempt's own first."""
+    own = exchange.target
+    others = [target for target in reachable if target is not own]
+    return dict.fromkeys((own, *others)) if others else (own,)
 
 
 def _leg(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> _Leg:
