@@ -6,10 +6,11 @@ and DeepInfra also report what the call cost.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
+
+import msgspec
 
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
 from tokonomi.providers.json_fields import (
@@ -117,12 +118,11 @@ def openai_chat(provider: str = "") -> UsageAdapter:
     return UsageAdapter(Dialect.OPENAI_CHAT, provider, partial(ChatReading, reader))
 
 
-@dataclass(slots=True)
-class ChatReading:
+class ChatReading(msgspec.Struct):
     """A chat completion being read: chunks of a stream, or the whole."""
 
     reader: UsageReader
-    seen: Seen = field(default_factory=Seen)
+    seen: Seen = msgspec.field(default_factory=Seen)
     _reported: object = None
     _cited: bool = False
 
@@ -131,7 +131,8 @@ class ChatReading:
         reported = event.get("usage")
         if reported is None and is_object(groq := event.get("x_groq")):
             reported = groq.get("usage")
-        self._reported = last_report(reported, self._reported)
+        if reported is not None:
+            self._reported = last_report(reported, self._reported)
         seen = self.seen
         seen.model = text_at(event, "model") or seen.model
         seen.request_id = text_at(event, "id") or seen.request_id
