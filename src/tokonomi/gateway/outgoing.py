@@ -74,11 +74,13 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
 def sold(request: ParsedRequest, target: Target) -> Sold:
     """How a target's model is sold to a request. It reads the request's tools and plugins."""
     search = search_of(request, target)
+    openrouter = form_of_provider(target.price_as).search == "openrouter"
+    if search is None and not openrouter:
+        return Sold(target.model, Searched.AS_SHOWN, None)
     native = request.dialect in all_spoken(target.provider)
     spoken = request.dialect if native else Dialect(first_spoken(target.provider))
     chat = spoken is Dialect.OPENAI_CHAT
     said = search if chat else None
-    openrouter = form_of_provider(target.price_as).search == "openrouter"
     if said is None and openrouter and native:
         passed = web_search.passed_to_openrouter(request.fields, target.model, chat=chat)
         return Sold(*passed, search)

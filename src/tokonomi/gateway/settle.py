@@ -123,11 +123,12 @@ def row_of(
 
 
 def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
+    as_sold = exchange.sold
     return Attempt(
         intent=exchange.intent,
         price_as=exchange.target.price_as,
-        sold_as=exchange.sold.name,
-        searched=exchange.sold.searched,
+        sold_as=as_sold.name,
+        searched=as_sold.searched,
         fields=exchange.request.fields,
         reading=exchange.reading,
         http_status=exchange.http_status,
