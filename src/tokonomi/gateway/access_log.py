@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -18,8 +19,6 @@ import msgspec
 from tokonomi.calls import Call
 from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.logs import LogFormat, plain
-from tokonomi.gateway.settle import Exchange
-from tokonomi.ledger.hold import Captured
 from tokonomi.money import Money
 from tokonomi.pricing.charge import Charge
 from tokonomi.usage import Usage
@@ -72,22 +71,13 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccessLog:
-    """Writes the lines; an observer of requests."""
+    """Writes the lines; an observer of requests, which keep their calls."""
 
     def __init__(self, form: LogFormat, write: Write) -> None:
         self._line = _json_line if form == "json" else _text_line
         self._write = write
         self._ended: list[tuple[Asked, datetime, int]] = []
         self._loop = asyncio.get_running_loop()
-
-    def attempt_begins(self, _exchange: Exchange) -> bytes:
-        """Nothing: a line is written when a request has ended."""
-        return b""
-
-    def attempt_ended(
-        self, _exchange: Exchange, _call: Call, _captured: Sequence[Captured]
-    ) -> None:
-        """Nothing: the request keeps its calls."""
 
     def request_ended(self, asked: Asked) -> None:
         """Puts the request to those whose lines are written next.
@@ -189,6 +179,10 @@ _SECONDS_AND_MS: Final = len("2026-01-30 12:34:56.789")
 _is_bare: Final = re.compile(r'[^ "=\\]*').fullmatch
 
 
+@lru_cache(maxsize=1_000)
 def _quoted(text: str) -> str:
-    """The text, in quotes where it could be taken for more than one value."""
+    """The text, in quotes where it could be taken for more than one value.
+
+    Those that are quoted are names of models and costs, of which few are many times in a log.
+    """
     return text if _is_bare(text) else _encode(text).decode()

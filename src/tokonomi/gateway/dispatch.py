@@ -70,7 +70,9 @@ class Dispatcher:
         """
         journey = _Journey(self, errand, watch, Delivery(send))
         try:
-            await journey.run(receive)
+            await journey.travel(receive)
+        except WireError as error:
+            await journey.break_off(error)
         finally:
             journey.end()
 
@@ -85,24 +87,18 @@ class _Journey:
         self._watch = watch
         self._delivery = delivery
         facts, gates = by.targets.of(errand)
-        self._chain = begin(errand.destination.terms, facts, gates, now=watch.now, draw=by.draw())
+        now, draw = watch.now, by.draw()
+        self._chain = begin(errand.destination.terms, facts, gates, now=now, draw=draw)
+        self._first = self._chain.next(gates, now=now, draw=draw)
         self._fallen: list[_Fallen] = []
         self._exchange: Exchange | None = None
         self._failure: Failure | None = None
         self._sent = False
         self._resuming = Resuming.of(errand)
 
-    async def run(self, receive: Receive) -> None:
+    async def travel(self, receive: Receive) -> None:
         """Goes from target to target until one answers, or none is left."""
-        try:
-            await self._travel(receive)
-        except WireError as error:
-            if self._resuming is None or not self._delivery.committed:
-                raise
-            await self._break_off(self._resuming, f" It was not resumed: {error.message}")
-
-    async def _travel(self, receive: Receive) -> None:
-        step = self._step()
+        step = self._first
         while isinstance(step, Try):
             exchange, out = await self._leave(step)
             if not self._fallen:
@@ -122,6 +118,16 @@ class _Journey:
         if not self._chain.tried:
             raise _none_may_be_called(self._errand)
         await self._give_up(step.told)
+
+    async def break_off(self, error: WireError) -> None:
+        """Ends an answer of which the client has a part, because of an error.
+
+        Raises:
+            WireError: the client has nothing yet, so the error is its answer.
+        """
+        if self._resuming is None or not self._delivery.committed:
+            raise error
+        await self._break_off(self._resuming, f" It was not resumed: {error.message}")
 
     def end(self) -> None:
         """The request is over, whatever ended it: its last attempt must not stay open."""

@@ -7,8 +7,9 @@ asks. Labels are configured names and closed sets, never what a client wrote.
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -34,6 +35,7 @@ CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
 _MS_PER_SECOND: Final = 1_000
 _TOKEN_KINDS: Final = (*INPUT_BUCKETS, *OUTPUT_BUCKETS, "reasoning")
+_tokens_of: Final[Callable[[Usage], tuple[int, ...]]] = attrgetter(*_TOKEN_KINDS)
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 
@@ -103,7 +105,7 @@ class Metrics(Collector):
         self._overruns: defaultdict[tuple[str], int] = defaultdict(int)
         self._holds: defaultdict[tuple[str], int] = defaultdict(int)
         self._limited: defaultdict[tuple[str], int] = defaultdict(int)
-        self._requests: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._estimated: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.upstreams: Mapping[str, UpstreamConnections] = {}
         self.breakers: BreakerPhases | None = None
@@ -131,7 +133,7 @@ class Metrics(Collector):
 
     def request_ended(self, asked: Asked) -> None:
         """Takes note of a request, and of why the gateway refused it if it did."""
-        self._requests[asked.route, str(asked.status)] += 1
+        self._requests[asked.route, asked.status] += 1
         if asked.refused:
             self.refused[asked.refused] += 1
         if asked.limit:
@@ -158,8 +160,8 @@ class Metrics(Collector):
         if isinstance(usage, Quarantined):
             self._quarantined[where] += 1
         else:
-            for kind in _TOKEN_KINDS:
-                if count := getattr(usage, kind):
+            for kind, count in zip(_TOKEN_KINDS, _tokens_of(usage), strict=True):
+                if count:
                     self._tokens[label, provider, kind] += count
             if usage.source is Source.ESTIMATED:
                 self._estimated[where] += 1
@@ -243,7 +245,7 @@ class Metrics(Collector):
             "tokonomi_requests",
             "Requests to the metered routes, by the status that their client got; 0 is none.",
             ("route", "status"),
-            self._requests,
+            {(route, str(status)): n for (route, status), n in [*self._requests.items()]},
         )
         yield _counter(
             "tokonomi_rate_limited",

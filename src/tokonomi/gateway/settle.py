@@ -2,9 +2,10 @@
 
 import logging
 import time
-from dataclasses import dataclass, field
 from math import inf
 from typing import Final
+
+from msgspec import Struct, field
 
 from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
 from tokonomi.calls import Call, Intent
@@ -35,8 +36,7 @@ ENDLESS: Final = Limits(inf, inf, None, inf, inf)
 _log: Final = logging.getLogger("tokonomi.gateway")
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """One attempt at a provider, from its intent to its end.
 
     Attributes:
@@ -76,7 +76,7 @@ class Exchange:
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
     batch: bool = False
-    _sold: Sold | None = field(default=None, init=False)
+    _sold: Sold | None = None
 
     @property
     def sold(self) -> Sold:
