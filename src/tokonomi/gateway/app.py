@@ -159,7 +159,7 @@ class Gateway:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             # One version of the configuration answers a request from here to its end.
             serving = self._in_use.now
-            books = serving.dispatcher.books
+            books = serving.dispatcher.attempts.books
             asked = Asked(route, new_request_id(self._randomness))
             answer = Answer(asked, send, books.recorder.standing_of)
             try:

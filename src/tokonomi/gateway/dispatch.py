@@ -76,7 +76,7 @@ class _Journey:
 
     def __init__(self, by: Dispatcher, errand: Errand, watch: Watch, delivery: Delivery) -> None:
         self._by = by
-        self._books = by.books
+        self._books = by.attempts.books
         self._errand = errand
         self._watch = watch
         self._delivery = delivery
