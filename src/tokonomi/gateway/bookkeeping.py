@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tokonomi.budgets.rate_limit import RateRefusal
@@ -32,7 +33,7 @@ _STOPPED: Final = Ending(Status.CUT, note="the gateway stopped", may_bill=True)
 _STOPPED_FIRST: Final = "the gateway stopped before the call was sent"
 
 
-class HandedOver(NamedTuple):
+class HandedOver(Struct, frozen=True):
     """The row of an attempt, how its holds are resolved, and the future of both being durable."""
 
     call: Call

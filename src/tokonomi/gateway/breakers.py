@@ -9,8 +9,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tokonomi.errors import StoreError
@@ -39,7 +40,7 @@ _WELL: Final = Outcomes(calls=1)
 _FAILED: Final = Outcomes(calls=1, failures=1)
 
 
-class Visit(NamedTuple):
+class Visit(Struct, frozen=True):
     """A call on its way to a target.
 
     Attributes:
