@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -30,6 +31,8 @@ _NANOSECONDS_PER_MS: Final = 1_000_000
 _NANOSECONDS_PER_US: Final = 1_000
 _MS_PER_SECOND: Final = 1_000
 _US_PER_SECOND: Final = 1_000_000
+_total_input: Final = attrgetter("total_input")
+_total_output: Final = attrgetter("total_output")
 _encode: Final = msgspec.json.Encoder().encode
 
 Write = Callable[[bytes], object]
@@ -118,8 +121,8 @@ def _line_of(asked: Asked, at: datetime | str, ms: int) -> AccessLine:
         target=_target(last) if last else "",
         attempts=len(calls),
         outcome=last.status if last else "",
-        input_tokens=sum([each.total_input for each in used]) if used else None,
-        output_tokens=sum([each.total_output for each in used]) if used else None,
+        input_tokens=sum(map(_total_input, used)) if used else None,
+        output_tokens=sum(map(_total_output, used)) if used else None,
         cost=_cost(calls, asked.unsent),
         first_token_ms=last.first_token_ms if last else None,
         refused=asked.refused,

@@ -88,10 +88,12 @@ class Metrics(Collector):
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """Takes note of a settled call and of what its holds did not cover."""
-        self.count(call, exchange.target.label, sent=exchange.sent)
+        where = exchange.target.label, call.intent.dimensions.provider
+        self._calls[where].add(call, sent=exchange.sent)
         for held in exchange.held:
             self._holds[_kind_of(held),] -= 1
-        self.count_overruns(captured)
+        if captured:
+            self.count_overruns(captured)
 
     def request_ended(self, asked: Asked) -> None:
         """Takes note of a request, and of why the gateway refused it if it did."""
