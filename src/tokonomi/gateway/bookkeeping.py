@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tokonomi.budgets.rate_limit import RateRefusal
@@ -32,7 +33,7 @@ _STOPPED: Final = Ending(Status.CUT, note="the gateway stopped", may_bill=True)
 _STOPPED_FIRST: Final = "the gateway stopped before the call was sent"
 
 
-class HandedOver(NamedTuple):
+class HandedOver(Struct, frozen=True):
     """The row of an attempt, how its holds are resolved, and the future of both being durable."""
 
     call: Call
@@ -65,25 +66,26 @@ class Bookkeeper:
         Raises:
             WireError: it may not: a balance refuses it, or the store does not take it.
         """
-        exchange.held = await self._held(exchange, allowed, beginning)
+        if not beginning.done():
+            try:
+                await _end_of(beginning)
+            except asyncio.CancelledError:
+                beginning.add_done_callback(lambda _: self._never_left(exchange, _STOPPED_FIRST))
+                raise
+        exchange.held = self._held(exchange, allowed, beginning)
         exchange.allowance = allowed
         exchange.begun_ns = time.monotonic_ns()
         exchange.sent_along = self.observer.attempt_begins(exchange)
 
-    async def _held(
+    def _held(
         self, exchange: Exchange, allowed: Allowance, beginning: asyncio.Future[Outcome]
     ) -> tuple[Held, ...]:
         try:
-            if not beginning.done():
-                await _end_of(beginning)
             outcome = beginning.result()
         except StoreError as error:
             if isinstance(error, OutcomeUnknown):
                 self._never_left(exchange, "the store was lost before the call was sent")
             raise store_unavailable(f"The call was not sent, because {error}") from None
-        except asyncio.CancelledError:
-            beginning.add_done_callback(lambda _: self._never_left(exchange, _STOPPED_FIRST))
-            raise
         if isinstance(outcome, RateRefusal):
             raise refused_by_rate(outcome)
         if isinstance(outcome, Refusal):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
-from httptools import parse_url
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -102,7 +102,14 @@ class Connection(HttpToolsProtocol):
         """Bytes have come; those that are still no part of a request are counted."""
         self._unread += len(data)
         self._next_due = _NEVER
-        super().data_received(data)
+        assert self.parser is not None, "the connection is not lost"
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self._refuse(self._refusal or _not_http())
+        except HttpParserUpgrade:
+            # No other protocol is spoken here: the request is answered as if it asked for none.
+            pass
         if self._unread > self._limits.head_bytes and not self.transport.is_closing():
             self._refuse(_head_too_large(self._limits))
 
@@ -212,10 +219,6 @@ class Connection(HttpToolsProtocol):
         else:
             self._next_due = self.all.clock() + self.timeout_keep_alive
 
-    def send_400_response(self, msg: str) -> None:
-        """Says why a request was not taken, and closes."""
-        self._refuse(self._refusal or _not_http(msg))
-
     # What is done twice a second.
 
     def look(self, now: float) -> None:
@@ -298,5 +301,5 @@ def _head_too_slow(seconds: float) -> WireError:
     )
 
 
-def _not_http(what: str) -> WireError:
-    return WireError(400, "invalid_http", f"{what} Send HTTP/1.1.")
+def _not_http() -> WireError:
+    return WireError(400, "invalid_http", "Invalid HTTP request received. Send HTTP/1.1.")
