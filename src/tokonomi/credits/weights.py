@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
-from operator import attrgetter, mul
+from operator import mul
 from typing import Final
 
 from tokonomi.errors import BadInput
@@ -16,13 +16,12 @@ from tokonomi.money import checked_int64
 from tokonomi.naming import meant
 from tokonomi.pricing.bound import Bounds
 from tokonomi.pricing.row import Media
-from tokonomi.usage import COUNTS, Usage
+from tokonomi.usage import COUNTS, Usage, counts_of
 
 MILLI: Final = 1_000
 """Milli-credits in a credit."""
 
 _EVENTS: Final = frozenset({"searches", "requests"})
-_counts_of = attrgetter(*COUNTS)
 _OUTPUT: Final = COUNTS.index("output")
 _REASONING: Final = COUNTS.index("reasoning")
 
@@ -128,7 +127,7 @@ def credits_used(usage: Usage, weights: Weights) -> int:
     3400
     """
     numerators, denominator = weights.compiled
-    counts = list(_counts_of(usage))
+    counts = list(counts_of(usage))
     counts[_OUTPUT] -= counts[_REASONING]
     counted = sum(map(mul, counts, numerators))
     # Half-up of a quotient that is never negative, without a fraction on the path of every call.

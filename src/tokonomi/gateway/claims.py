@@ -127,7 +127,7 @@ def allowance(
         later = _worst_case_later(rules, exchange, book)
         return Allowance((), (), pace.send_max_tokens, pace.claim, worst_case_later=later)
     legs = [_leg(rules, exchange, target, book) for target in _targets(exchange, reachable)]
-    sizes = _Sizes(rules, legs, billed_attempts)
+    sizes = _Sizes(legs, rules.rates, billed_attempts)
     claimed = _Claimed()
     for rule in rules.budgets:
         refused = _claim_budget(claimed, rule, exchange, sizes)
@@ -156,8 +156,8 @@ def _worst_case_later(
     It does not keep the exchange, which keeps it.
     """
     target, request = exchange.target, exchange.request
-    attempt = _attempt(rules, exchange, target)
-    return lambda: _Sizes(rules, [_Leg(target, reach_of(request, attempt, book))]).worst_case
+    attempt, rates = _attempt(rules, exchange, target), rules.rates
+    return lambda: _Sizes([_Leg(target, reach_of(request, attempt, book))], rates).worst_case
 
 
 class _Leg(Struct, frozen=True):
@@ -205,20 +205,21 @@ class _Claimed(Struct):
     measures: list[Measure] = []
 
 
-class _Sizes:
+class _Sizes(Struct):
     """How much a request must hold, each size found once: budgets of a currency share it.
 
     `most` is how many of its attempts may be billed.
     """
 
-    __slots__ = ("_found", "everywhere", "legs", "most", "rates")
+    legs: Sequence[_Leg]
+    rates: Sequence[ExchangeRate]
+    most: int = 1
+    found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
 
-    def __init__(self, rules: Rules, legs: Sequence[_Leg], most: int = 1) -> None:
-        self.legs = legs
-        self.most = most
-        self.rates = rules.rates
-        self.everywhere = tuple(range(len(legs)))
-        self._found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
+    @property
+    def everywhere(self) -> tuple[int, ...]:
+        """The places of all legs."""
+        return tuple(range(len(self.legs)))
 
     @property
     def worst_case(self) -> Money | None:
@@ -245,7 +246,7 @@ class _Sizes:
 
     def _size(self, currency: str, places: tuple[int, ...], billed: int) -> HoldSize | Unpriced:
         at = currency, places, billed
-        found = self._found.get(at)
+        found = self.found.get(at)
         if found is not None:
             return found
         targets: list[PricedTarget] = []
@@ -255,7 +256,7 @@ class _Sizes:
                 return reach
             targets += reach.targets
         found = hold_size(targets, currency=currency, rates=self.rates, billed_attempts=billed)
-        self._found[at] = found
+        self.found[at] = found
         return found
 
 

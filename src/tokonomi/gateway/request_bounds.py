@@ -199,7 +199,7 @@ def _output(
     card = entry.card
     # No model writes more than its context window holds, where its own limit is not known.
     longest = card.max_output or card.context_window
-    limit = output_limit(max(asked.limits, default=None), model_maximum=longest, cap=cap)
+    limit = output_limit(asked.limit, model_maximum=longest, cap=cap)
     if isinstance(limit, Unpriced):
         return limit
     if not (draws or asked.thinking or asked.predicted):

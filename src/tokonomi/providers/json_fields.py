@@ -48,7 +48,7 @@ def objects_at(fields: Mapping[str, object], key: str) -> Iterable[Mapping[str, 
     For the parts of a reply that carry no counts: a strange one there is the client's business.
     """
     value = fields.get(key)
-    return filter(is_object, value) if is_array(value) else ()
+    return filter(is_object, value) if value and is_array(value) else ()
 
 
 def text_at(fields: Mapping[str, object], key: str) -> str:

@@ -129,7 +129,7 @@ class ChatReading(msgspec.Struct):
     def observe(self, event: Mapping[str, object], /) -> None:
         """Takes note of a whole reply, or of one chunk."""
         reported = event.get("usage")
-        if reported is None and is_object(groq := event.get("x_groq")):
+        if reported is None and (groq := event.get("x_groq")) and is_object(groq):
             reported = groq.get("usage")
         if reported is not None:
             self._reported = last_report(reported, self._reported)
@@ -156,16 +156,21 @@ class ChatReading(msgspec.Struct):
         return read_report("usage", self._reported, read)
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
-        self.seen.finish_reason = text_at(choice, "finish_reason") or self.seen.finish_reason
-        relayed = self.seen.relayed
-        relayed.add(choice.get("text"))
+        seen = self.seen
+        relayed = seen.relayed
+        seen.finish_reason = text_at(choice, "finish_reason") or seen.finish_reason
+        if text := choice.get("text"):
+            relayed.add(text)
         message = choice.get("delta") or choice.get("message")
         if not is_object(message):
             return
-        _relay_content(message.get("content"), self.seen)
+        if content := message.get("content"):
+            _relay_content(content, seen)
         # Hosts that rename the field send it under both names for a while.
-        relayed.add(message.get("reasoning_content") or message.get("reasoning"))
-        relayed.add(message.get("refusal"))
+        if thought := message.get("reasoning_content") or message.get("reasoning"):
+            relayed.add(thought)
+        if refusal := message.get("refusal"):
+            relayed.add(refusal)
         for call in objects_at(message, "tool_calls"):
             if is_object(function := call.get("function")):
                 relayed.add(function.get("name"))
@@ -188,5 +193,7 @@ def _relay_content(content: object, seen: Seen) -> None:
 def _traffic_type(usage: object) -> object:
     """Vertex's word for the tier, which it keeps inside the usage object."""
     extra = usage.get("extra_properties") if is_object(usage) else None
+    if extra is None:
+        return None
     google = extra.get("google") if is_object(extra) else None
     return google.get("traffic_type") if is_object(google) else None
