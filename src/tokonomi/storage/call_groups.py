@@ -151,7 +151,8 @@ def _write_group(
     # What is in a log was decided by the worker that may be alone with the accounts.
     with database.transaction(power_safe=power_safe, accounts=bool(group)):
         logged = _taken_from(log, database, worker_id)
-        ends = _write_ends(database, [*logged.settles, *settles], rates, logged.begun)
+        settles = [*logged.settles, *settles]
+        ends = _write_ends(database, settles, rates, logged.begun)
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
         too_fast = _too_fast(fresh, rates)
@@ -160,7 +161,7 @@ def _write_group(
         _write_rates(in_time, decided, rates, memory.standings)
         decided |= too_fast
         begun = [(it, decided[it.intent.id]) for it in fresh]
-        _write_beginnings(database, worker_id, [*logged.open, *begun])
+        _write_beginnings(database, worker_id, [*_open(logged.begun, settles), *begun])
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
@@ -170,12 +171,6 @@ class _Logged(NamedTuple):
 
     begun: Mapping[str, Begun]
     settles: Sequence[Settle]
-
-    @property
-    def open(self) -> list[tuple[Begin, Outcome]]:
-        """The beginnings of calls that have not ended."""
-        ended = {it.call.intent.id for it in self.settles}
-        return [(Begin(it.intent), it.held) for call, it in self.begun.items() if call not in ended]
 
 
 def _taken_from(log: Sequence[Record], database: Database, worker_id: int) -> _Logged:
@@ -190,6 +185,14 @@ def _taken_from(log: Sequence[Record], database: Database, worker_id: int) -> _L
     news = [it.entry for it in log if it.number > known]
     begun = {it.intent.id: it for it in news if isinstance(it, Begun)}
     return _Logged(begun, [it for it in news if isinstance(it, Settle)])
+
+
+def _open(
+    begun: Mapping[str, Begun], settles: Sequence[Settle]
+) -> list[tuple[Begin, tuple[Held, ...]]]:
+    """Those of these calls that do not end in the same group, by the log or without it."""
+    ended = {it.call.intent.id for it in settles}
+    return [(Begin(it.intent), it.held) for call, it in begun.items() if call not in ended]
 
 
 def _too_fast(begins: Sequence[Begin], rates: RatesOfGroup) -> dict[str, Outcome]:
