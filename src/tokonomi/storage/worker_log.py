@@ -103,12 +103,24 @@ def records_after(path: Path, identity: int, number: int) -> list[Record]:
     Its worker may be alive and write on meanwhile: what is half written is not there yet.
     """
     try:
-        content = path.read_bytes()
+        content = _content_of_one_moment(path)
     except FileNotFoundError:
         return []
     halves = (content[:HALF_BYTES], content[HALF_BYTES:])
     found = [body for half in halves for body in _bodies_in(half, identity, number)]
     return sorted(map(_decode, found))
+
+
+def _content_of_one_moment(path: Path) -> bytes:
+    """What is in the file; a single reading may have the first half from before a turn.
+
+    It would then lack records that come before those of the second half, and whoever books these
+    would have the store take the lacking ones for booked.
+    """
+    content = path.read_bytes()
+    while (again := path.read_bytes()) != content:
+        content = again
+    return content
 
 
 def _bodies_in(half: bytes, identity: int, number: int) -> Iterator[bytes]:
