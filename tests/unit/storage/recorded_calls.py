@@ -2,15 +2,20 @@
 
 import asyncio
 import resource
-from collections.abc import Coroutine, Generator
+import sqlite3
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.ledger.hold import Captured, Held, Refusal, capture
 from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import workers
+from tokonomi.storage.call_groups import Outcome
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger import Claim, Funding
+from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.recorder import Limits, Recorder
 from tokonomi.usage import Usage
 
@@ -70,3 +75,36 @@ def full_disk(store: Path) -> Generator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def on_budget(amount: int, *, limit: int = 100, version: int = 0) -> tuple[Claim, ...]:
+    """A claim on a hard budget."""
+    return (Claim("budget", amount, Funding("budget a", "USD", limit, 0, version)),)
+
+
+def held_by(outcome: Outcome) -> tuple[Held, ...]:
+    """What a call that may leave holds."""
+    assert not isinstance(outcome, Refusal)
+    return outcome
+
+
+def used(outcome: Outcome, amount: int) -> tuple[Captured, ...]:
+    """How all that a call holds is resolved when it used so much of each."""
+    return tuple(capture(each, amount) for each in held_by(outcome))
+
+
+def booked(file: Path, query: str) -> list[tuple[object, ...]]:
+    """What the store itself has, without what logs hold."""
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute(query).fetchall()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the event loop turn until something is so that no event tells of."""
+    while not condition():  # noqa: ASYNC110 - it comes to be so in a file, or in another thread
+        await asyncio.sleep(0.001)
+
+
+def assert_balanced(store: Path | str) -> None:
+    with closing(open_store(store)) as database:
+        assert verify(database).imbalances == ()
