@@ -6,12 +6,15 @@ whether its worker lives, in a transaction that counts the records: each is book
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from tokonomi.storage.call_groups import ROW_DEFECTS, Begun, Record, Settle, write_group
 from tokonomi.storage.database import Database
 from tokonomi.storage.worker_log import records_after
 
+_number: Final = attrgetter("number")
 _log: Final = logging.getLogger("tokonomi.store")
 
 
@@ -56,11 +59,12 @@ def write_log(database: Database, worker_id: int, records: Sequence[Record]) -> 
     try:
         write_group(database, worker_id, (), at_us=at_us, log=records)
     except ROW_DEFECTS:
-        for each in records:
+        # What `_unheard_of` adds has the number of its end, and is booked with it.
+        for number, same in groupby(sorted(records, key=_number), key=_number):
             try:
-                write_group(database, worker_id, (), at_us=each.at_us, log=[each])
+                write_group(database, worker_id, (), at_us=at_us, log=[*same])
             except ROW_DEFECTS as error:
-                _log.error("the store refuses record %d of a worker's log: %s", each.number, error)
+                _log.error("the store refuses record %d of a worker's log: %s", number, error)
 
 
 def _unheard_of(database: Database, records: Sequence[Record]) -> list[Record]:

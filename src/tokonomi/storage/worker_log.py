@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.errors import StoreError
 from tokonomi.storage.call_groups import Begun, Record, Settle
 
 HALF_BYTES: Final = 1 << 18
@@ -47,12 +48,16 @@ class WorkerLog:
         """Of the newest record."""
 
     def append(self, entry: Begun | Settle, at_us: int) -> Record | None:
-        """The record, which survives the death of the process from now on; None without room.
+        """The record, which survives the death of the process from now on.
 
-        An end is on its way to the disk.
+        None where there is no room, or for what no row can have either. An end is on its way to
+        the disk.
         """
         record = Record(self.number + 1, at_us, entry)
-        body = _encode(record)
+        try:
+            body = _encode(record)
+        except (ValueError, OverflowError, TypeError):
+            return None
         checksum = zlib.crc32(body, self._identity)
         data = _HEAD.pack(record.number, len(body), checksum) + body
         if self._used + len(data) > HALF_BYTES:
@@ -101,6 +106,9 @@ def records_after(path: Path, identity: int, number: int) -> list[Record]:
     """The records of a worker's log that come after a number, in their order.
 
     Its worker may be alive and write on meanwhile: what is half written is not there yet.
+
+    Raises:
+        StoreError: another version of Tokonomi has written them.
     """
     try:
         content = _content_of_one_moment(path)
@@ -108,7 +116,13 @@ def records_after(path: Path, identity: int, number: int) -> list[Record]:
         return []
     halves = (content[:HALF_BYTES], content[HALF_BYTES:])
     found = [body for half in halves for body in _bodies_in(half, identity, number)]
-    return sorted(map(_decode, found))
+    try:
+        return sorted(map(_decode, found))
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"calls in {path} cannot be read: {error}",
+            remedy="Open the store once with the version of Tokonomi that wrote them.",
+        ) from error
 
 
 def _content_of_one_moment(path: Path) -> bytes:

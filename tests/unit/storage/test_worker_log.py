@@ -1,9 +1,11 @@
 """A worker's own log: what a reader finds in the file, whatever happened to it."""
 
 import resource
+import zlib
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 from recorded_calls import call, intent
 
 from tokonomi.calls import Dimensions, Intent, Status
+from tokonomi.errors import StoreError
 from tokonomi.ledger.hold import Held, Part, capture
 from tokonomi.money import Money
 from tokonomi.pricing.charge import Charge, ChargeLine, Unpriced
@@ -215,6 +218,23 @@ def test_a_reader_that_the_writer_overtakes_never_skips_a_record(
         for number in (0, 1):
             found = [it.number for it in records_after(path, IDENTITY, number)]
             assert found == [*range(number + 1, number + 1 + len(found))]
+
+
+def test_a_record_of_another_version_is_told_and_not_passed_over(path: Path) -> None:
+    body = msgspec.msgpack.encode((1, 5, ("Begun", "another form")))
+    with closing(WorkerLog(path, IDENTITY)) as log:
+        append(log, "a")
+    head = Struct(">QII").pack(1, len(body), zlib.crc32(body, IDENTITY))
+    path.write_bytes((head + body).ljust(2 * HALF_BYTES, b"\x00"))
+    with pytest.raises(StoreError, match=r"1\.log cannot be read"):
+        records_after(path, IDENTITY, 0)
+
+
+def test_what_no_row_can_have_no_log_has(path: Path) -> None:
+    with closing(WorkerLog(path, IDENTITY)) as log:
+        assert log.append(begun("\ud800"), 1) is None
+        append(log, "a")
+    assert names(records_after(path, IDENTITY, 0)) == ["a"]
 
 
 def _used(path: Path) -> int:
