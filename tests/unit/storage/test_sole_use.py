@@ -32,7 +32,7 @@ from tokonomi.errors import StoreError
 from tokonomi.ledger.hold import Refusal
 from tokonomi.storage import orphans, workers
 from tokonomi.storage.call_groups import Begin, write_group
-from tokonomi.storage.database import StoreBusy, StoreRefused
+from tokonomi.storage.database import Database, StoreBusy, StoreRefused
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.sole_use import Bell, SoleUse
 from tokonomi.storage.sqlite import SqliteDatabase
@@ -271,6 +271,29 @@ def test_whoever_opens_the_store_sees_what_a_killed_worker_had_answered(file: Pa
     assert booked(file, "SELECT id FROM call") == []
     assert rows(file, "SELECT id FROM call") == [("dead0.1",)]
     assert rows(file, "SELECT id FROM attempt") == [("dead1.1",)]
+
+
+def test_two_who_sweep_at_once_take_no_call_that_has_ended_for_an_orphan(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection(file) as one, connection(file) as other:
+        killed_alone(file, 10, 45)
+        bring_in = orphans.bring_in_log
+        swept: list[orphans.Sweep] = []
+
+        def overtaken(database: Database, worker_id: int) -> None:
+            if database is one:
+                swept.append(orphans.sweep(other, now=AT))
+            bring_in(database, worker_id)
+
+        monkeypatch.setattr(orphans, "bring_in_log", overtaken)
+        swept.append(orphans.sweep(one, now=AT))
+    assert [it.id for each in swept for it in each.orphans] == ["dead1.1"]
+    assert rows(file, "SELECT id, status FROM call") == [
+        ("dead0.1", "ok"),
+        ("dead1.1", "orphaned"),
+    ]
+    assert_balanced(file)
 
 
 def test_another_worker_that_asks_is_let_in(file: Path) -> None:
