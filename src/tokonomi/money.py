@@ -8,6 +8,8 @@ from fractions import Fraction
 from functools import cache
 from typing import Final, Literal
 
+import msgspec
+
 from tokonomi.errors import AmountTooLarge, BadMoney
 
 Locale = Literal["en", "id"]
@@ -89,8 +91,7 @@ def checked_int64(sub_units: int) -> int:
     )
 
 
-@dataclass(frozen=True, slots=True, order=False)
-class Money:
+class Money(msgspec.Struct, frozen=True):
     """An exact amount: `sub_units` of 10**-exponent of `currency` each.
 
     >>> Money.parse("0.00088", "USD").sub_units
@@ -161,7 +162,7 @@ class Money:
         ('0.00088', '27000')
         """
         unit = currency_of(self.currency)
-        digits = f"{abs(self.sub_units):0{unit.exponent + 1}d}"
+        digits = str(abs(self.sub_units)).zfill(unit.exponent + 1)
         whole, part = digits[: -unit.exponent], digits[-unit.exponent :].rstrip("0")
         sign = "-" if self.sub_units < 0 else ""
         return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"

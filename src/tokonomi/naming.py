@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MARKS: Final = "%:,="
+_ESCAPES: Final = {ord(mark): f"%{ord(mark):02X}" for mark in _MARKS}
 
 
 def escaped(text: str) -> str:
@@ -16,7 +17,7 @@ def escaped(text: str) -> str:
     >>> escaped("team:a,b"), unescaped("team%3Aa%2Cb")
     ('team%3Aa%2Cb', 'team:a,b')
     """
-    return "".join(f"%{ord(char):02X}" if char in _MARKS else char for char in text)
+    return text.translate(_ESCAPES)
 
 
 def unescaped(text: str) -> str:

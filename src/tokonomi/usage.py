@@ -6,6 +6,7 @@ the adapter of a wire knows which; what leaves it is this record, every token in
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -46,6 +47,9 @@ COUNTS: Final = (
     "requests",
 )
 """Every count, in the order of the meters that price them."""
+
+counts_of = attrgetter(*COUNTS)
+"""All counts of a usage, in this order."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -21,6 +21,7 @@ from tokonomi.ledger.account import Balance
 from tokonomi.ledger.hold import Demand, Held, Refusal, authorize, capture
 from tokonomi.money import Money
 from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.row import Media
 from tokonomi.usage import COUNTS, Usage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -117,10 +118,7 @@ def requests(draw: st.DrawFn) -> tuple[Bounds, Usage]:
         output_tokens=-(-usage.total_output // choices),
         choices=choices,
         searches=usage.searches,
-        audio_in=audio,
-        audio_out=audio,
-        image_in=images,
-        image_out=images,
+        media=Media(audio_in=audio, audio_out=audio, image_in=images, image_out=images),
     )
     return bounds, usage
 
@@ -148,8 +146,9 @@ def test_some_usage_within_the_bounds_uses_exactly_the_credits_that_are_held(
 ) -> None:
     bounds, _ = request
     inputs = ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"]
-    inputs += ["audio_in", "cache_read_audio"] * bounds.audio_in + ["image_in"] * bounds.image_in
-    outputs = ["output"] + ["audio_out"] * bounds.audio_out + ["image_out"] * bounds.image_out
+    media = bounds.media
+    inputs += ["audio_in", "cache_read_audio"] * media.audio_in + ["image_in"] * media.image_in
+    outputs = ["output"] + ["audio_out"] * media.audio_out + ["image_out"] * media.image_out
     everything = bounds.all_output_tokens
     used = [
         credits_used(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tokonomi.pricing.bound import Bounds, upper_bound
 from tokonomi.pricing.charge import Charge, Unpriced, charge
-from tokonomi.pricing.row import Comparator, ContextTier, Meter, PriceRow, Rate, SearchUnit
+from tokonomi.pricing.row import Comparator, ContextTier, Media, Meter, PriceRow, Rate, SearchUnit
 from tokonomi.usage import Usage
 
 NOON = datetime(2026, 1, 30, 12, tzinfo=UTC)
@@ -55,10 +55,13 @@ bounds_of_requests = st.builds(
     choices=st.integers(1, 3),
     searches=st.integers(0, 3),
     requests=st.integers(0, 2),
-    audio_in=st.booleans(),
-    image_in=st.booleans(),
-    audio_out=st.booleans(),
-    image_out=st.booleans(),
+    media=st.builds(
+        Media,
+        audio_in=st.booleans(),
+        image_in=st.booleans(),
+        audio_out=st.booleans(),
+        image_out=st.booleans(),
+    ),
 )
 
 
@@ -79,8 +82,9 @@ def usages_within(draw: st.DrawFn, bounds: Bounds) -> Usage:
         return shares
 
     inputs = ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"]
-    inputs += ["audio_in", "cache_read_audio"] * bounds.audio_in + ["image_in"] * bounds.image_in
-    outputs = ["output"] + ["audio_out"] * bounds.audio_out + ["image_out"] * bounds.image_out
+    media = bounds.media
+    inputs += ["audio_in", "cache_read_audio"] * media.audio_in + ["image_in"] * media.image_in
+    outputs = ["output"] + ["audio_out"] * media.audio_out + ["image_out"] * media.image_out
     consumed = split(bounds.input_tokens, inputs) | split(bounds.all_output_tokens, outputs)
     return usage_of(
         consumed,
@@ -106,8 +110,9 @@ def test_no_usage_within_the_bounds_costs_more_than_the_upper_bound(
 def dearest_usages(bounds: Bounds, first_tokens: int) -> list[Usage]:
     """Usages that put all tokens of a kind into one bucket, in one context tier."""
     inputs = ["uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"]
-    inputs += ["audio_in", "cache_read_audio"] * bounds.audio_in + ["image_in"] * bounds.image_in
-    outputs = ["output"] + ["audio_out"] * bounds.audio_out + ["image_out"] * bounds.image_out
+    media = bounds.media
+    inputs += ["audio_in", "cache_read_audio"] * media.audio_in + ["image_in"] * media.image_in
+    outputs = ["output"] + ["audio_out"] * media.audio_out + ["image_out"] * media.image_out
     kinds = [(name, False) for name in outputs] + [("output", True)]
     return [
         usage_of(

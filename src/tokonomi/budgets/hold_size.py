@@ -105,13 +105,15 @@ def hold_size(
     worst = _worst_by_currency(targets)
     if isinstance(worst, Unpriced):
         return worst
-    converted: list[tuple[int, str]] = []
-    for bound, name in worst.values():
-        amount = _in_currency(bound, currency, rates)
-        if isinstance(amount, Unpriced):
-            return amount
-        converted.append((amount, name))
-    amount, name = max(converted, key=lambda each: each[0])
+    amount, name = -1, ""
+    for priced_in, (bound, target_name) in worst.items():
+        converted: int | Unpriced = bound
+        if bound and priced_in != currency:
+            converted = _converted(Money(bound, priced_in), currency, rates)
+            if isinstance(converted, Unpriced):
+                return converted
+        if converted > amount:
+            amount, name = converted, target_name
     amount *= billed_attempts
     if amount > INT64_MAX:
         return _too_large(amount, currency, name)
@@ -132,9 +134,9 @@ def _too_large(amount: int, currency: str, name: str) -> Unbounded:
     )
 
 
-def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[Money, str]] | Unpriced:
+def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[int, str]] | Unpriced:
     """The dearest bound in each currency, with its target; the first of equals."""
-    worst: dict[str, tuple[Money, str]] = {}
+    worst: dict[str, tuple[int, str]] = {}
     for target in targets:
         if not target.rows:
             return Unpriced(f"{target.name} has no price row")
@@ -143,14 +145,12 @@ def _worst_by_currency(targets: Sequence[Target]) -> dict[str, tuple[Money, str]
             if isinstance(bound, Unpriced):
                 return bound
             known = worst.get(row.currency)
-            if known is None or bound > known[0].sub_units:
-                worst[row.currency] = (Money(bound, row.currency), target.name)
+            if known is None or bound > known[0]:
+                worst[row.currency] = bound, target.name
     return worst
 
 
-def _in_currency(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> int | Unpriced:
-    if bound.currency == currency or not bound.sub_units:
-        return bound.sub_units
+def _converted(bound: Money, currency: str, rates: Sequence[ExchangeRate]) -> int | Unpriced:
     rate = rate_between(rates, bound.currency, currency)
     if rate is None:
         return Unpriced(

@@ -61,12 +61,15 @@ class WalletName(msgspec.Struct, frozen=True):
         >>> WalletName("acme/growth", "project", "acme/growth").id
         'project:acme/growth'
         """
-        value = escaped(self.value)
-        if self.per == PROJECT:
-            return f"{PROJECT}:{value}"
-        tag = self.per.removeprefix(TAG_PREFIX)
-        per = self.per if tag == self.per else f"{_TAG}{escaped(tag)}"
-        return f"{escaped(self.project)}:{per}:{value}"
+        return _id(self.project, self.per, self.value)
+
+
+def _id(project: str, per: str, value: str) -> str:
+    if per == PROJECT:
+        return f"{PROJECT}:{escaped(value)}"
+    tag = per.removeprefix(TAG_PREFIX)
+    kind = per if tag == per else f"{_TAG}{escaped(tag)}"
+    return f"{escaped(project)}:{kind}:{escaped(value)}"
 
 
 def wallet_name(wallet: str) -> WalletName:
@@ -105,7 +108,7 @@ def wallet_of(rule: WalletRule, dimensions: Dimensions) -> str | None:
     'shop:tag.document:d-7'
     """
     value = dimensions.named(rule.per)
-    return WalletName(dimensions.project, rule.per, value).id if value else None
+    return _id(dimensions.project, rule.per, value) if value else None
 
 
 class EntryKind(StrEnum):

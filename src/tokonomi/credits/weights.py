@@ -8,44 +8,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
-from operator import attrgetter
+from operator import mul
 from typing import Final
 
 from tokonomi.errors import BadInput
 from tokonomi.money import checked_int64
 from tokonomi.naming import meant
 from tokonomi.pricing.bound import Bounds
-from tokonomi.usage import COUNTS, Usage
+from tokonomi.pricing.row import Media
+from tokonomi.usage import COUNTS, Usage, counts_of
 
 MILLI: Final = 1_000
 """Milli-credits in a credit."""
 
 _EVENTS: Final = frozenset({"searches", "requests"})
-_counts_of = attrgetter(*COUNTS)
 _OUTPUT: Final = COUNTS.index("output")
 _REASONING: Final = COUNTS.index("reasoning")
-_SEARCHES: Final = COUNTS.index("searches")
-_REQUESTS: Final = COUNTS.index("requests")
-_INPUTS: Final = {
-    (audio, image): (
-        *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
-        *(("audio_in", "cache_read_audio") if audio else ()),
-        *(("image_in",) if image else ()),
-    )
-    for audio in (False, True)
-    for image in (False, True)
-}
-"""Whether a request carries audio, and images -> the classes that its input may be."""
-_OUTPUTS: Final = {
-    (audio, image): (
-        *("output", "reasoning"),
-        *(("audio_out",) if audio else ()),
-        *(("image_out",) if image else ()),
-    )
-    for audio in (False, True)
-    for image in (False, True)
-}
-"""Whether a request asks for audio, and images -> the classes that its output may be."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +72,48 @@ class Weights:
         denominator = lcm(*(weight.denominator for weight in each))
         return tuple((weight * denominator).numerator for weight in each), denominator
 
-    def dearest(self, names: tuple[str, ...]) -> int:
-        """The most that a unit of any of these classes counts, as a numerator of `compiled`."""
-        found = self._dearest.get(names)
-        if found is None:
-            numerators = self.compiled[0]
-            found = max(numerators[COUNTS.index(name)] for name in names)
-            self._dearest[names] = found
-        return found
-
     @cached_property
-    def _dearest(self) -> dict[tuple[str, ...], int]:
-        return {}
+    def dearest(self) -> "Mapping[Media, Dearest]":
+        """The most that a unit counts in requests with some media."""
+        return _DearestByMedia(dict(zip(COUNTS, self.compiled[0], strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dearest:
+    """The most that one unit can count, as numerators of `Weights.compiled`."""
+
+    an_input: int
+    an_output: int
+    a_search: int
+    a_request: int
+
+
+class _DearestByMedia(dict[Media, Dearest]):
+    """Compiled when it is first asked for; there are no more than sixteen."""
+
+    def __init__(self, numerators: Mapping[str, int]) -> None:
+        super().__init__()
+        self._numerators = numerators
+
+    def __missing__(self, media: Media) -> Dearest:
+        numerators = self._numerators
+        inputs = (
+            *("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h"),
+            *(("audio_in", "cache_read_audio") if media.audio_in else ()),
+            *(("image_in",) if media.image_in else ()),
+        )
+        outputs = (
+            *("output", "reasoning"),
+            *(("audio_out",) if media.audio_out else ()),
+            *(("image_out",) if media.image_out else ()),
+        )
+        found = self[media] = Dearest(
+            an_input=max(numerators[name] for name in inputs),
+            an_output=max(numerators[name] for name in outputs),
+            a_search=numerators["searches"],
+            a_request=numerators["requests"],
+        )
+        return found
 
 
 def credits_used(usage: Usage, weights: Weights) -> int:
@@ -119,9 +127,9 @@ def credits_used(usage: Usage, weights: Weights) -> int:
     3400
     """
     numerators, denominator = weights.compiled
-    counts = list(_counts_of(usage))
+    counts = list(counts_of(usage))
     counts[_OUTPUT] -= counts[_REASONING]
-    counted = sum(map(int.__mul__, counts, numerators))
+    counted = sum(map(mul, counts, numerators))
     # Half-up of a quotient that is never negative, without a fraction on the path of every call.
     return checked_int64((2 * counted + denominator) // (2 * denominator))
 
@@ -141,18 +149,15 @@ def credits_bound(targets: Sequence[Bounds], weights: Weights, *, billed_attempt
     """
     if not targets or billed_attempts < 1:
         raise BadInput(f"a request with {len(targets)} targets and {billed_attempts} attempts")
-    most = max(_bound(bounds, weights) for bounds in targets)
+    most = 0
+    for bounds in targets:
+        dearest = weights.dearest[bounds.media]
+        counted = (
+            bounds.input_tokens * dearest.an_input
+            + bounds.all_output_tokens * dearest.an_output
+            + bounds.searches * dearest.a_search
+            + bounds.requests * dearest.a_request
+        )
+        most = max(most, counted)
     denominator = weights.compiled[1]
     return checked_int64(-(-most // denominator) * billed_attempts)
-
-
-def _bound(bounds: Bounds, weights: Weights) -> int:
-    inputs = _INPUTS[bounds.audio_in, bounds.image_in]
-    outputs = _OUTPUTS[bounds.audio_out, bounds.image_out]
-    numerators = weights.compiled[0]
-    return (
-        bounds.input_tokens * weights.dearest(inputs)
-        + bounds.all_output_tokens * weights.dearest(outputs)
-        + bounds.searches * numerators[_SEARCHES]
-        + bounds.requests * numerators[_REQUESTS]
-    )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tokonomi.calls import Call
-from tokonomi.gateway.asked import Asked
 from tokonomi.gateway.metrics import Metrics
 from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Captured
@@ -24,16 +23,9 @@ class UnknownKeys:
     metrics: Metrics
     _told: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
-    def attempt_begins(self, _exchange: Exchange) -> bytes:
-        """Nothing."""
-        return b""
-
     def attempt_ended(self, _exchange: Exchange, call: Call, _captured: Sequence[Captured]) -> None:
         """Takes note of a settled call."""
         self.note(call)
-
-    def request_ended(self, _asked: Asked) -> None:
-        """Nothing is to be said of requests."""
 
     def note(self, call: Call) -> None:
         """Counts the unknown keys of a settled call, and logs each the first time."""

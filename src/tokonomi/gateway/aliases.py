@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from msgspec import structs
 
+from tokonomi.dialects.destination import EgressName
+from tokonomi.gateway.spoken import all_spoken
 from tokonomi.gateway.wire_errors import WireError
 from tokonomi.routing.alias import Alias
 from tokonomi.routing.alias import Target as TargetTerms
@@ -26,6 +28,9 @@ class Target:
         model: the provider's name of the model.
         label: the alias as configured, such as `openai/*`; the only form that metrics carry.
         terms: how it is tried.
+        price_as: the provider's name in the price book.
+        speaks: everything that the provider speaks, what it is asked in first.
+        breaker: what its circuit breaker is called.
     """
 
     name: str
@@ -33,25 +38,23 @@ class Target:
     model: str
     label: str
     terms: TargetTerms = _PLAIN
+    price_as: str = field(init=False, compare=False)
+    speaks: tuple[EgressName, ...] = field(init=False, compare=False)
+    breaker: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "price_as", self.provider.price_as or self.name)
+        object.__setattr__(self, "speaks", all_spoken(self.provider))
+        object.__setattr__(self, "breaker", breaker_name(self.label, self.terms))
 
     def __hash__(self) -> int:
         """Of what tells targets apart in practice: a provider's whole section is slow to hash."""
         return hash((self.name, self.model, self.label))
 
-    @property
-    def price_as(self) -> str:
-        """The provider's name in the price book."""
-        return self.provider.price_as or self.name
 
-    @property
-    def breaker(self) -> str:
-        """What its circuit breaker is called."""
-        return breaker_name(self.label, self.terms)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Destination:
-    """Where a model name leads.
+    """Where a model name leads; none is equal to another.
 
     Attributes:
         label: the alias as configured.

@@ -11,7 +11,7 @@ from tokonomi.calls import Call, Status
 from tokonomi.credits.weights import Weights, credits_used
 from tokonomi.ledger.hold import Captured, Held, capture
 from tokonomi.money import ExchangeRate, Money
-from tokonomi.pricing.charge import Charge, Unpriced
+from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage.ledger import Claim
 from tokonomi.usage import Source, Usage
 
@@ -45,8 +45,10 @@ class Allowance(msgspec.Struct, frozen=True):
         """
         theirs = call if delivered is None else msgspec.structs.replace(call, usage=delivered)
         return tuple(
-            measure.captured(hold, theirs if isinstance(measure, WalletMeasure) else call)
-            for hold, measure in zip(held, self.measures, strict=True)
+            [
+                measure.captured(hold, theirs if isinstance(measure, WalletMeasure) else call)
+                for hold, measure in zip(held, self.measures, strict=True)
+            ]
         )
 
 
@@ -66,29 +68,33 @@ class BudgetMeasure(msgspec.Struct, frozen=True):
         exposed, up to the hold: a cap must not be passed by what nobody can count. So is the whole
         hold of an answered call whose cost is not known, or not in this currency.
         """
-        used = 0
-        if isinstance(call.cost, Charge):
-            converted = self._in_currency(call.cost.total, round_up=False)
-            if converted is None:
-                return capture(hold, 0, exposed=hold.amount)
-            used = converted.sub_units
-        return capture(hold, used, exposed=self._exposed(hold, call))
+        cost, exposure = call.cost, call.exposure
+        exposed = 0
+        if exposure is not None:
+            exposed = self._exposed(hold, exposure)
+        elif isinstance(cost, Unpriced) and call.status in _ANSWERED:
+            exposed = hold.amount
+        if isinstance(cost, Unpriced):
+            return capture(hold, 0, exposed=exposed)
+        used: int | None = cost.sub_units
+        if cost.currency != self.currency:
+            used = self._converted(cost.total, round_up=False)
+        if used is None:
+            return capture(hold, 0, exposed=hold.amount)
+        return capture(hold, used, exposed=exposed)
 
-    def _exposed(self, hold: Held, call: Call) -> int:
-        if call.exposure is None:
-            unbounded = isinstance(call.cost, Unpriced) and call.status in _ANSWERED
-            return hold.amount if unbounded else 0
-        exposure = self._in_currency(call.exposure, round_up=True)
-        return hold.amount if exposure is None else exposure.sub_units
+    def _exposed(self, hold: Held, exposure: Money) -> int:
+        if exposure.currency == self.currency:
+            return exposure.sub_units
+        converted = self._converted(exposure, round_up=True)
+        return hold.amount if converted is None else converted
 
-    def _in_currency(self, money: Money, *, round_up: bool) -> Money | None:
+    def _converted(self, money: Money, *, round_up: bool) -> int | None:
         """The amount in the budget's currency; None without a rate, and never its digits."""
-        if money.currency == self.currency:
-            return money
         rate = rate_between(self.rates, money.currency, self.currency)
         if rate is None:
             return None
-        return converted_up(money, rate) if round_up else rate.convert(money)
+        return (converted_up(money, rate) if round_up else rate.convert(money)).sub_units
 
 
 _ANSWERED: Final = (Status.OK, Status.CUT, Status.DISCONNECTED)

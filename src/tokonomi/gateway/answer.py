@@ -59,15 +59,15 @@ class Answer:
         self._standings = standings
         self.watch: Patience | None = None
 
-    async def send(self, message: Message) -> None:
-        """Sends on; returns when the client can take more."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """Sends on; done when the client can take more."""
         if message["type"] == "http.response.start":
             self.asked.status = message["status"]
             if standings := self._standings(self.asked.key_id):
                 message["headers"] = with_rate_limits(message["headers"], standings)
         if self.watch is not None:
             self.watch.wait_for_client()
-        await self._send(message)
+        return self._send(message)
 
 
 def passed(headers: Headers) -> HeaderList:

@@ -82,19 +82,26 @@ class Gateway:
         self._beside = dict(beside or {})
         # Ids must be unique, not secret, and the system's source costs a call of the kernel each.
         self._randomness = random.Random(os.urandom(32))  # noqa: S311
+        self._metered: Mapping[tuple[str, str], _Handler] = {
+            ("POST", f"/v1{each.path}"): self._calls(each) for each in ENDPOINTS
+        }
         self.routes: Mapping[tuple[str, str], _Handler] = {
             ("GET", "/healthz"): self._health,
             ("GET", "/metrics"): self._scrape,
             ("GET", "/v1/models"): self._models,
-            **{("POST", f"/v1{each.path}"): self._calls(each) for each in ENDPOINTS},
+            **self._metered,
             **{route: self._visits(page) for route, page in BATCH_ROUTES.items()},
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers one request, or takes part in the server's start and end."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
+            return self._lifespan(receive, send)
+        metered = self._metered.get((scope["method"], scope["path"]))
+        return (metered or self._serve)(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what is no call, or is nothing that is served here."""
         try:
             handler = self.routes.get((scope["method"], scope["path"]))
             if handler is None:
@@ -152,7 +159,7 @@ class Gateway:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             # One version of the configuration answers a request from here to its end.
             serving = self._in_use.now
-            books = serving.dispatcher.books
+            books = serving.dispatcher.attempts.books
             asked = Asked(route, new_request_id(self._randomness))
             answer = Answer(asked, send, books.recorder.standing_of)
             try:

@@ -1,16 +1,16 @@
 """A client's request as those see it who watch: what is known of it while it goes on."""
 
 import time
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from tokonomi.calls import Call
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """One request of a client, from its arrival to the last byte of its answer.
 
     What is not known when a request is refused early stays empty.
@@ -39,7 +39,7 @@ class Asked:
     refused: str = ""
     limit: str = ""
     traceparent: bytes = b""
-    calls: list[Call] = field(default_factory=list[Call])
+    calls: list[Call] = []
     unsent: int = 0
     begun_ns: int = field(default_factory=time.monotonic_ns)
 

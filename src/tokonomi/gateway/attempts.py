@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tokonomi.gateway import failures
@@ -72,12 +73,6 @@ class Attempts:
         limits = exchange.patience
         # A provider that is still being connected to has got nothing, and bills nothing.
         watch.limit(limits.connect + limits.first_byte, Reason.FIRST_BYTE)
-
-        def leaving() -> None:
-            exchange.sent = True
-            watch.goes_on = policy_of(exchange) == "drain"
-            watch.limit(limits.first_byte, Reason.FIRST_BYTE)
-
         try:
             with watch:
                 reply = await self.upstreams[exchange.target.name].post(
@@ -85,7 +80,7 @@ class Attempts:
                     out.body,
                     connect_seconds=limits.connect,
                     fields=exchange.sent_along,
-                    leaving=leaving,
+                    leaving=partial(_leaves, exchange, watch),
                 )
         except Ended as end:
             raise AttemptFailed(failures.ended(exchange, end.reason)) from None
@@ -98,8 +93,15 @@ class Attempts:
         return reply
 
 
+def _leaves(exchange: Exchange, watch: Watch) -> None:
+    """Takes note that the request leaves now: from here on it may be billed."""
+    exchange.sent = True
+    watch.goes_on = policy_of(exchange) == "drain"
+    watch.limit(exchange.patience.first_byte, Reason.FIRST_BYTE)
+
+
 def _is_event_stream(reply: Reply) -> bool:
-    return any(
-        name == b"content-type" and value.lower().startswith(_EVENT_STREAM)
-        for name, value in reply.headers
-    )
+    for name, value in reply.headers:
+        if name == b"content-type" and value.lower().startswith(_EVENT_STREAM):
+            return True
+    return False

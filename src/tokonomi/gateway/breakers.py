@@ -6,10 +6,12 @@ stand.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tokonomi.errors import StoreError
@@ -38,7 +40,7 @@ _WELL: Final = Outcomes(calls=1)
 _FAILED: Final = Outcomes(calls=1, failures=1)
 
 
-class Visit(NamedTuple):
+class Visit(Struct, frozen=True):
     """A call on its way to a target.
 
     Attributes:
@@ -61,6 +63,8 @@ class Breakers:
         self._open: Mapping[str, Breaker] = {}
         self._lock = threading.Lock()
         self._seen: dict[str, Outcomes] = {}
+        self._well: defaultdict[str, int] = defaultdict(int)
+        """Calls that are not among those seen: they went well, at targets that were not open."""
         self._wanted: set[str] = set()
         self._permits: dict[str, datetime] = {}
         self._quiet_until: datetime | None = None
@@ -103,6 +107,10 @@ class Breakers:
 
         A probe that tells nothing, such as one whose client left, leaves its place to another.
         """
+        if health is Health.ALIVE and not visit.probe:
+            with self._lock:
+                self._well[visit.target] += 1
+            return
         failed = health is Health.FAILING
         seen = _FAILED if failed else _WELL
         if visit.probe:
@@ -135,9 +143,12 @@ class Breakers:
         with self._lock:
             pressing = any(each.failures or each.probes_passed for each in self._seen.values())
             due = self._quiet_until is None or now >= self._quiet_until
-            if not self._seen or not (pressing or due):
+            if not (self._seen or self._well) or not (pressing or due):
                 return []
             seen, self._seen = self._seen, {}
+            well, self._well = self._well, defaultdict(int)
+        for target, calls in well.items():
+            seen[target] = seen.get(target, _NOTHING) + Outcomes(calls=calls)
         try:
             changed = add_outcomes(database, seen, self._rules, now=now)
         except StoreError:

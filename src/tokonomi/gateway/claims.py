@@ -1,6 +1,6 @@
 """What a request must claim of budgets and wallets before it leaves."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
@@ -38,7 +38,6 @@ from tokonomi.money import ExchangeRate, Money
 from tokonomi.pricing.book import PriceBook
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import PriceRow
 from tokonomi.routing.route import FALLBACK
 from tokonomi.storage.budget_store import funding_of
 from tokonomi.storage.ledger import Claim, Funding
@@ -68,12 +67,15 @@ class BudgetInForce:
 
     def funding(self, subject: str, now: datetime) -> Funding:
         """The account of a subject in the window that `now` is in, computed once a window."""
-        if self._span is None or not self._span.holds(now) or len(self._funded) >= FUNDED:
-            self._span = span_at(self.budget.window, self.zone, now)
+        span = self._span
+        if span is None or not span.holds(now):
+            span = self._span = span_at(self.budget.window, self.zone, now)
             self._funded.clear()
         found = self._funded.get(subject)
         if found is None:
-            name = account_name(self.budget.id, subject, self._span.start)
+            if len(self._funded) >= FUNDED:
+                self._funded.clear()
+            name = account_name(self.budget.id, subject, span.start)
             found = funding_of(self.budget, name, version=self.version)
             self._funded[subject] = found
         return found
@@ -124,24 +126,22 @@ def allowance(
     if not rules.budgets and not rules.wallets:
         later = _worst_case_later(rules, exchange, book)
         return Allowance((), (), pace.send_max_tokens, pace.claim, worst_case_later=later)
-    legs = [
-        _Leg(target, _reach(rules, exchange, target, book))
-        for target in dict.fromkeys(reachable or (exchange.target,))
-    ]
-    claims: list[tuple[Claim, Measure]] = []
-    sizes = _Sizes(rules, legs, billed_attempts)
-    for found in _budget_claims(rules, exchange, sizes):
-        if isinstance(found, Refused):
-            return found
-        claims.append(found)
-    for found in _wallet_claims(rules, exchange, legs, billed_attempts):
-        if isinstance(found, Refused):
-            return found
-        claims.append(found)
-    send = legs[0].send_max_tokens
+    legs = [_leg(rules, exchange, target, book) for target in _targets(exchange, reachable)]
+    sizes = _Sizes(legs, rules.rates, billed_attempts)
+    claimed = _Claimed()
+    for rule in rules.budgets:
+        refused = _claim_budget(claimed, rule, exchange, sizes)
+        if refused is not None:
+            return refused
+    for wallet in rules.wallets:
+        refused = _claim_wallet(claimed, wallet, exchange, sizes)
+        if refused is not None:
+            return refused
+    reach = legs[0].reach
+    send = None if isinstance(reach, Unpriced) else reach.send_max_tokens
     return Allowance(
-        tuple([claim for claim, _ in claims]),
-        tuple([measure for _, measure in claims]),
+        tuple(claimed.claims),
+        tuple(claimed.measures),
         pace.send_max_tokens if send is None else send,
         pace.claim,
         sizes.worst_case,
@@ -156,8 +156,8 @@ def _worst_case_later(
     It does not keep the exchange, which keeps it.
     """
     target, request = exchange.target, exchange.request
-    attempt = _attempt(rules, exchange, target)
-    return lambda: _Sizes(rules, [_Leg(target, reach_of(request, attempt, book))]).worst_case
+    attempt, rates = _attempt(rules, exchange, target), rules.rates
+    return lambda: _Sizes([_Leg(target, reach_of(request, attempt, book))], rates).worst_case
 
 
 class _Leg(Struct, frozen=True):
@@ -167,22 +167,21 @@ class _Leg(Struct, frozen=True):
     reach: Reach | Unpriced
 
     @property
-    def rows(self) -> tuple[PriceRow, ...]:
-        return () if isinstance(self.reach, Unpriced) else self.reach.rows
-
-    @property
-    def send_max_tokens(self) -> int | None:
-        return None if isinstance(self.reach, Unpriced) else self.reach.send_max_tokens
-
-    @property
     def models(self) -> tuple[str, ...]:
         """The models that may serve it, by the names that budgets know; the target's own first."""
         others = () if isinstance(self.reach, Unpriced) else self.reach.models[1:]
         return (self.target.model, *others)
 
 
-def _reach(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> Reach | Unpriced:
-    return reach_of(exchange.request, _attempt(rules, exchange, target), book)
+def _targets(exchange: Exchange, reachable: Sequence[Target]) -> Iterable[Target]:
+    """The targets, each once, the attempt's own first."""
+    own = exchange.target
+    others = [target for target in reachable if target is not own]
+    return dict.fromkeys((own, *others)) if others else (own,)
+
+
+def _leg(rules: Rules, exchange: Exchange, target: Target, book: PriceBook) -> _Leg:
+    return _Leg(target, reach_of(exchange.request, _attempt(rules, exchange, target), book))
 
 
 def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
@@ -199,19 +198,28 @@ def _attempt(rules: Rules, exchange: Exchange, target: Target) -> Attempt:
     )
 
 
-class _Sizes:
+class _Claimed(Struct):
+    """What an attempt claims, as far as it has been found."""
+
+    claims: list[Claim] = []
+    measures: list[Measure] = []
+
+
+class _Sizes(Struct):
     """How much a request must hold, each size found once: budgets of a currency share it.
 
     `most` is how many of its attempts may be billed.
     """
 
-    __slots__ = ("_found", "_most", "_rules", "legs")
+    legs: Sequence[_Leg]
+    rates: Sequence[ExchangeRate]
+    most: int = 1
+    found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
 
-    def __init__(self, rules: Rules, legs: Sequence[_Leg], most: int = 1) -> None:
-        self.legs = legs
-        self._rules = rules
-        self._most = most
-        self._found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
+    @property
+    def everywhere(self) -> tuple[int, ...]:
+        """The places of all legs."""
+        return tuple(range(len(self.legs)))
 
     @property
     def worst_case(self) -> Money | None:
@@ -219,7 +227,10 @@ class _Sizes:
 
         None if nobody knows.
         """
-        rows = self.legs[0].rows
+        reach = self.legs[0].reach
+        if isinstance(reach, Unpriced):
+            return None
+        rows = reach.targets[0].rows
         if not rows:
             return None
         size = self._size(rows[0].currency, (0,), 1)
@@ -227,74 +238,53 @@ class _Sizes:
 
     def of(self, currency: str, places: tuple[int, ...]) -> HoldSize | Unpriced:
         """The size in a currency of all that may be billed at the legs at these places."""
-        most = self._most
-        if most > 1:
-            most = _billed([self.legs[place] for place in places], most)
-        return self._size(currency, places, most)
+        return self._size(currency, places, 1 if self.most == 1 else self.billed(places))
+
+    def billed(self, places: tuple[int, ...]) -> int:
+        """How many of a request's attempts may be billed that the legs at these places get."""
+        return min(self.most, sum(self.legs[place].target.terms.attempts for place in places))
 
     def _size(self, currency: str, places: tuple[int, ...], billed: int) -> HoldSize | Unpriced:
         at = currency, places, billed
-        found = self._found.get(at)
-        if found is None:
-            found = self._found[at] = self._found_anew(currency, places, billed)
-        return found
-
-    def _found_anew(
-        self, currency: str, places: tuple[int, ...], billed: int
-    ) -> HoldSize | Unpriced:
+        found = self.found.get(at)
+        if found is not None:
+            return found
         targets: list[PricedTarget] = []
         for place in places:
             reach = self.legs[place].reach
             if isinstance(reach, Unpriced):
                 return reach
             targets += reach.targets
-        rates = self._rules.rates
-        return hold_size(targets, currency=currency, rates=rates, billed_attempts=billed)
+        found = hold_size(targets, currency=currency, rates=self.rates, billed_attempts=billed)
+        self.found[at] = found
+        return found
 
 
-def _billed(legs: Sequence[_Leg], most: int) -> int:
-    """How many of a request's attempts may be billed that some of its targets get."""
-    return most if most == 1 else min(most, sum(leg.target.terms.attempts for leg in legs))
-
-
-def _budget_claims(
-    rules: Rules, exchange: Exchange, sizes: _Sizes
-) -> Iterator[tuple[Claim, Measure] | Refused]:
-    for rule in rules.budgets:
-        currency = rule.budget.currency
-        fundings = _fundings(rule, exchange, sizes.legs)
-        if isinstance(fundings, Refused):
-            yield fundings
-            return
-        for funding, places in fundings:
-            amount = amount_to_hold(rule.budget, sizes.of(currency, places))
-            if isinstance(amount, Refused):
-                yield amount
-                return
-            claim = Claim(rule.source, amount, funding)
-            if places[0] == 0:
-                yield claim, BudgetMeasure(currency, rules.rates)
-            else:
-                yield claim, NOTHING_USED
-
-
-def _wallet_claims(
-    rules: Rules, exchange: Exchange, legs: Sequence[_Leg], most: int
-) -> Iterator[tuple[Claim, Measure] | Refused]:
-    for wallet in rules.wallets:
-        claim = _wallet_claim(wallet, exchange, legs, _billed(legs, most))
-        if isinstance(claim, Refused):
-            yield claim
-            return
-        if claim is not None:
-            yield claim, WalletMeasure(wallet.weights)
+def _claim_budget(
+    claimed: _Claimed, rule: BudgetInForce, exchange: Exchange, sizes: _Sizes
+) -> Refused | None:
+    """Adds what an attempt claims of a budget, or says why it may not go."""
+    fundings = _fundings(rule, exchange, sizes)
+    if isinstance(fundings, Refused):
+        return fundings
+    budget = rule.budget
+    for funding, places in fundings:
+        amount = amount_to_hold(budget, sizes.of(budget.currency, places))
+        if isinstance(amount, Refused):
+            return amount
+        first = places[0] == 0
+        claimed.claims.append(Claim(rule.source, amount, funding))
+        claimed.measures.append(
+            BudgetMeasure(budget.currency, sizes.rates) if first else NOTHING_USED
+        )
+    return None
 
 
 _Fundings = list[tuple[Funding, tuple[int, ...]]]
 """Accounts of a budget, each with the places of the legs that draw on it."""
 
 
-def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> _Fundings | Refused:
+def _fundings(rule: BudgetInForce, exchange: Exchange, sizes: _Sizes) -> _Fundings | Refused:
     """The accounts of a budget that a request draws on, or why it may not go.
 
     A leg that may be served by models which the budget counts apart draws on an account that
@@ -302,10 +292,10 @@ def _fundings(rule: BudgetInForce, exchange: Exchange, legs: Sequence[_Leg]) -> 
     """
     scope, intent = rule.scope, exchange.intent
     if not scope.only and not scope.each:
-        return [(rule.funding(EVERYBODY, intent.at), tuple(range(len(legs))))]
+        return [(rule.funding(EVERYBODY, intent.at), sizes.everywhere)]
     organisation = organisation_of(intent.dimensions.project)
     places: dict[str, tuple[int, ...]] = {}
-    for place, leg in enumerate(legs):
+    for place, leg in enumerate(sizes.legs):
         name = FALLBACK if place else intent.dimensions.route
         provider = leg.target.price_as
         routes = [Route(model=model, provider=provider, name=name) for model in leg.models]
@@ -342,26 +332,31 @@ def organisation_of(project: str) -> str:
     return owner if slash else ""
 
 
-def _wallet_claim(
-    wallet: WalletInForce, exchange: Exchange, legs: Sequence[_Leg], billed_attempts: int
-) -> Claim | Refused | None:
+def _claim_wallet(
+    claimed: _Claimed, wallet: WalletInForce, exchange: Exchange, sizes: _Sizes
+) -> Refused | None:
+    """Adds what an attempt claims of a wallet, or says why it may not go."""
     rule = wallet.rule
     name = wallet_of(rule, exchange.intent.dimensions)
     if name is None:
         return _nobody_pays(rule) if rule.required else None
     bounds: list[Bounds] = []
-    for leg in legs:
-        if isinstance(leg.reach, Unpriced):
-            return _unknown_credits(name, leg.reach)
-        if leg.reach.endless is not None:
-            return _unknown_credits(name, leg.reach.endless)
-        bounds += leg.reach.bounds
+    for leg in sizes.legs:
+        reach = leg.reach
+        if isinstance(reach, Unpriced):
+            return _unknown_credits(name, reach)
+        if reach.endless is not None:
+            return _unknown_credits(name, reach.endless)
+        bounds += [target.bounds for target in reach.targets]
+    billed = 1 if sizes.most == 1 else sizes.billed(sizes.everywhere)
     try:
-        most = credits_bound(bounds, wallet.weights, billed_attempts=billed_attempts)
-        return Claim(f"wallet {name}", most, name)
+        most = credits_bound(bounds, wallet.weights, billed_attempts=billed)
     except AmountTooLarge as error:
         too_dear = Unbounded(error.what, remedy="Lower max_tokens or n.", code="request_too_dear")
         return _unknown_credits(name, too_dear)
+    claimed.claims.append(Claim(f"wallet {name}", most, name))
+    claimed.measures.append(WalletMeasure(wallet.weights))
+    return None
 
 
 def _unknown_credits(name: str, open_end: Unpriced) -> Refused:

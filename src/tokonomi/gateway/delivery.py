@@ -1,5 +1,7 @@
 """The client's side of a request: nothing goes out before the answer's first content."""
 
+from collections.abc import Awaitable
+
 from tokonomi.gateway.answer import HeaderList, Send, send_body
 
 
@@ -45,10 +47,10 @@ class Delivery:
             data = await self._commit(data)
         await self._send({"type": "http.response.body", "body": data})
 
-    async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
+    def whole(self, status: int, headers: HeaderList, body: bytes) -> Awaitable[None]:
         """An answer that came at once."""
         self.committed = True
-        await send_body(self._send, status, headers, body)
+        return send_body(self._send, status, headers, body)
 
     async def _commit(self, data: bytes) -> bytes:
         assert self._head is not None, "a stream begins with its head"

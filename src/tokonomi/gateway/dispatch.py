@@ -1,7 +1,7 @@
 """One request on its way through its chain of targets, until one of them answers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -62,17 +62,13 @@ class Dispatcher:
         upstream = self.attempts.upstreams[exchange.target.name]
         self.alarms.tell(exchange, failure.alarming, upstream, now=now)
 
-    async def run(self, errand: Errand, watch: Watch, *, send: Send, receive: Receive) -> None:
-        """Answers one request; when this returns or raises, each of its attempts has its row.
+    def run(self, errand: Errand, watch: Watch, *, send: Send, receive: Receive) -> Awaitable[None]:
+        """Answers one request; when this is done or raises, each of its attempts has its row.
 
         Raises:
             WireError: nothing was sent to the client yet, and this is to be its answer.
         """
-        journey = _Journey(self, errand, watch, Delivery(send))
-        try:
-            await journey.run(receive)
-        finally:
-            journey.end()
+        return _Journey(self, errand, watch, Delivery(send)).run(receive)
 
 
 class _Journey:
@@ -80,12 +76,14 @@ class _Journey:
 
     def __init__(self, by: Dispatcher, errand: Errand, watch: Watch, delivery: Delivery) -> None:
         self._by = by
-        self._books = by.books
+        self._books = by.attempts.books
         self._errand = errand
         self._watch = watch
         self._delivery = delivery
         facts, gates = by.targets.of(errand)
-        self._chain = begin(errand.destination.terms, facts, gates, now=watch.now, draw=by.draw())
+        now, draw = watch.now, by.draw()
+        self._chain = begin(errand.destination.terms, facts, gates, now=now, draw=draw)
+        self._first = self._chain.next(gates, now=now, draw=draw)
         self._fallen: list[_Fallen] = []
         self._exchange: Exchange | None = None
         self._failure: Failure | None = None
@@ -94,39 +92,43 @@ class _Journey:
 
     async def run(self, receive: Receive) -> None:
         """Goes from target to target until one answers, or none is left."""
+        step = self._first
         try:
-            await self._travel(receive)
+            while isinstance(step, Try):
+                exchange, out = await self._leave(step)
+                if not self._fallen:
+                    self._watch.listen(receive)
+                try:
+                    await self._try(exchange, out)
+                except AttemptFailed as failed:
+                    self._fail(step, failed)
+                    step = await self._next()
+                else:
+                    return
+            await self._stop(step)
         except WireError as error:
             if self._resuming is None or not self._delivery.committed:
                 raise
             await self._break_off(self._resuming, f" It was not resumed: {error.message}")
+        finally:
+            # Whatever ended the request, its last attempt must not stay open.
+            if self._exchange is not None:
+                self._books.abandon(self._exchange)
 
-    async def _travel(self, receive: Receive) -> None:
-        step = self._step()
-        while isinstance(step, Try):
-            exchange, out = await self._leave(step)
-            if not self._fallen:
-                self._watch.listen(receive)
-            try:
-                await self._try(exchange, out)
-            except AttemptFailed as failed:
-                self._failure, self._sent = failed.failure, failed.sent
-                if self._resuming is not None:
-                    self._resuming.breaks_off(step, sent=failed.sent)
-                self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)
-                step = await self._next()
-            else:
-                return
-        if step.why is Why.NOT_CARRIED:
+    def _fail(self, step: Try, failed: AttemptFailed) -> None:
+        """Takes note of an attempt that failed."""
+        self._failure, self._sent = failed.failure, failed.sent
+        if self._resuming is not None:
+            self._resuming.breaks_off(step, sent=failed.sent)
+        self._chain = self._chain.after(step, failed.failure.failed, sent=failed.sent)
+
+    async def _stop(self, stop: Stop) -> None:
+        """Tells the client why no target answers."""
+        if stop.why is Why.NOT_CARRIED:
             raise self._by.targets.cannot_carry(self._errand)
         if not self._chain.tried:
             raise _none_may_be_called(self._errand)
-        await self._give_up(step.told)
-
-    def end(self) -> None:
-        """The request is over, whatever ended it: its last attempt must not stay open."""
-        if self._exchange is not None:
-            self._books.abandon(self._exchange)
+        await self._give_up(stop.told)
 
     async def _try(self, exchange: Exchange, out: Outgoing) -> None:
         """Makes an attempt, and tells the breaker of its target how that went."""
@@ -153,10 +155,6 @@ class _Journey:
         self._by.tell_alarm(exchange, failure, now=self._watch.now)
         return failure.failed.rule.health
 
-    def _step(self) -> Try | Stop:
-        gates = self._by.targets.gates(self._errand.destination)
-        return self._chain.next(gates, now=self._watch.now, draw=self._by.draw())
-
     async def _next(self) -> Try | Stop:
         """Where the request goes after a failure, when it is time to go there."""
         assert self._failure is not None, "an attempt failed"
@@ -164,7 +162,8 @@ class _Journey:
         if self._watch.unattended:
             return gone
         self._watch.begin_anew()
-        step = self._step()
+        gates = self._by.targets.gates(self._errand.destination)
+        step = self._chain.next(gates, now=self._watch.now, draw=self._by.draw())
         if isinstance(step, Try) and self._delivery.committed and not self._takes_up(step):
             return Stop(Why.COMMITTED, self._failure.failed)
         if isinstance(step, Stop) or (wait := step.not_before - self._watch.now) <= 0:
@@ -229,11 +228,12 @@ class _Journey:
         return out if self._resuming is None else self._resuming.addressed(out)
 
     def _allowed(self, exchange: Exchange) -> Allowance | Refused:
-        tried = {each.target for each in self._chain.tried}
-        targets = self._errand.destination.targets
-        left = [target for place, target in enumerate(targets) if place not in tried]
-        reachable = [exchange.target, *left]
-        most = self._errand.destination.terms.attempts - len(self._chain.tried)
+        targets, tried = self._errand.destination.targets, self._chain.tried
+        if tried:
+            places = {each.target for each in tried}
+            targets = [target for place, target in enumerate(targets) if place not in places]
+        reachable = [exchange.target, *targets]
+        most = self._errand.destination.terms.attempts - len(tried)
         return allowance(
             self._books.rules.now,
             exchange,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from tokonomi.calls import Status
 from tokonomi.gateway.answer import HeaderList
@@ -22,8 +22,7 @@ CLIENT_CLOSED_REQUEST: Final = 499
 """Nobody reads this answer; the status is the one that proxies log for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passable:
+class Passable(Struct, frozen=True):
     """A provider's own answer, which the client gets when no target has a better one.
 
     `headers` are those that pass; `body` is in the client's dialect, and may be a whole stream.

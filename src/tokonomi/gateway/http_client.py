@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from tokonomi.dialects.destination import Destination
 from tokonomi.errors import BadConfig
 from tokonomi.gateway.connect import Endpoint
 from tokonomi.gateway.spoken import all_spoken, first_spoken
-from tokonomi.gateway.upstream import Broken, Headers, Unreachable, Untrusted, at_ease
+from tokonomi.gateway.upstream import Broken, Unreachable, Untrusted, at_ease
 from tokonomi.routing.provider import Provider, TlsVersion
 
 _HEAD_BYTES: Final = 64 * 1024
@@ -32,6 +33,8 @@ _IDLE_SECONDS: Final = 15.0
 _FIRST_FINAL_STATUS: Final = 200
 _KEPT_HEADS: Final = 1_000
 """Paths whose heads are kept: some dialects have the model in the path."""
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""The fields that say where a body ends; without one it ends with its connection."""
 _TLS_VERSIONS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {
     "1.2": ssl.TLSVersion.TLSv1_2,
     "1.3": ssl.TLSVersion.TLSv1_3,
@@ -54,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._busy = False
         self._once = False
+        self._framed = False
         self._until_close = False
         self._keep = False
         self._surplus = False
@@ -78,7 +82,10 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None, "it is connected"
         self._busy, self._done, self._head_done = True, False, False
         self._transport.writelines((head, body))
-        await self._head()
+        while not self._head_done:
+            await self._more()
+        if self._error is not None:
+            raise Broken(self._error)
 
     async def send(self, head: bytes, pieces: AsyncIterator[bytes]) -> None:
         """The same for a body that comes in pieces, no faster than they are taken.
@@ -97,9 +104,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
             if self._writable is not None:
                 await self._writable
-        await self._head()
-
-    async def _head(self) -> None:
         while not self._head_done:
             await self._more()
         if self._error is not None:
@@ -122,7 +126,7 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Whether the exchange is over and the connection can take another one; else it is cut."""
-        keep = self._done and self._keep and self.usable and not (self._surplus or self._once)
+        keep = self._done and self._keep and not (self._surplus or self._once) and self.usable
         self._pieces.clear()
         self._busy = False
         if not keep:
@@ -134,18 +138,21 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Done when something has come, or nothing will.
+
+        Raises:
+            Broken: the connection has failed.
+        """
         if self._error is not None:
             raise Broken(self._error)
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # What the event loop calls.
 
@@ -203,13 +210,17 @@ class Connection(asyncio.Protocol):
         self._surplus = self._done
         if not self._surplus:
             self.headers = []
+            self._framed = False
             self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
         if self._surplus:
             return
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        self.headers.append((name, value))
+        if name in _FRAMING:
+            self._framed = True
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > _HEAD_BYTES:
             self._fail(f"the head of its answer is larger than {_HEAD_BYTES} bytes")
@@ -220,8 +231,7 @@ class Connection(asyncio.Protocol):
         if status >= _FIRST_FINAL_STATUS and not self._surplus:
             self.status = status
             self._head_done = True
-            names = {name for name, _ in self.headers}
-            self._until_close = not names & {b"content-length", b"transfer-encoding"}
+            self._until_close = not self._framed
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -237,26 +247,19 @@ class Connection(asyncio.Protocol):
             self._keep = self._parser.should_keep_alive() and not self._surplus
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """An answer, and the pool that its connection goes back to."""
+class PooledConnection(Connection):
+    """A connection of a pool, which is the reply to the request that is on it.
 
-    connection: Connection
-    pool: "HttpUpstream"
+    It goes back to its pool when that is over.
+    """
 
-    @property
-    def status(self) -> int:
-        return self.connection.status
-
-    @property
-    def headers(self) -> Headers:
-        return self.connection.headers
-
-    async def piece(self) -> bytes:
-        return await self.connection.piece()
+    def __init__(self, pool: "HttpUpstream") -> None:
+        super().__init__()
+        self._pool = pool
 
     def close(self) -> None:
-        self.pool.give_back(self.connection)
+        """See `Reply.close`."""
+        self._pool.give_back(self)
 
 
 class HttpUpstream:
@@ -272,7 +275,7 @@ class HttpUpstream:
             server_name=provider.server_name,
             allow_private=provider.allow_private,
         )
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[PooledConnection] = deque()
         self._path = address.path.rstrip("/")
         self._host = address.netloc
         self._key_fields = _key_fields(provider, secret)
@@ -295,7 +298,7 @@ class HttpUpstream:
         connect_seconds: float,
         fields: bytes = b"",
         leaving: Callable[[], None] = at_ease,
-    ) -> _Reply:
+    ) -> PooledConnection:
         """The answer, as soon as its head is there; see `Upstream.post`."""
         head = self._heads.get(path)
         if head is None:
@@ -316,9 +319,9 @@ class HttpUpstream:
             self.busy -= 1
             connection.abort()
             raise
-        return _Reply(connection, self)
+        return connection
 
-    async def transfer(self, errand: "Transfer", *, connect_seconds: float) -> _Reply:
+    async def transfer(self, errand: "Transfer", *, connect_seconds: float) -> PooledConnection:
         """The answer to what is no call, as soon as its head is there: files, batches, lists.
 
         It has a connection of its own, since a kept one may be closing, and a file is not sent
@@ -343,9 +346,9 @@ class HttpUpstream:
             self.busy -= 1
             connection.abort()
             raise
-        return _Reply(connection, self)
+        return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: PooledConnection) -> None:
         """Keeps the connection of an exchange that is over, or cuts that of one that is not."""
         self.busy -= 1
         if connection.release():
@@ -361,7 +364,7 @@ class HttpUpstream:
         while self._idle:
             self._idle.pop().abort()
 
-    def _take(self) -> Connection | None:
+    def _take(self) -> PooledConnection | None:
         """The connection that was used last; those that were idle for long are closed.
 
         A provider closes idle connections too, and a request that meets that moment is lost: it may
@@ -376,10 +379,10 @@ class HttpUpstream:
                 return connection
         return None
 
-    async def _connect(self, seconds: float) -> Connection:
+    async def _connect(self, seconds: float) -> PooledConnection:
         try:
             async with asyncio.timeout(seconds):
-                return await self._endpoint.connect(Connection)
+                return await self._endpoint.connect(partial(PooledConnection, self))
         except TimeoutError:
             raise Unreachable(f"no connection within {seconds:g} s") from None
         except ssl.SSLError as error:

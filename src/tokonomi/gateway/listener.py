@@ -8,14 +8,20 @@ at twice a second, and one that is late is ended; a request costs a comparison o
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote
 
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tokonomi.gateway.config import Limits
-from tokonomi.gateway.joined_writes import JoinedWrites
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.server_cycle import Cycle
 from tokonomi.gateway.wire_errors import GATEWAY, RATE_LIMIT, WireError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application, HTTPScope
 
 LOOK_SECONDS: Final = 0.5
 _FIELD_BYTES: Final = 4
@@ -64,10 +70,13 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.logger = _log
         self._limits = self.all.limits
+        self._application = cast("ASGI3Application", self.app)
         self._unread = 0
         self._in_head = False
         self._asked = False
+        self._size = 0
         self._head_due = _NEVER
+        self._next_due = _NEVER
         self._read_due = _NEVER
         self._waiting_bytes = 0
         self._refusal: WireError | None = None
@@ -76,7 +85,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The connection stands; it is told to go where there are too many."""
-        super().connection_made(JoinedWrites(transport))
+        super().connection_made(transport)
         self.all.open.add(self)
         self.all.metrics.connections = len(self.all.open)
         self._head_due = self.all.clock() + self._limits.head_seconds
@@ -92,7 +101,15 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have come; those that are still no part of a request are counted."""
         self._unread += len(data)
-        super().data_received(data)
+        self._next_due = _NEVER
+        assert self.parser is not None, "the connection is not lost"
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            self._refuse(self._refusal or _not_http())
+        except HttpParserUpgrade:
+            # No other protocol is spoken here: the request is answered as if it asked for none.
+            pass
         if self._unread > self._limits.head_bytes and not self.transport.is_closing():
             self._refuse(_head_too_large(self._limits))
 
@@ -100,46 +117,107 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        super().on_message_begin()
-        self._in_head = True
+        self.url, self.headers = b"", []
+        self._size, self._in_head, self.expect_100_continue = 0, True, False
         if self._head_due is _NEVER:
             self._head_due = self.all.clock() + self._limits.head_seconds
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of a head. Those that come after a body are nobody's: they are left out."""
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self._size += len(name) + len(value) + _FIELD_BYTES
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
         self._in_head, self._head_due, self._unread = False, _NEVER, 0
-        limits, fields = self._limits, self.headers
-        size = len(self.url) + sum(
-            [len(name) + len(value) + _FIELD_BYTES for name, value in fields]
-        )
-        if len(self.url) > limits.target_bytes:
+        limits, target_bytes = self._limits, len(self.url)
+        if target_bytes > limits.target_bytes:
             self._refusal = _target_too_long(limits)
-        elif size > limits.head_bytes or len(fields) > limits.head_fields:
+        elif (
+            target_bytes + self._size > limits.head_bytes or len(self.headers) > limits.head_fields
+        ):
             self._refusal = _head_too_large(limits)
         if self._refusal is not None:
             # The parser gives up, and what is told then is the refusal.
             raise self._refusal
-        super().on_headers_complete()
-        self._asked = True
+        is_answering, self.cycle, self._asked = self._is_answering, self._cycle(), True
+        if is_answering:
+            # One request is answered after the other, however soon they are sent.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self._application))
+        else:
+            self._start_asgi_task(self.cycle, self._application)
+
+    def _cycle(self) -> Cycle:
+        """The request whose head is whole."""
+        parser = self.parser
+        assert parser is not None, "it has called"
+        version, url = parser.get_http_version(), parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope: HTTPScope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "root_path": "",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+        }
+        return Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
         self._unread = 0
-        super().on_body(body)
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """A request is whole."""
         self._unread = 0
-        super().on_message_complete()
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
-    def send_400_response(self, msg: str) -> None:
-        """Says why a request was not taken, and closes."""
-        self._refuse(self._refusal or _not_http(msg))
+    # What ends an answer calls.
+
+    def on_response_complete(self) -> None:
+        """An answer is whole: the next request may come, if not at once then in time."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._next_due = self.all.clock() + self.timeout_keep_alive
 
     # What is done twice a second.
 
@@ -149,6 +227,8 @@ class Connection(HttpToolsProtocol):
             self._look_at_reader(now)
         elif now >= self._head_due:
             self._refuse(_head_too_slow(self._limits.head_seconds), silently=not self._in_head)
+        elif now >= self._next_due:
+            self.transport.close()
         else:
             self._look_at_reader(now)
 
@@ -221,5 +301,5 @@ def _head_too_slow(seconds: float) -> WireError:
     )
 
 
-def _not_http(what: str) -> WireError:
-    return WireError(400, "invalid_http", f"{what} Send HTTP/1.1.")
+def _not_http() -> WireError:
+    return WireError(400, "invalid_http", "Invalid HTTP request received. Send HTTP/1.1.")

@@ -5,9 +5,8 @@ asks. Labels are configured names and closed sets, never what a client wrote.
 """
 
 import time
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeVar
 
@@ -23,43 +22,15 @@ from prometheus_client.registry import Collector
 
 from tokonomi.calls import Call
 from tokonomi.gateway.asked import Asked
+from tokonomi.gateway.call_counts import MS_PER_SECOND, CallCounts, Durations
 from tokonomi.gateway.settle import Exchange
 from tokonomi.ledger.hold import Captured, Held
 from tokonomi.money import currency_of
-from tokonomi.pricing.charge import Charge
 from tokonomi.routing.breaker import Phase
-from tokonomi.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Quarantined, Source, Usage
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-_BUCKETS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
-_MS_PER_SECOND: Final = 1_000
-_TOKEN_KINDS: Final = (*INPUT_BUCKETS, *OUTPUT_BUCKETS, "reasoning")
-
+_T = TypeVar("_T")
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
-
-
-class Durations:
-    """A histogram of milliseconds."""
-
-    __slots__ = ("counts", "sum_ms")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_BUCKETS_MS) + 1)
-        self.sum_ms = 0
-
-    def add(self, duration_ms: int) -> None:
-        """Counts one more."""
-        self.counts[bisect_left(_BUCKETS_MS, duration_ms)] += 1
-        self.sum_ms += duration_ms
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Upper bound in seconds and how many are not above it, as Prometheus wants them."""
-        bounds = [*(str(bound / _MS_PER_SECOND) for bound in _BUCKETS_MS), "+Inf"]
-        total, cumulated = 0, list[tuple[str, float]]()
-        for bound, count in zip(bounds, self.counts, strict=True):
-            total += count
-            cumulated.append((bound, total))
-        return cumulated
 
 
 class UpstreamConnections(Protocol):
@@ -95,24 +66,17 @@ class Metrics(Collector):
         self.upkeep_failures = 0
         self.upkeep_worked_at = time.monotonic()
         self.refused: defaultdict[str, int] = defaultdict(int)
-        self._calls: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._tokens: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._cost: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._unpriced: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._quarantined: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._calls: defaultdict[tuple[str, str], CallCounts] = defaultdict(CallCounts)
         self._overruns: defaultdict[tuple[str], int] = defaultdict(int)
         self._holds: defaultdict[tuple[str], int] = defaultdict(int)
         self._limited: defaultdict[tuple[str], int] = defaultdict(int)
-        self._requests: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._estimated: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.upstreams: Mapping[str, UpstreamConnections] = {}
         self.breakers: BreakerPhases | None = None
         self.batches: defaultdict[tuple[str], int] = defaultdict(int)
         self.batch_failures: defaultdict[tuple[str], int] = defaultdict(int)
         self.batch_lies: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.unknown_usage_keys: defaultdict[tuple[str], int] = defaultdict(int)
-        self._durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
-        self._first_token: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -124,14 +88,16 @@ class Metrics(Collector):
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """Takes note of a settled call and of what its holds did not cover."""
-        self.count(call, exchange.target.label, sent=exchange.sent)
+        where = exchange.target.label, call.intent.dimensions.provider
+        self._calls[where].add(call, sent=exchange.sent)
         for held in exchange.held:
             self._holds[_kind_of(held),] -= 1
-        self.count_overruns(captured)
+        if captured:
+            self.count_overruns(captured)
 
     def request_ended(self, asked: Asked) -> None:
         """Takes note of a request, and of why the gateway refused it if it did."""
-        self._requests[asked.route, str(asked.status)] += 1
+        self._requests[asked.route, asked.status] += 1
         if asked.refused:
             self.refused[asked.refused] += 1
         if asked.limit:
@@ -146,27 +112,7 @@ class Metrics(Collector):
 
         A call that got nothing to its provider, not `sent`, has no cost and is no unpriced spend.
         """
-        provider = call.intent.dimensions.provider
-        where = label, provider
-        self._calls[label, provider, call.status] += 1
-        if not (isinstance(call.usage, Usage) and call.usage.batch):
-            # A line of a batch takes hours: it says nothing of how fast a model answers.
-            self._durations[where].add(call.duration_ms)
-        if call.first_token_ms is not None:
-            self._first_token[where].add(call.first_token_ms)
-        usage = call.usage
-        if isinstance(usage, Quarantined):
-            self._quarantined[where] += 1
-        else:
-            for kind in _TOKEN_KINDS:
-                if count := getattr(usage, kind):
-                    self._tokens[label, provider, kind] += count
-            if usage.source is Source.ESTIMATED:
-                self._estimated[where] += 1
-        if isinstance(call.cost, Charge):
-            self._cost[label, provider, call.cost.currency] += call.cost.sub_units
-        elif sent:
-            self._unpriced[where] += 1
+        self._calls[label, call.intent.dimensions.provider].add(call, sent=sent)
 
     def count_overruns(self, captured: Sequence[Captured]) -> None:
         """Takes note of holds that a call used more than."""
@@ -186,26 +132,44 @@ class Metrics(Collector):
         yield self._upstreams_family()
         yield self._breakers_family()
         yield _counter(
-            "tokonomi_calls", "Settled calls.", ("model", "provider", "status"), self._calls
+            "tokonomi_calls",
+            "Settled calls.",
+            ("model", "provider", "status"),
+            self._by(lambda counts: counts.statuses),
         )
         yield _counter(
             "tokonomi_tokens",
             "Tokens of settled calls, estimated ones among them. Kinds are disjoint, but that"
             " reasoning is a part of output.",
             ("model", "provider", "kind"),
-            self._tokens,
+            self._by(lambda counts: counts.tokens),
         )
         yield self._cost_family()
         yield from self._doubtful()
         yield from self._of_batches()
         yield _histogram(
-            "tokonomi_call_seconds", "Time from dispatch to the end of a call.", self._durations
+            "tokonomi_call_seconds",
+            "Time from dispatch to the end of a call.",
+            self._each(lambda counts: counts.durations),
         )
         yield _histogram(
             "tokonomi_first_token_seconds",
             "Time from dispatch to the first content of a stream.",
-            self._first_token,
+            self._each(lambda counts: counts.first_token),
         )
+
+    def _each(self, of: Callable[[CallCounts], _T | None]) -> dict[tuple[str, str], _T]:
+        """A part of all counts, by alias and provider, where there is something in it."""
+        parts = {where: of(counts) for where, counts in [*self._calls.items()]}
+        return {where: part for where, part in parts.items() if part}
+
+    def _by(self, of: Callable[[CallCounts], Mapping[str, int]]) -> dict[tuple[str, str, str], int]:
+        """A part of all counts, by alias, provider and what the part is counted by."""
+        return {
+            (*where, kind): count
+            for where, part in self._each(of).items()
+            for kind, count in [*part.items()]
+        }
 
     def _of_this_process(self) -> Iterator[Metric]:
         """How the process itself is doing."""
@@ -243,7 +207,7 @@ class Metrics(Collector):
             "tokonomi_requests",
             "Requests to the metered routes, by the status that their client got; 0 is none.",
             ("route", "status"),
-            self._requests,
+            {(route, str(status)): n for (route, status), n in [*self._requests.items()]},
         )
         yield _counter(
             "tokonomi_rate_limited",
@@ -258,19 +222,19 @@ class Metrics(Collector):
             "tokonomi_unpriced_calls",
             "Settled calls that were sent and whose cost is not known.",
             ("model", "provider"),
-            self._unpriced,
+            self._each(lambda counts: counts.unpriced),
         )
         yield _counter(
             "tokonomi_quarantined_calls",
             "Settled calls whose reported usage cannot be true.",
             ("model", "provider"),
-            self._quarantined,
+            self._each(lambda counts: counts.quarantined),
         )
         yield _counter(
             "tokonomi_estimated_calls",
             "Settled calls whose usage is an estimate, since their provider reported none.",
             ("model", "provider"),
-            self._estimated,
+            self._each(lambda counts: counts.estimated),
         )
         yield _counter(
             "tokonomi_overruns",
@@ -344,7 +308,7 @@ class Metrics(Collector):
         # each sum becomes one when it is asked for. The exact sums are in the store.
         in_units = {
             labels: sub_units / currency_of(labels[2]).sub_units
-            for labels, sub_units in self._cost.items()
+            for labels, sub_units in self._by(lambda counts: counts.sub_units).items()
         }
         return _counter(
             "tokonomi_cost",
@@ -371,5 +335,5 @@ def _counter(
 def _histogram(name: str, text: str, durations: Mapping[tuple[str, str], Durations]) -> Metric:
     family = HistogramMetricFamily(name, text, labels=("model", "provider"))
     for values, taken in [*durations.items()]:
-        family.add_metric(values, taken.buckets(), taken.sum_ms / _MS_PER_SECOND)
+        family.add_metric(values, taken.buckets(), taken.sum_ms / MS_PER_SECOND)
     return family

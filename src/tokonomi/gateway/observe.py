@@ -4,7 +4,7 @@ The dispatcher tells of attempts, the application of requests. An observer is ca
 loop and must be done at once; what takes longer it does elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,22 +37,34 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Several observers as one; each is told in turn."""
+    """Several observers as one; who wants to know of something is told in turn.
 
-    each: tuple[Observer, ...]
+    Attributes:
+        of_beginnings: what each does in `Observer.attempt_begins`.
+        of_attempts: what each does in `Observer.attempt_ended`.
+        of_requests: what each does in `Observer.request_ended`.
+    """
+
+    of_beginnings: Sequence[Callable[[Exchange], bytes]] = ()
+    of_attempts: Sequence[Callable[[Exchange, Call, Sequence[Captured]], None]] = ()
+    of_requests: Sequence[Callable[[Asked], None]] = ()
 
     def attempt_begins(self, exchange: Exchange) -> bytes:
         """See `Observer.attempt_begins`; the lines of all, one after the other."""
-        return b"".join([it.attempt_begins(exchange) for it in self.each])
+        lines = b""
+        for begins in self.of_beginnings:
+            lines += begins(exchange)
+        return lines
 
     def attempt_ended(self, exchange: Exchange, call: Call, captured: Sequence[Captured]) -> None:
         """See `Observer.attempt_ended`; the request keeps the call."""
-        exchange.asked.calls.append(call)
-        exchange.asked.unsent += not exchange.sent
-        for it in self.each:
-            it.attempt_ended(exchange, call, captured)
+        asked = exchange.asked
+        asked.calls.append(call)
+        asked.unsent += not exchange.sent
+        for ended in self.of_attempts:
+            ended(exchange, call, captured)
 
     def request_ended(self, asked: Asked) -> None:
         """See `Observer.request_ended`."""
-        for it in self.each:
-            it.request_ended(asked)
+        for ended in self.of_requests:
+            ended(asked)

@@ -13,7 +13,7 @@ from tokonomi.dialects.web_search import Searched, SearchSettings
 from tokonomi.gateway.aliases import Target
 from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.request import ParsedRequest
-from tokonomi.gateway.spoken import all_spoken, first_spoken
+from tokonomi.gateway.spoken import first_spoken
 from tokonomi.providers.adapter import Dialect
 from tokonomi.routing.provider import PrefixForm
 
@@ -54,11 +54,10 @@ class Sold(msgspec.Struct, frozen=True):
 
 def spoken_to(target: Target, endpoint: Endpoint) -> Dialect:
     """What a target is asked in: the client's own dialect where the provider speaks it too."""
-    provider = target.provider
     native = endpoint.dialect
-    if endpoint.ingress is None or endpoint.ingress in all_spoken(provider):
+    if endpoint.ingress is None or endpoint.ingress in target.speaks:
         return native
-    return Dialect(first_spoken(provider))
+    return Dialect(first_spoken(target.provider))
 
 
 def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
@@ -74,11 +73,13 @@ def form_of(target: Target, endpoint: Endpoint) -> PrefixForm:
 def sold(request: ParsedRequest, target: Target) -> Sold:
     """How a target's model is sold to a request. It reads the request's tools and plugins."""
     search = search_of(request, target)
-    native = request.dialect in all_spoken(target.provider)
+    openrouter = form_of_provider(target.price_as).search == "openrouter"
+    if search is None and not openrouter:
+        return Sold(target.model, Searched.AS_SHOWN, None)
+    native = request.dialect in target.speaks
     spoken = request.dialect if native else Dialect(first_spoken(target.provider))
     chat = spoken is Dialect.OPENAI_CHAT
     said = search if chat else None
-    openrouter = form_of_provider(target.price_as).search == "openrouter"
     if said is None and openrouter and native:
         passed = web_search.passed_to_openrouter(request.fields, target.model, chat=chat)
         return Sold(*passed, search)

@@ -1,10 +1,11 @@
 """What a request claims of the limits of its key: itself, and the tokens that it may use."""
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from tokonomi.budgets.hold_size import OutputLimit, Refused
-from tokonomi.budgets.rate_limit import RateClaim
+from tokonomi.budgets.rate_limit import UNLIMITED, RateClaim
 from tokonomi.gateway.request_bounds import readable_limit
 from tokonomi.gateway.settle import Exchange
 from tokonomi.pricing.book import PriceBook
@@ -12,8 +13,7 @@ from tokonomi.pricing.charge import Unpriced
 from tokonomi.pricing.listing import ModelCard
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """The claim of a request, and the limit of output to send along for it to hold."""
 
     claim: RateClaim | None = None
@@ -30,9 +30,9 @@ def pace_of(exchange: Exchange, book: PriceBook, *, output_cap: int | None) -> P
     it or its model allows. No price is needed for that, and no field that is not known stands in
     the way: this limit is no matter of money, and what is used is counted when the call ends.
     """
-    key_id, limit = exchange.intent.dimensions.key_id, exchange.rate_limits.tokens
-    if not exchange.rate_limits:
+    if exchange.rate_limits == UNLIMITED:
         return UNPACED
+    key_id, limit = exchange.intent.dimensions.key_id, exchange.rate_limits.tokens
     if limit is None:
         return Pace(RateClaim(key_id))
     entry = book.find(exchange.target.price_as, exchange.intent.model)

@@ -62,18 +62,6 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     send_max_tokens: int | None = None
     endless: Unpriced | None = None
 
-    @property
-    def rows(self) -> tuple[PriceRow, ...]:
-        """Every price that may apply."""
-        if len(self.targets) == 1:
-            return self.targets[0].rows
-        return tuple(row for target in self.targets for row in target.rows)
-
-    @property
-    def bounds(self) -> tuple[Bounds, ...]:
-        """The most that it consumes at each target."""
-        return tuple(target.bounds for target in self.targets)
-
 
 def reach_of(request: ParsedRequest, attempt: Attempt, book: PriceBook) -> Reach | Unpriced:
     """The bounds and prices of all models that may serve a request, or what leaves one open.
@@ -85,32 +73,30 @@ def reach_of(request: ParsedRequest, attempt: Attempt, book: PriceBook) -> Reach
     asked = asked_of(request)
     if isinstance(asked, Unbounded):
         return asked
-    models = (attempt.model,)
-    if asked.models:
-        models = tuple(dict.fromkeys((attempt.model, *asked.models)))
-    targets: list[Target] = []
-    send: int | None = None
-    endless: Unpriced | None = None
-    for model in models:
-        found = _at(model, request, asked, attempt=attempt, book=book)
-        if isinstance(found, Unpriced):
-            return found
-        targets.append(found.target)
-        send = found.send if send is None else send
-        endless = endless or found.endless
-    return Reach(models=models, targets=tuple(targets), send_max_tokens=send, endless=endless)
+    reach = _at(attempt.model, request, asked, attempt=attempt, book=book)
+    for model in asked.models:
+        if isinstance(reach, Unpriced):
+            return reach
+        if model not in reach.models:
+            found = _at(model, request, asked, attempt=attempt, book=book)
+            reach = found if isinstance(found, Unpriced) else _joined(reach, found)
+    return reach
 
 
-class _Served(msgspec.Struct, frozen=True):
-    target: Target
-    send: int | None = None
-    endless: Unpriced | None = None
+def _joined(reach: Reach, more: Reach) -> Reach:
+    send = reach.send_max_tokens
+    return Reach(
+        models=reach.models + more.models,
+        targets=reach.targets + more.targets,
+        send_max_tokens=more.send_max_tokens if send is None else send,
+        endless=reach.endless or more.endless,
+    )
 
 
 def _at(
     model: str, request: ParsedRequest, asked: Asked, *, attempt: Attempt, book: PriceBook
-) -> _Served | Unpriced:
-    """The request at one model."""
+) -> Reach | Unpriced:
+    """Where the request may be served if one model does."""
     entry = book.find(attempt.provider, model)
     if entry is None:
         return Unpriced(f"no price source knows {word(model)}")
@@ -128,7 +114,8 @@ def _at(
     )
     if not isinstance(found, Unpriced):
         bounds, limit = found
-        return _Served(Target(name=name, rows=rows, bounds=bounds), limit.send)
+        target = Target(name=name, rows=rows, bounds=bounds)
+        return Reach(models=(model,), targets=(target,), send_max_tokens=limit.send)
     searching = searching_of(asked, model)
     if isinstance(found, Unbounded) or isinstance(searching, Unbounded) or not _free(rows):
         return found
@@ -138,7 +125,8 @@ def _at(
         searches=searching.searches,
         requests=searching.fees,
     )
-    return _Served(Target(name=name, rows=rows, bounds=events), endless=found)
+    target = Target(name=name, rows=rows, bounds=events)
+    return Reach(models=(model,), targets=(target,), endless=found)
 
 
 def _free(rows: tuple[PriceRow, ...]) -> bool:
@@ -158,7 +146,9 @@ def _rows(
     provider, at, batch = attempt.provider, attempt.at, attempt.batch
     if "service_tier" not in request.fields:
         row = book.row_at(provider, model, at, batch=batch)
-        return row if isinstance(row, Unpriced) else _under_cap((row,), asked)
+        if isinstance(row, Unpriced):
+            return row
+        return _under_cap((row,), asked) if asked.steered else (row,)
     tiers = {each.row.tier for each in entry.rows if each.row.batch is batch}
     if asked.tier not in tiers | {STANDARD_TIER, UNKNOWN_TIER}:
         return Unbounded(
@@ -167,13 +157,12 @@ def _rows(
             param="service_tier",
         )
     found = (book.row_at(provider, model, at, tier, batch=batch) for tier in sorted(tiers))
-    return _under_cap(tuple(row for row in found if not isinstance(row, Unpriced)), asked)
+    rows = tuple(row for row in found if not isinstance(row, Unpriced))
+    return _under_cap(rows, asked) if asked.steered else rows
 
 
 def _under_cap(rows: tuple[PriceRow, ...], asked: Asked) -> tuple[PriceRow, ...] | Unbounded:
     """The rows, and one more for the dearest endpoint that a request lets OpenRouter choose."""
-    if not asked.steered:
-        return rows
     if asked.prompt_price is None or asked.completion_price is None:
         return Unbounded(
             "`provider` chooses among endpoints whose prices differ",

@@ -20,7 +20,7 @@ class Asked(msgspec.Struct):
         top: the field of the body that is being read.
         size: its bytes, written without spaces and escapes.
         escaped: whether its names may be written with escapes.
-        limits: every limit of the output that it states, in tokens.
+        limit: the largest limit of the output that it states, in tokens.
         choices: answers that it wants.
         thinking: tokens of thinking that it allows beside the answer.
         predicted: tokens of a predicted answer, which are billed where they are rejected.
@@ -48,7 +48,7 @@ class Asked(msgspec.Struct):
     top: str = ""
     size: int = 0
     escaped: bool = False
-    limits: list[int] = []
+    limit: int | None = None
     choices: int = 1
     thinking: int = 0
     predicted: int = 0

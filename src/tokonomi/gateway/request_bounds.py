@@ -11,7 +11,7 @@ from tokonomi.gateway.request_values import MOST
 from tokonomi.pricing.book import ModelEntry
 from tokonomi.pricing.bound import Bounds, Unbounded
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Meter
+from tokonomi.pricing.row import TEXT, Media, Meter
 from tokonomi.providers.token_estimate import TEMPLATE_TOKENS_PER_MESSAGE
 
 _decode_count: Final = msgspec.json.Decoder(int | None).decode
@@ -52,7 +52,7 @@ def bounds_of(
     searching = searching_of(asked, model)
     if isinstance(searching, Unbounded):
         return searching
-    draws = _has(entry, Meter.IMAGE_OUT)
+    draws = Meter.IMAGE_OUT in entry.meters
     if asked.drawn and not draws:
         return _no_price(model, "images that it puts out", "modalities")
     if asked.heard or asked.spoken:
@@ -71,12 +71,20 @@ def bounds_of(
         choices=asked.choices * searching.turns,
         searches=searching.searches,
         requests=searching.fees,
+        media=_media(asked, draws=draws),
+    )
+    return bounds, limit
+
+
+def _media(asked: Asked, *, draws: bool) -> Media:
+    if not (asked.heard or asked.images or asked.spoken or draws):
+        return TEXT
+    return Media(
         audio_in=asked.heard,
         image_in=asked.images > 0,
         audio_out=asked.spoken,
         image_out=draws,
     )
-    return bounds, limit
 
 
 def searching_of(asked: Asked, model: str) -> Searching | Unbounded:
@@ -140,7 +148,7 @@ def _sound_without_a_price(asked: Asked, model: str, entry: ModelEntry) -> Unbou
         (asked.spoken, Meter.AUDIO_OUT, "sound that it puts out"),
     ):
         # Sound costs several times what text does, so the price of text is no bound of it.
-        if wanted and not _has(entry, meter) and not all(each.row.free for each in entry.rows):
+        if wanted and meter not in entry.meters and not all(each.row.free for each in entry.rows):
             return _no_price(model, what, None)
     return None
 
@@ -159,7 +167,9 @@ def _input(
     """The most input tokens, over all turns that a provider's own tools may take."""
     window = entry.card.context_window
     # A provider that took an image for text would still read no more than the window holds.
-    inline = asked.inline if window is None else min(asked.inline, window)
+    inline = asked.inline
+    if inline and window is not None:
+        inline = min(inline, window)
     tokens = (
         input_bound
         - asked.inline
@@ -189,8 +199,10 @@ def _output(
     card = entry.card
     # No model writes more than its context window holds, where its own limit is not known.
     longest = card.max_output or card.context_window
-    limit = output_limit(max(asked.limits, default=None), model_maximum=longest, cap=cap)
+    limit = output_limit(asked.limit, model_maximum=longest, cap=cap)
     if isinstance(limit, Unpriced):
+        return limit
+    if not (draws or asked.thinking or asked.predicted):
         return limit
     tokens = limit.tokens
     if draws:
@@ -200,10 +212,3 @@ def _output(
     if asked.thinking >= tokens:
         tokens += asked.thinking
     return OutputLimit(tokens + asked.predicted, limit.send)
-
-
-def _has(entry: ModelEntry, meter: Meter) -> bool:
-    for each in entry.rows:  # noqa: SIM110 - a generator takes three times as long, on every call
-        if meter in each.row.rates:
-            return True
-    return False

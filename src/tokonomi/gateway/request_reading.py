@@ -25,7 +25,6 @@ from tokonomi.gateway.request_values import (
     array_of,
     image,
     is_array,
-    is_object,
     object_of,
     output_limit,
 )
@@ -36,6 +35,9 @@ from tokonomi.providers.adapter import Dialect
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _ESCAPE: Final = rb"\u"
+_CONTAINERS: Final = (dict, list)
+_CONTENT: Final = "content:"
+"""The way to read what is a text, or parts of several kinds."""
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 
 
@@ -73,7 +75,7 @@ def _decoded(raw: msgspec.Raw, asked: Asked) -> object:
     name = asked.top
     try:
         value: object = _decode(raw)
-        repeated = _repeated(raw, value, asked) if is_object(value) or is_array(value) else None
+        repeated = _repeated(raw, value, asked) if type(value) in _CONTAINERS else None
     except _UNREADABLE:
         raise no_bound(
             name, f"`{word(name)}`", "cannot be read, so what it holds has no bound", "Send JSON."
@@ -94,12 +96,21 @@ def _repeated(raw: msgspec.Raw, value: object, asked: Asked) -> str | None:
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """An object rule with its readers."""
+    """An object rule with its readers.
+
+    Attributes:
+        rule: the rule.
+        readers: what reads each field that may ask for something.
+        means: what reads the whole object, where its fields mean something together.
+        free: fields that ask for nothing.
+        texts: fields that ask for nothing where they are texts.
+    """
 
     rule: ObjectRule
-    free: frozenset[str]
     readers: Mapping[str, Reader]
-    means: Reader | None
+    means: Reader | None = None
+    free: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
 
     def refuse_without_needs(self, asked: Asked, fields: dict[str, object], what: str) -> None:
         """Nothing: the fields are there that bound the object, which errors call `what`."""
@@ -115,9 +126,9 @@ class _Shape(msgspec.Struct, frozen=True):
 
     def read(self, asked: Asked, fields: dict[str, object]) -> None:
         """Adds what an object asks for."""
-        free, readers = self.free, self.readers
+        free, texts, readers = self.free, self.texts, self.readers
         for name, value in fields.items():
-            if name in free:
+            if name in free or (name in texts and isinstance(value, str)):
                 continue
             reader = readers.get(name)
             if reader is None:
@@ -163,7 +174,7 @@ class _Reading(msgspec.Struct):
 @cache
 def _reading_of(dialect: Dialect) -> _Reading:
     rules = rules_of(dialect)
-    reading = _Reading(rules, _Shape(rules.body, frozenset(), {}, None), {}, {})
+    reading = _Reading(rules, _Shape(rules.body, {}), {}, {})
     for name, rule in rules.objects.items():
         reading.objects[name] = _shape(reading, rule)
     for name, group in rules.kinds.items():
@@ -176,7 +187,8 @@ def _reading_of(dialect: Dialect) -> _Reading:
 def _shape(reading: _Reading, rule: ObjectRule, more: Mapping[str, Reader] | None = None) -> _Shape:
     readers = {name: _reader(reading, way) for name, way in rule.reads.items()}
     means = MEANINGS[rule.then] if rule.then else None
-    return _Shape(rule, rule.free, {**readers, **(more or {})}, means)
+    texts = frozenset(name for name, way in rule.reads.items() if way.startswith(_CONTENT))
+    return _Shape(rule, {**readers, **(more or {})}, means, rule.free, texts)
 
 
 def _reader(reading: _Reading, way: str) -> Reader:

@@ -33,7 +33,8 @@ _PRICE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
 def output_limit(asked: Asked, value: object, name: str) -> None:
     """A limit of the output. Only Anthropic takes 0 at its word; elsewhere it may mean none."""
     smallest = 0 if asked.rules.dialect is Dialect.ANTHROPIC_MESSAGES else 1
-    asked.limits.append(count(asked, value, name, smallest=smallest))
+    limit = count(asked, value, name, smallest=smallest)
+    asked.limit = limit if asked.limit is None else max(asked.limit, limit)
 
 
 def count(asked: Asked, value: object, name: str, *, smallest: int = 1) -> int:

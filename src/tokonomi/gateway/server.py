@@ -113,6 +113,7 @@ async def _serve(
             http=connections.protocol(),
             ssl_certfile=config.inside(config.listen.tls_cert) or None,
             ssl_keyfile=config.inside(config.listen.tls_key) or None,
+            interface="asgi3",
             ws="none",
             lifespan="on",
             log_config=None,

@@ -2,9 +2,10 @@
 
 import logging
 import time
-from dataclasses import dataclass, field
 from math import inf
 from typing import Final
+
+from msgspec import Struct, field
 
 from tokonomi.budgets.rate_limit import UNLIMITED, RateLimits
 from tokonomi.calls import Call, Intent
@@ -35,8 +36,7 @@ ENDLESS: Final = Limits(inf, inf, None, inf, inf)
 _log: Final = logging.getLogger("tokonomi.gateway")
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """One attempt at a provider, from its intent to its end.
 
     Attributes:
@@ -76,7 +76,7 @@ class Exchange:
     asked: Asked = field(default_factory=Asked)
     sent_along: bytes = b""
     batch: bool = False
-    _sold: Sold | None = field(default=None, init=False)
+    _sold: Sold | None = None
 
     @property
     def sold(self) -> Sold:
@@ -123,11 +123,12 @@ def row_of(
 
 
 def _attempt(exchange: Exchange, *, longest_answer: int = 0) -> Attempt:
+    as_sold = exchange.sold
     return Attempt(
         intent=exchange.intent,
         price_as=exchange.target.price_as,
-        sold_as=exchange.sold.name,
-        searched=exchange.sold.searched,
+        sold_as=as_sold.name,
+        searched=as_sold.searched,
         fields=exchange.request.fields,
         reading=exchange.reading,
         http_status=exchange.http_status,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tokonomi.dialects.refusal import Untranslatable
 from tokonomi.gateway.aliases import Destination, Target
 from tokonomi.gateway.breakers import Breakers
+from tokonomi.gateway.endpoints import Endpoint
 from tokonomi.gateway.errand import Errand
 from tokonomi.gateway.outgoing import form_of, outgoing, search_of, spoken_to
 from tokonomi.gateway.wire_errors import WireError
@@ -28,9 +29,21 @@ class Targets:
     book: PriceBook
     breakers: Breakers
     _facts: dict[Target, Facts] = field(default_factory=dict[Target, Facts])
+    _native: dict[tuple[Destination, Endpoint], tuple[Facts, ...]] = field(
+        default_factory=dict[tuple[Destination, Endpoint], tuple[Facts, ...]]
+    )
 
     def of(self, errand: Errand) -> tuple[tuple[Facts, ...], tuple[Gate, ...]]:
         """Facts and gates of the targets of a request, in their order."""
+        where = errand.destination, errand.endpoint
+        facts = self._native.get(where)
+        if facts is None:
+            facts = self._of(errand)
+            if len(self._native) < MOST_KNOWN and _is_native(errand):
+                self._native[where] = facts
+        return facts, self.gates(errand.destination)
+
+    def _of(self, errand: Errand) -> tuple[Facts, ...]:
         facts = [self._known(target) for target in errand.destination.targets]
         for place, target in enumerate(errand.destination.targets):
             if _refusal(errand, target) is not None:
@@ -38,7 +51,7 @@ class Targets:
             elif errand.destination.terms.resume:
                 continues = form_of(target, errand.endpoint) != "none"
                 facts[place] = replace(facts[place], continues=continues)
-        return tuple(facts), self.gates(errand.destination)
+        return tuple(facts)
 
     def gates(self, destination: Destination) -> tuple[Gate, ...]:
         """Whether each target may be called now."""
@@ -66,6 +79,17 @@ class Targets:
             if len(self._facts) < MOST_KNOWN:
                 self._facts[target] = facts
         return facts
+
+
+def _is_native(errand: Errand) -> bool:
+    """Whether all targets speak what every such request is written in, so none can refuse one.
+
+    A destination that stands for a star is made anew for each request.
+    """
+    destination, endpoint = errand.destination, errand.endpoint
+    return not destination.label.endswith("*") and all(
+        spoken_to(target, endpoint) is endpoint.dialect for target in destination.targets
+    )
 
 
 def _refusal(errand: Errand, target: Target) -> Untranslatable | None:

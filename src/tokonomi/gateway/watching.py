@@ -25,9 +25,14 @@ class Watching:
         """
         self._access_log = _access_log(observe)
         self._traces = _open_traces(observe, environ)
-        optional = (self._access_log, self._traces)
-        present = [each for each in optional if each is not None]
-        self.observer = Observers((metrics, UnknownKeys(metrics), *present))
+        logs = [] if self._access_log is None else [self._access_log]
+        traces = [] if self._traces is None else [self._traces]
+        unknown_keys = UnknownKeys(metrics)
+        self.observer = Observers(
+            of_beginnings=[it.attempt_begins for it in (metrics, *traces)],
+            of_attempts=[it.attempt_ended for it in (metrics, unknown_keys, *traces)],
+            of_requests=[it.request_ended for it in (metrics, *logs, *traces)],
+        )
 
     def close(self) -> None:
         """Writes and sends what waits. It may take seconds, so call it in a thread."""

@@ -95,9 +95,20 @@ class WholeAnswer(ProviderAnswer):
         return ending is not FINE or (self.endpoint.answers and not plain)
 
     async def _read(self) -> bytes:
+        watch, seconds = self.watch, self.exchange.patience.between_chunks
+        pieces: list[bytes] = []
+        left = self.most_bytes
         try:
-            with self.watch:
-                return await self._whole()
+            with watch:
+                while True:
+                    watch.limit(seconds, Reason.BETWEEN_CHUNKS)
+                    piece = await self.reply.piece()
+                    if not piece:
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    left -= len(piece)
+                    if left < 0:
+                        raise TooLarge(f"the answer is larger than {self.most_bytes} bytes")
+                    pieces.append(piece)
         except Ended as end:
             raise AttemptFailed(failures.ended(self.exchange, end.reason)) from None
         except Broken as error:
@@ -106,16 +117,3 @@ class WholeAnswer(ProviderAnswer):
             told = str(error) if too_large else WHAT[FailureKind.CUT_STREAM]
             failure = failures.broken(self.exchange, str(error), kind, told=told)
             raise AttemptFailed(replace(failure, given_up=too_large)) from None
-
-    async def _whole(self) -> bytes:
-        pieces: list[bytes] = []
-        left = self.most_bytes
-        while True:
-            self.watch.limit(self.exchange.patience.between_chunks, Reason.BETWEEN_CHUNKS)
-            piece = await self.reply.piece()
-            if not piece:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            left -= len(piece)
-            if left < 0:
-                raise TooLarge(f"the answer is larger than {self.most_bytes} bytes")
-            pieces.append(piece)

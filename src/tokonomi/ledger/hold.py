@@ -199,7 +199,7 @@ def capture(held: Held, used: int, *, exposed: int = 0) -> Captured:
         if amount:
             taken.append(Part(part.account, amount))
             used -= amount
-        unknown = min(part.amount - amount, exposed)
+        unknown = min(part.amount - amount, exposed) if exposed else 0
         if unknown:
             doubtful.append(Part(part.account, unknown))
             exposed -= unknown

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from tokonomi.errors import BadPrices
@@ -20,7 +21,7 @@ CACHED_NAMES: Final = 10_000
 """Resolved names kept in memory; names come from outside, so that there must be a limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelEntry:
     """What the book knows of one model.
 
@@ -43,6 +44,11 @@ class ModelEntry:
     rows: tuple[RankedRow, ...]
     unpriced: str = ""
     uncounted: tuple[str, ...] = ()
+
+    @cached_property
+    def meters(self) -> frozenset[Meter]:
+        """The meters that one of its rows has a price of its own for."""
+        return frozenset(meter for each in self.rows for meter in each.row.rates)
 
 
 class PriceBook:

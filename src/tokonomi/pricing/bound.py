@@ -1,20 +1,12 @@
 """The dearest that a call can be under a price row, known before the call is made."""
 
-from functools import cache, lru_cache
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from tokonomi.errors import BadInput
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
-
-_CACHED_ROWS: Final = 10_000
-_METERS: Final = tuple(Meter)
-_SEARCH: Final = _METERS.index(Meter.SEARCH)
-_REQUEST: Final = _METERS.index(Meter.REQUEST)
-_TEXT_INPUT: Final = (Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
-_TEXT_OUTPUT: Final = (Meter.OUTPUT, Meter.REASONING)
+from tokonomi.pricing.row import TEXT, Dearest, Media, PriceRow, SearchUnit
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +18,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
         choices: answers that the request asks for (`n`).
         searches: billable web searches.
         requests: billable requests.
-        audio_in: whether the request carries audio.
-        image_in: whether the request carries images.
-        audio_out: whether the request asks for audio.
-        image_out: whether the request asks for images.
+        media: what besides text the request carries and asks for.
 
     Raises:
         BadInput: a number is negative, or there is no choice at all.
@@ -40,14 +29,16 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     searches: int = 0
     requests: int = 1
-    audio_in: bool = False
-    image_in: bool = False
-    audio_out: bool = False
-    image_out: bool = False
+    media: Media = TEXT
 
     def __post_init__(self) -> None:
-        smallest = min(self.input_tokens, self.output_tokens, self.searches, self.requests)
-        if smallest < 0 or self.choices < 1:
+        if (
+            self.input_tokens < 0
+            or self.output_tokens < 0
+            or self.searches < 0
+            or self.requests < 0
+            or self.choices < 1
+        ):
             raise BadInput(
                 f"a request for {self.choices} choices with {self.input_tokens} input and "
                 f"{self.output_tokens} output tokens, {self.searches} searches",
@@ -96,79 +87,35 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
     >>> upper_bound(row, Bounds(input_tokens=1000, output_tokens=500, choices=2))
     11250000000
     """
-    searches = bounds.searches
-    if row.search_unit is SearchUnit.PROMPT:
-        searches = min(searches, bounds.requests)
-    # A meter that nothing is consumed of needs no price.
-    kinds = (
-        _inputs(audio=bounds.audio_in, image=bounds.image_in) if bounds.input_tokens else (),
-        _outputs(audio=bounds.audio_out, image=bounds.image_out) if bounds.output_tokens else (),
-        (_SEARCH,) if searches else (),
-    )
+    inputs, outputs = bounds.input_tokens, bounds.all_output_tokens
+    searches, requests = bounds.searches, bounds.requests
+    if searches and row.search_unit is SearchUnit.PROMPT:
+        searches = min(searches, requests)
     most = 0
-    for bracket in _dearest_rates(row, kinds):
-        if bracket.first_tokens > bounds.input_tokens:
+    for dearest in row.dearest[bounds.media]:
+        if dearest.first_tokens > inputs:
             continue
-        if bracket.missing:
-            return Unpriced(
-                f"{row.id} has no price for {', '.join(bracket.missing)}", bracket.missing
-            )
+        # A meter that nothing is consumed of needs no price.
+        if (
+            (inputs and dearest.unpriced_inputs)
+            or (outputs and dearest.unpriced_outputs)
+            or (searches and dearest.unpriced_search)
+        ):
+            return _unpriced(row, dearest, bounds)
         total = (
-            bounds.input_tokens * bracket.an_input
-            + bounds.all_output_tokens * bracket.an_output
-            + searches * bracket.a_search
-            + bounds.requests * bracket.a_request
+            inputs * dearest.an_input
+            + outputs * dearest.an_output
+            + searches * dearest.a_search
+            + requests * dearest.a_request
         )
         most = max(most, total)
     return most
 
 
-class _DearestRates(msgspec.Struct, frozen=True, kw_only=True):
-    """What one unit can cost at most in a bracket, in sub-units, and what has no price there."""
-
-    first_tokens: int
-    an_input: int
-    an_output: int
-    a_search: int
-    a_request: int
-    missing: tuple[Meter, ...]
-
-
-@lru_cache(maxsize=_CACHED_ROWS)
-def _dearest_rates(row: PriceRow, kinds: tuple[tuple[int, ...], ...]) -> tuple[_DearestRates, ...]:
-    """A row compiled for bounds: `kinds` are the meters of input, output and searches."""
-    return tuple(_dearest_of(bracket, kinds) for bracket in row.brackets)
-
-
-def _dearest_of(bracket: Bracket, kinds: tuple[tuple[int, ...], ...]) -> _DearestRates:
-    rates = bracket.rates
-    inputs, outputs, searches = (
-        max((rates[index] or 0 for index in meters), default=0) for meters in kinds
+def _unpriced(row: PriceRow, dearest: Dearest, bounds: Bounds) -> Unpriced:
+    missing = (
+        *(dearest.unpriced_inputs if bounds.input_tokens else ()),
+        *(dearest.unpriced_outputs if bounds.output_tokens else ()),
+        *(dearest.unpriced_search if bounds.searches else ()),
     )
-    return _DearestRates(
-        first_tokens=bracket.first_tokens,
-        an_input=inputs,
-        an_output=outputs,
-        a_search=searches,
-        # A request fee is charged only where the row states one: `charge` says so.
-        a_request=rates[_REQUEST] or 0,
-        missing=tuple(
-            _METERS[index] for meters in kinds for index in meters if rates[index] is None
-        ),
-    )
-
-
-@cache
-def _inputs(*, audio: bool, image: bool) -> tuple[int, ...]:
-    spoken = (Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if audio else ()
-    return _places(*_TEXT_INPUT, *spoken, *((Meter.IMAGE_IN,) if image else ()))
-
-
-@cache
-def _outputs(*, audio: bool, image: bool) -> tuple[int, ...]:
-    spoken = (Meter.AUDIO_OUT,) if audio else ()
-    return _places(*_TEXT_OUTPUT, *spoken, *((Meter.IMAGE_OUT,) if image else ()))
-
-
-def _places(*meters: Meter) -> tuple[int, ...]:
-    return tuple(_METERS.index(meter) for meter in meters)
+    return Unpriced(f"{row.id} has no price for {', '.join(missing)}", missing)

@@ -1,6 +1,5 @@
 """`charge(usage, row)`: the one law that makes every cost in the system."""
 
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -8,23 +7,8 @@ import msgspec
 from tokonomi.errors import AmountTooLarge
 from tokonomi.money import Money, checked_int64
 from tokonomi.pricing.row import Bracket, Meter, PriceRow, SearchUnit
-from tokonomi.usage import INPUT_BUCKETS, Usage
+from tokonomi.usage import INPUT_BUCKETS, Usage, counts_of
 
-_counts_of = attrgetter(
-    "uncached_input",
-    "cache_read",
-    "cache_read_audio",
-    "cache_write_5m",
-    "cache_write_1h",
-    "audio_in",
-    "image_in",
-    "output",
-    "reasoning",
-    "audio_out",
-    "image_out",
-    "searches",
-    "requests",
-)
 _INPUTS: Final = len(INPUT_BUCKETS)
 _METERS: Final = tuple(Meter)
 _OUTPUT: Final = _METERS.index(Meter.OUTPUT)
@@ -89,7 +73,7 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
     >>> charge(session, row).total.format()
     '$0.00088'
     """
-    counts = list(_counts_of(usage))
+    counts = list(counts_of(usage))
     brackets = row.brackets
     bracket = brackets[-1]
     if len(brackets) > 1:

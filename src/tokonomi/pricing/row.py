@@ -9,6 +9,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from tokonomi.errors import BadPrices
 from tokonomi.money import Money, currency_of, round_half_up
 from tokonomi.usage import STANDARD_TIER
@@ -195,6 +197,19 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+class Media(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
+    """What besides text a request carries and asks for."""
+
+    audio_in: bool = False
+    image_in: bool = False
+    audio_out: bool = False
+    image_out: bool = False
+
+
+TEXT: Final = Media()
+"""Of a request that is about nothing but text."""
+
+
 @dataclass(frozen=True)
 class PriceRow:
     """One dated price of one model: a rate per meter, with context tiers.
@@ -245,7 +260,7 @@ class PriceRow:
             )
 
     def __hash__(self) -> int:
-        """The hash of its id: what is compiled of a row is cached by it."""
+        """The hash of its id, which tells rows apart in practice."""
         return hash(self.id)
 
     @cached_property
@@ -265,6 +280,11 @@ class PriceRow:
         ]
         return (*reversed(above), base)
 
+    @cached_property
+    def dearest(self) -> "Mapping[Media, tuple[Dearest, ...]]":
+        """The row compiled for bounds of requests with some media: one of each bracket."""
+        return _DearestByMedia(self.brackets)
+
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
@@ -283,3 +303,71 @@ def _with_parents(rates: Mapping[Meter, Rate]) -> tuple[int | None, ...]:
         return next(named, None)
 
     return tuple(resolved(meter) for meter in Meter)
+
+
+@dataclass(frozen=True, slots=True)
+class Dearest:
+    """The most that one unit can cost in a bracket, in sub-units, and what has no price there.
+
+    Attributes:
+        first_tokens: as the bracket has it.
+        an_input: the dearest way to count a token of the input.
+        an_output: the dearest way to count a token of the output.
+        a_search: a web search.
+        a_request: a request; `charge` makes a fee only where the row states one.
+        unpriced_inputs: meters of the input without a price.
+        unpriced_outputs: meters of the output without a price.
+        unpriced_search: the meter of searches, if it has no price.
+    """
+
+    first_tokens: int
+    an_input: int
+    an_output: int
+    a_search: int
+    a_request: int
+    unpriced_inputs: tuple[Meter, ...]
+    unpriced_outputs: tuple[Meter, ...]
+    unpriced_search: tuple[Meter, ...]
+
+
+class _DearestByMedia(dict[Media, tuple[Dearest, ...]]):
+    """Compiled when it is first asked for; there are no more than sixteen."""
+
+    def __init__(self, brackets: tuple[Bracket, ...]) -> None:
+        super().__init__()
+        self._brackets = brackets
+
+    def __missing__(self, media: Media) -> tuple[Dearest, ...]:
+        found = self[media] = tuple(_dearest_of(bracket, media) for bracket in self._brackets)
+        return found
+
+
+def _dearest_of(bracket: Bracket, media: Media) -> Dearest:
+    rates = dict(zip(Meter, bracket.rates, strict=True))
+    inputs = (
+        *(Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H),
+        *((Meter.AUDIO_IN, Meter.CACHE_READ_AUDIO) if media.audio_in else ()),
+        *((Meter.IMAGE_IN,) if media.image_in else ()),
+    )
+    outputs = (
+        *(Meter.OUTPUT, Meter.REASONING),
+        *((Meter.AUDIO_OUT,) if media.audio_out else ()),
+        *((Meter.IMAGE_OUT,) if media.image_out else ()),
+    )
+
+    def dearest(*meters: Meter) -> int:
+        return max(rates[meter] or 0 for meter in meters)
+
+    def unpriced(*meters: Meter) -> tuple[Meter, ...]:
+        return tuple(meter for meter in meters if rates[meter] is None)
+
+    return Dearest(
+        first_tokens=bracket.first_tokens,
+        an_input=dearest(*inputs),
+        an_output=dearest(*outputs),
+        a_search=dearest(Meter.SEARCH),
+        a_request=dearest(Meter.REQUEST),
+        unpriced_inputs=unpriced(*inputs),
+        unpriced_outputs=unpriced(*outputs),
+        unpriced_search=unpriced(Meter.SEARCH),
+    )

@@ -5,10 +5,12 @@ streamed reply cannot be counted otherwise than the same reply sent at once.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
+
+import msgspec
 
 from tokonomi.usage import Quarantined, Usage
 
@@ -37,8 +39,7 @@ def utf8_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
-@dataclass(slots=True)
-class Relayed:
+class Relayed(msgspec.Struct):
     """The generated text that a reply carried, so that a caller can estimate what a cut one cost.
 
     Thinking and the arguments of tools are generated text too. A reply has no end that we could
@@ -50,7 +51,7 @@ class Relayed:
             bytes.
     """
 
-    pieces: list[str] = field(default_factory=list[str])
+    pieces: list[str] = []
     utf8_bytes: int = 0
 
     def add(self, text: object) -> None:
@@ -76,8 +77,7 @@ class Relayed:
         return sum(map(len, self.pieces))
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct):
     """What a reply has said so far, besides its usage.
 
     Attributes:
@@ -92,7 +92,7 @@ class Seen:
     request_id: str = ""
     finish_reason: str = ""
     service_tier: object = None
-    relayed: Relayed = field(default_factory=Relayed)
+    relayed: Relayed = msgspec.field(default_factory=Relayed)
 
 
 class Reading(Protocol):

@@ -6,10 +6,11 @@ and DeepInfra also report what the call cost.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
+
+import msgspec
 
 from tokonomi.providers.adapter import Dialect, Seen, UsageAdapter
 from tokonomi.providers.json_fields import (
@@ -106,8 +107,8 @@ class UsageReader(Protocol):
         searches: int,
         batch: bool,
         context_basis: int | None,
-    ) -> Usage | Quarantined | None:
-        """The consumption that the usage object reports."""
+    ) -> Usage | None:
+        """The consumption that the usage object reports; it raises `ImpossibleUsage`."""
         ...
 
 
@@ -117,21 +118,21 @@ def openai_chat(provider: str = "") -> UsageAdapter:
     return UsageAdapter(Dialect.OPENAI_CHAT, provider, partial(ChatReading, reader))
 
 
-@dataclass(slots=True)
-class ChatReading:
+class ChatReading(msgspec.Struct):
     """A chat completion being read: chunks of a stream, or the whole."""
 
     reader: UsageReader
-    seen: Seen = field(default_factory=Seen)
+    seen: Seen = msgspec.field(default_factory=Seen)
     _reported: object = None
     _cited: bool = False
 
     def observe(self, event: Mapping[str, object], /) -> None:
         """Takes note of a whole reply, or of one chunk."""
         reported = event.get("usage")
-        if reported is None and is_object(groq := event.get("x_groq")):
+        if reported is None and (groq := event.get("x_groq")) and is_object(groq):
             reported = groq.get("usage")
-        self._reported = last_report(reported, self._reported)
+        if reported is not None:
+            self._reported = last_report(reported, self._reported)
         seen = self.seen
         seen.model = text_at(event, "model") or seen.model
         seen.request_id = text_at(event, "id") or seen.request_id
@@ -144,30 +145,32 @@ class ChatReading:
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-
-        def read(reported: Mapping[str, object]) -> Usage | Quarantined | None:
-            return self.reader(
-                reported,
-                at=at,
-                tier=served_tier(self.seen.service_tier or _traffic_type(reported)),
-                searches=int(self._cited),
-                batch=batch,
-                context_basis=context_basis,
-            )
-
+        read = partial(
+            self.reader,
+            at=at,
+            tier=served_tier(self.seen.service_tier or _traffic_type(self._reported)),
+            searches=int(self._cited),
+            batch=batch,
+            context_basis=context_basis,
+        )
         return read_report("usage", self._reported, read)
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
-        self.seen.finish_reason = text_at(choice, "finish_reason") or self.seen.finish_reason
-        relayed = self.seen.relayed
-        relayed.add(choice.get("text"))
+        seen = self.seen
+        relayed = seen.relayed
+        seen.finish_reason = text_at(choice, "finish_reason") or seen.finish_reason
+        if text := choice.get("text"):
+            relayed.add(text)
         message = choice.get("delta") or choice.get("message")
         if not is_object(message):
             return
-        _relay_content(message.get("content"), self.seen)
+        if content := message.get("content"):
+            _relay_content(content, seen)
         # Hosts that rename the field send it under both names for a while.
-        relayed.add(message.get("reasoning_content") or message.get("reasoning"))
-        relayed.add(message.get("refusal"))
+        if thought := message.get("reasoning_content") or message.get("reasoning"):
+            relayed.add(thought)
+        if refusal := message.get("refusal"):
+            relayed.add(refusal)
         for call in objects_at(message, "tool_calls"):
             if is_object(function := call.get("function")):
                 relayed.add(function.get("name"))
@@ -187,8 +190,10 @@ def _relay_content(content: object, seen: Seen) -> None:
         _relay_content(part.get("thinking"), seen)
 
 
-def _traffic_type(usage: Mapping[str, object]) -> object:
+def _traffic_type(usage: object) -> object:
     """Vertex's word for the tier, which it keeps inside the usage object."""
-    extra = usage.get("extra_properties")
+    extra = usage.get("extra_properties") if is_object(usage) else None
+    if extra is None:
+        return None
     google = extra.get("google") if is_object(extra) else None
     return google.get("traffic_type") if is_object(google) else None

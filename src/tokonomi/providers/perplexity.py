@@ -11,11 +11,11 @@ from typing import Final
 
 from tokonomi.errors import ImpossibleUsage
 from tokonomi.providers.adapter import Dialect, UsageAdapter
-from tokonomi.providers.json_fields import part_count, quarantined, reported_count
+from tokonomi.providers.json_fields import part_count, reported_count
 from tokonomi.providers.openai_chat import CHAT_COUNTS, ChatReading
 from tokonomi.providers.openai_usage import Shape, read_usage
 from tokonomi.providers.reported_cost import perplexity_cost
-from tokonomi.usage import Quarantined, Usage
+from tokonomi.usage import Usage
 
 
 def _searches(usage: Mapping[str, object]) -> int | None:
@@ -50,17 +50,13 @@ def _read(
     searches: int,
     batch: bool,
     context_basis: int | None,
-) -> Usage | Quarantined | None:
+) -> Usage | None:
     # A citation in the reply is the result of a search that is counted or included in the request.
     del searches
-    try:
-        plain = _as_openai(usage)
-    except ImpossibleUsage as impossible:
-        return quarantined(impossible.what, usage)
-    result = read_usage(
+    plain = _as_openai(usage)
+    return read_usage(
         plain, shape=_SHAPE, at=at, tier=tier, batch=batch, context_basis=context_basis
     )
-    return quarantined(result.reason, usage) if isinstance(result, Quarantined) else result
 
 
 def _as_openai(usage: Mapping[str, object]) -> Mapping[str, object]:

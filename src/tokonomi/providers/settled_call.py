@@ -133,6 +133,7 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
         if ending.counts is Counts.WHOLE:
             usage = replace(usage, output=max(usage.output, attempt.longest_answer))
         note = joined(note, "the provider reported no usage; this is an estimate")
+    served = _served(attempt)
     cost: Charge | Unpriced
     if usage is None:
         usage = _nothing(attempt)
@@ -142,11 +143,11 @@ def settled(attempt: Attempt, ending: Ending, book: PriceBook) -> Call:
     else:
         if attempt.searched is Searched.CERTAINLY:
             usage = replace(usage, searches=max(usage.searches, 1))
-        cost, remark = _priced(usage, attempt, book)
+        cost, remark = _priced(usage, attempt, book, served=served)
         if attempt.searched is Searched.PERHAPS and _hides_a_search(usage, cost):
             cost = Unpriced(_HIDDEN_SEARCH)
         note = joined(note, remark) if remark else note
-    return _row(attempt, ending, usage=usage, cost=cost, note=note)
+    return _row(attempt, ending, served=served, usage=usage, cost=cost, note=note)
 
 
 def _hides_a_search(usage: Usage, cost: Charge | Unpriced) -> bool:
@@ -165,7 +166,8 @@ def unknowable(attempt: Attempt, ending: Ending, defect: str) -> Call:
     """The row of an attempt whose cost could not be worked out, by a defect of ours."""
     usage = _nothing(attempt)
     cost = Unpriced(f"its cost could not be worked out, by a defect of Tokonomi ({defect})")
-    return _row(attempt, ending, usage=usage, cost=cost, note=ending.note)
+    served = _served(attempt)
+    return _row(attempt, ending, served=served, usage=usage, cost=cost, note=ending.note)
 
 
 def estimate(attempt: Attempt) -> Usage:
@@ -197,6 +199,7 @@ def _row(
     attempt: Attempt,
     ending: Ending,
     *,
+    served: str,
     usage: Usage | Quarantined,
     cost: Charge | Unpriced,
     note: str,
@@ -207,7 +210,7 @@ def _row(
     exposed = (guessed and ending.may_bill) or uncounted
     return Call(
         intent=attempt.intent,
-        model_served=_served(attempt),
+        model_served=served,
         usage=usage,
         cost=cost,
         status=ending.status,
@@ -243,12 +246,12 @@ def _name(text: str) -> str:
     return text[:LONGEST_NAME] if text.isprintable() else ""
 
 
-def _priced(usage: Usage, attempt: Attempt, book: PriceBook) -> tuple[Charge | Unpriced, str]:
+def _priced(
+    usage: Usage, attempt: Attempt, book: PriceBook, *, served: str
+) -> tuple[Charge | Unpriced, str]:
     """The cost at the price of the model that served, else of the one that was asked for."""
     provider, asked = attempt.price_as, attempt.sold_as or attempt.intent.model
-    served = _served(attempt)
-    _, suffix = split_suffix(asked)
-    if suffix and not served.endswith(suffix):
+    if ":" in asked and not served.endswith(suffix := split_suffix(asked)[1]):
         # A suffix says how the model is sold, which its name in the reply need not repeat.
         row = book.row_at(provider, served + suffix, usage.at, usage.tier, batch=usage.batch)
         if not isinstance(row, Unpriced):

@@ -233,10 +233,10 @@ class Chain(Struct, frozen=True):
 
         One that a person holds open is not asked at all.
         """
-        places = [place for place in self.order if self.facts[place].carries]
-        for place in places:
-            if gates[place].lets:
+        for place in self.order:
+            if gates[place].lets and self.facts[place].carries:
                 return self._try(place, How.FRESH, not_before=now)
+        places = [place for place in self.order if self.facts[place].carries]
         if not places:
             return self._stop(Why.NOT_CARRIED)
         first = min(places, key=lambda place: gates[place].opens_at)

@@ -103,17 +103,15 @@ def write_group(
     *,
     at_us: int,
     log: Sequence[Record] = (),
-    turn: bool = True,
     again: bool = False,
     memory: Memory | None = None,
 ) -> list[Outcome]:
     """The outcomes of a group, in its order, once its transaction is committed.
 
     `log` are records of the worker's own log: those that the store does not have yet come before
-    the group, whoever brings them in. Without `turn` they are booked while the worker may be alone
-    with the accounts, since it has decided them itself. `again` says that the group was tried
-    before and nobody knows whether its commit came through: beginnings that stand already then
-    count as written. `memory` is what the caller keeps between groups.
+    the group, whoever brings them in. `again` says that the group was tried before and nobody
+    knows whether its commit came through: beginnings that stand already then count as written.
+    `memory` is what the caller keeps between groups.
 
     A group with an end in it commits power-safe; one of beginnings only survives the death of the
     process, and becomes power-safe with the next end. A call that was settled before changes
@@ -130,7 +128,6 @@ def write_group(
                 group,
                 at_us=at_us,
                 log=log,
-                turn=turn,
                 again=again,
                 memory=memory or Memory(),
             )
@@ -146,7 +143,6 @@ def _write_group(
     *,
     at_us: int,
     log: Sequence[Record],
-    turn: bool,
     again: bool,
     memory: Memory,
 ) -> list[Outcome]:
@@ -154,9 +150,11 @@ def _write_group(
     settles = [it for it in group if isinstance(it, Settle)]
     power_safe = bool(settles) or any(isinstance(it.entry, Settle) for it in log)
     rates = RatesOfGroup(database, at_us=at_us)
-    with database.transaction(power_safe=power_safe, accounts=turn):
+    # What is in a log was decided by its worker, which may be alone with the accounts.
+    with database.transaction(power_safe=power_safe, accounts=bool(group)):
         logged = _taken_from(log, database, worker_id)
-        ends = _write_ends(database, [*logged.settles, *settles], rates, logged.begun)
+        settles = [*logged.settles, *settles]
+        ends = _write_ends(database, settles, rates, logged.begun)
         standing = _standing(database, begins) if again else {}
         fresh = [it for it in begins if it.intent.id not in standing]
         too_fast = _too_fast(fresh, rates)
@@ -165,7 +163,7 @@ def _write_group(
         _write_rates(in_time, decided, rates, memory.standings)
         decided |= too_fast
         begun = [(it, decided[it.intent.id]) for it in fresh]
-        _write_beginnings(database, worker_id, [*logged.open, *begun])
+        _write_beginnings(database, worker_id, [*_open(logged.begun, settles), *begun])
     decided |= standing
     return [decided[it.intent.id] if isinstance(it, Begin) else () for it in group]
 
@@ -175,12 +173,6 @@ class _Logged(NamedTuple):
 
     begun: Mapping[str, Begun]
     settles: Sequence[Settle]
-
-    @property
-    def open(self) -> list[tuple[Begin, Outcome]]:
-        """The beginnings of calls that have not ended."""
-        ended = {it.call.intent.id for it in self.settles}
-        return [(Begin(it.intent), it.held) for call, it in self.begun.items() if call not in ended]
 
 
 def _taken_from(log: Sequence[Record], database: Database, worker_id: int) -> _Logged:
@@ -195,6 +187,14 @@ def _taken_from(log: Sequence[Record], database: Database, worker_id: int) -> _L
     news = [it.entry for it in log if it.number > known]
     begun = {it.intent.id: it for it in news if isinstance(it, Begun)}
     return _Logged(begun, [it for it in news if isinstance(it, Settle)])
+
+
+def _open(
+    begun: Mapping[str, Begun], settles: Sequence[Settle]
+) -> list[tuple[Begin, tuple[Held, ...]]]:
+    """Those of these calls that do not end in the same group, by the log or without it."""
+    ended = {it.call.intent.id for it in settles}
+    return [(Begin(it.intent), it.held) for call, it in begun.items() if call not in ended]
 
 
 def _too_fast(begins: Sequence[Begin], rates: RatesOfGroup) -> dict[str, Outcome]:

@@ -1,7 +1,6 @@
 """Settled calls as rows: the one list of columns that the store, the lake and reports share."""
 
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -11,7 +10,7 @@ from tokonomi.calls import Call
 from tokonomi.errors import AmountTooLarge
 from tokonomi.money import Money, checked_int64
 from tokonomi.pricing.charge import Charge, Unpriced
-from tokonomi.usage import COUNTS, Quarantined, Source, Usage
+from tokonomi.usage import COUNTS, Quarantined, Source, Usage, counts_of
 
 TEXT: Final = pa.string()
 COUNT: Final = pa.int64()
@@ -68,7 +67,6 @@ INSERT: Final = f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?'
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_counts_of = attrgetter(*COUNTS)
 _NO_COUNTS: Final = (0,) * len(COUNTS)
 _encode = msgspec.json.Encoder().encode
 
@@ -130,7 +128,7 @@ def _usage_values(usage: Usage | Quarantined) -> tuple[Value, ...]:
         usage.tier,
         int(usage.batch),
         usage.tier_basis,
-        *_counts_of(usage),
+        *counts_of(usage),
         usage.source,
         ",".join(usage.unknown_keys),
         None,

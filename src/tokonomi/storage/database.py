@@ -136,10 +136,6 @@ class Database(Protocol):
         """The logs of workers beside this store (`worker_log`), by worker; none on a server."""
         ...
 
-    def alone(self) -> int:
-        """The worker that changes accounts alone, or did when it died; 0 when there is none."""
-        ...
-
     def define(self, statement: str) -> None:
         """Run one statement of the schema, which is written in SQLite's words."""
         ...

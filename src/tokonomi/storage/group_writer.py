@@ -215,7 +215,11 @@ class GroupWriter:
     def _write_apart(self, work: Work, error: Exception) -> Work:
         """One row that the schema refuses must not take its whole group with it."""
         if work.records:
-            write_log(self._database, self._worker_id, work.records)
+            try:
+                write_log(self._database, self._worker_id, work.records)
+            except StoreError as failure:
+                # Those that it wrote are booked, and passed over the next time.
+                return self._after_failure(work, failure)
             self._report(Report(booked=len(work.records)))
             return self._written(Work(work.entries, alone=work.alone))
         if len(work.entries) > 1:

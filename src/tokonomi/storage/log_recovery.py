@@ -1,18 +1,20 @@
 """What workers have in their logs is part of the store: whoever opens it brings it in.
 
 A log belongs to its worker, but what it says is decided. So anybody may book it, at any time and
-whether its worker lives, in a transaction that counts the records: each is booked once. Who pays
-for what a call used above its hold is decided then, so no other worker may be alone meanwhile.
+whether its worker lives, in a transaction that counts the records: each is booked once.
 """
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from tokonomi.storage.call_groups import ROW_DEFECTS, Begun, Record, Settle, write_group
 from tokonomi.storage.database import Database
 from tokonomi.storage.worker_log import records_after
 
+_number: Final = attrgetter("number")
 _log: Final = logging.getLogger("tokonomi.store")
 
 
@@ -39,9 +41,7 @@ def bring_in_log(database: Database, worker_id: int) -> None:
         return
     records = records_after(path, identity_of(row[0]), row[1])
     if records:
-        # Asked after they were read: a worker that is not alone any more has booked them itself.
-        turn = database.alone() != worker_id
-        write_log(database, worker_id, [*_unheard_of(database, records), *records], turn=turn)
+        write_log(database, worker_id, [*_unheard_of(database, records), *records])
 
 
 def identity_of(started_us: int) -> int:
@@ -49,23 +49,22 @@ def identity_of(started_us: int) -> int:
     return started_us & 0xFFFFFFFF
 
 
-def write_log(
-    database: Database, worker_id: int, records: Sequence[Record], *, turn: bool = True
-) -> None:
-    """Books records of a worker's log, save those that the store has already; see `write_group`.
+def write_log(database: Database, worker_id: int, records: Sequence[Record]) -> None:
+    """Books records of a worker's log, save those that the store has already.
 
     A row that the schema refuses is a defect of ours: it does not keep the others out, its call
     stays in flight, and it is recorded as an orphan once its worker has ended.
     """
     at_us = records[-1].at_us
     try:
-        write_group(database, worker_id, (), at_us=at_us, log=records, turn=turn)
+        write_group(database, worker_id, (), at_us=at_us, log=records)
     except ROW_DEFECTS:
-        for each in records:
+        # What `_unheard_of` adds has the number of its end, and is booked with it.
+        for number, same in groupby(sorted(records, key=_number), key=_number):
             try:
-                write_group(database, worker_id, (), at_us=each.at_us, log=[each], turn=turn)
+                write_group(database, worker_id, (), at_us=at_us, log=[*same])
             except ROW_DEFECTS as error:
-                _log.error("the store refuses record %d of a worker's log: %s", each.number, error)
+                _log.error("the store refuses record %d of a worker's log: %s", number, error)
 
 
 def _unheard_of(database: Database, records: Sequence[Record]) -> list[Record]:

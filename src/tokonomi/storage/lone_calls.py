@@ -58,13 +58,19 @@ class LoneCalls:
         return held
 
     def settle(self, settle: Settle) -> bool:
-        """Whether the end of a call is in the log; `flush` makes it survive a power cut."""
+        """Whether the end of a call is in the log; `flush` makes it survive a power cut.
+
+        One that used more than it held is not: what is above a hold is taken from what is free, and
+        that only a transaction may do, since another worker may be alone by now.
+        """
+        if any(each.overrun for each in settle.captured or ()):
+            return False
         record = self._log.append(settle, _now_us())
         if record is None:
             return False
         self._records.append(record)
         if self._free is not None:
-            self._credit(self._free, settle.captured or ())
+            _credit(self._free, settle.captured or ())
         return True
 
     def flush(self) -> bool:
@@ -115,19 +121,16 @@ class LoneCalls:
             demands.append(Demand(source=claim.source, accounts=accounts, amount=claim.amount))
         return authorize_within(free.units, demands)
 
-    def _credit(self, free: FreeOfAccounts, captured: Sequence[Captured]) -> None:
-        """Gives back what the holds of a call did not use."""
-        for each in captured:
-            if each.overrun:
-                # Who pays it is decided in the store.
-                self.forget()
-                return
-            for part in each.held.parts:
-                if part.account in free.units:
-                    free.units[part.account] += part.amount
-            for part in (*each.parts, *each.exposed):
-                if part.account in free.units:
-                    free.units[part.account] -= part.amount
+
+def _credit(free: FreeOfAccounts, captured: Sequence[Captured]) -> None:
+    """Gives back what the holds of a call did not use."""
+    for each in captured:
+        for part in each.held.parts:
+            if part.account in free.units:
+                free.units[part.account] += part.amount
+        for part in (*each.parts, *each.exposed):
+            if part.account in free.units:
+                free.units[part.account] -= part.amount
 
 
 def _now_us() -> int:

@@ -43,13 +43,7 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
     them may sweep at any time; a sweep that is cut is completed by the next. A call that was
     settled before the crash keeps its row.
     """
-    with database.transaction():
-        database.serialise("workers")
-        dead = workers.dead_workers(database)
-        for worker_id in dead:
-            workers.end(database, worker_id, now=now)
-    for worker_id in dead:
-        bring_in_log(database, worker_id)
+    dead = _ended(database, now)
     overtaken = _found(database, "JOIN call ON call.id = attempt.id")
     _settle(database, [_never_sent(intent) for intent in overtaken], now)
     orphans = _found(database, "JOIN worker ON worker.id = worker_id WHERE ended_us IS NOT NULL")
@@ -57,6 +51,27 @@ def sweep(database: Database, *, now: datetime) -> Sweep:
     for worker_id in dead:
         database.die(worker_id)
     return Sweep(len(dead), orphans, overtaken)
+
+
+def _ended(database: Database, now: datetime) -> list[int]:
+    """The dead workers, which are marked as ended now.
+
+    Their logs come first: whoever sweeps at the same time takes what an ended worker left in flight
+    for orphans.
+    """
+    with database.transaction():
+        database.serialise("workers")
+        found = workers.dead_workers(database)
+    if not found:
+        return []
+    for worker_id in found:
+        bring_in_log(database, worker_id)
+    with database.transaction():
+        database.serialise("workers")
+        dead = [it for it in workers.dead_workers(database) if it in found]
+        for worker_id in dead:
+            workers.end(database, worker_id, now=now)
+    return dead
 
 
 def _found(database: Database, which: str) -> tuple[Intent, ...]:

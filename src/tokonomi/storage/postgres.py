@@ -180,10 +180,6 @@ class PostgresDatabase:
         """See `Database.logs`."""
         return {}
 
-    def alone(self) -> int:
-        """See `Database.alone`."""
-        return 0
-
     def define(self, statement: str) -> None:
         """See `Database.define`."""
         self._connection.execute(_REFUSE)

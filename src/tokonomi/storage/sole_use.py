@@ -7,13 +7,13 @@ the kernel's, so it goes with its process. The file then still names the worker 
 decisions may not be in the store yet: they must be brought in before anybody decides anew.
 """
 
-import errno
 import fcntl
 import os
 import time
 from pathlib import Path
 from typing import Final
 
+from tokonomi.errors import StoreError
 from tokonomi.storage.database import StoreBusy
 
 _NAME: Final = "accounts.lock"
@@ -40,22 +40,14 @@ class SoleUse:
 
         Raises:
             StoreBusy: a worker is alone, and has not let go in time.
+            StoreError: the lock file cannot be opened.
         """
+        if not self.is_alone and not self._shares:
+            self._wait_for_turn()
+            self._shares = 1
+            return self._named()
         self._shares += 1
-        if self.is_alone or self._shares > 1:
-            return _NOBODY
-        give_up_at = time.monotonic() + self.patience_seconds
-        while not self._took(fcntl.LOCK_SH):
-            worker_id = self.named()
-            self._ask(worker_id)
-            if time.monotonic() >= give_up_at:
-                self._shares -= 1
-                raise StoreBusy(
-                    f"worker {worker_id} changes the accounts of the store alone",
-                    remedy="Try again.",
-                )
-            time.sleep(_ASK_SECONDS)
-        return self.named()
+        return _NOBODY
 
     def unshare(self) -> None:
         """Ends the turn."""
@@ -67,16 +59,16 @@ class SoleUse:
         """Whether this worker is alone from now on. Nobody waits here: others may be at work."""
         if not self._took(fcntl.LOCK_EX):
             return False
-        if self.named() != _NOBODY:
+        # Without its name in the file nobody would look for what it had decided when it dies.
+        self.is_alone = self._named() == _NOBODY and self._name(worker_id)
+        if not self.is_alone:
             self._unlock()
-            return False
-        self._name(worker_id)
-        self.is_alone = True
-        return True
+        return self.is_alone
 
     def let_go(self) -> None:
         """Others may change accounts again: all that was decided alone is in the store."""
         if self.is_alone:
+            # A name that stays makes the next one look into a log that has nothing new.
             self._name(_NOBODY)
             self.is_alone = False
             self._unlock()
@@ -85,15 +77,23 @@ class SoleUse:
         """The worker that died while it was alone has left nothing to bring in any more."""
         self._name(_NOBODY)
 
-    def named(self) -> int:
-        """The worker that is alone, or was when it died; 0 when there is none."""
-        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
-
     def close(self) -> None:
         """Closes the file, and gives up every lock on it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _wait_for_turn(self) -> None:
+        give_up_at = time.monotonic() + self.patience_seconds
+        while not self._took(fcntl.LOCK_SH):
+            worker_id = self._named()
+            self._ask(worker_id)
+            if time.monotonic() >= give_up_at:
+                raise StoreBusy(
+                    f"worker {worker_id} changes the accounts of the store alone",
+                    remedy="Try again.",
+                )
+            time.sleep(_ASK_SECONDS)
 
     def _took(self, kind: int) -> bool:
         try:
@@ -107,24 +107,36 @@ class SoleUse:
 
     def _file(self) -> int:
         if self._descriptor is None:
-            self._folder.mkdir(exist_ok=True)
             path = self._folder / _NAME
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._folder.mkdir(exist_ok=True)
+                self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise StoreError(
+                    f"the lock on the store's accounts cannot be opened: {error}",
+                    remedy=f"Check the permissions of {path}, and how many files may be open.",
+                ) from error
         return self._descriptor
 
-    def _name(self, worker_id: int) -> None:
-        os.pwrite(self._file(), worker_id.to_bytes(_ID_BYTES, "big"), 0)
+    def _named(self) -> int:
+        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
+
+    def _name(self, worker_id: int) -> bool:
+        """Whether the file names this worker now; a full disk can be in the way."""
+        try:
+            return os.pwrite(self._file(), worker_id.to_bytes(_ID_BYTES, "big"), 0) == _ID_BYTES
+        except OSError:
+            return False
 
     def _ask(self, worker_id: int) -> None:
-        """Wakes the worker that is alone; one that has just gone away needs no waking."""
+        """Wakes the worker that is alone; one that has just gone away needs no waking.
+
+        Whoever can open no file more waits without asking, and asks the next time.
+        """
         try:
             pipe = os.open(bell_of(self._folder, worker_id), os.O_WRONLY | os.O_NONBLOCK)
-        except FileNotFoundError:
+        except OSError:
             return
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            raise
         try:
             os.write(pipe, b"?")
         except (BlockingIOError, BrokenPipeError):

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -106,20 +106,29 @@ class SqliteDatabase:
 
     def transaction(self, *, power_safe: bool = True, accounts: bool = False) -> "_Transaction":
         """See `Database.transaction`; the only write lock there is is taken at once."""
+        if accounts:
+            share = partial(self._share, power_safe=power_safe)
+            return _Transaction(self._connection, share, self.sole_use)
+        self._flush(power_safe=power_safe)
+        return _Transaction(self._connection, None, self.sole_use)
+
+    def _share(self, *, power_safe: bool) -> None:
+        dead = self.sole_use.share()
+        try:
+            if dead:
+                self._bring_in(self, dead)
+                self.sole_use.forget()
+            # Not before: what is brought in is a transaction of its own.
+            self._flush(power_safe=power_safe)
+        except BaseException:
+            self.sole_use.unshare()
+            raise
+
+    def _flush(self, *, power_safe: bool) -> None:
+        """Has further transactions survive a power cut, or only the death of processes."""
         if power_safe is not self._power_safe:
             self.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
             self._power_safe = power_safe
-        return _Transaction(self._connection, self._share if accounts else None, self.sole_use)
-
-    def _share(self) -> None:
-        dead = self.sole_use.share()
-        if dead:
-            try:
-                self._bring_in(self, dead)
-                self.sole_use.forget()
-            except BaseException:
-                self.sole_use.unshare()
-                raise
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
@@ -172,10 +181,6 @@ class SqliteDatabase:
             for path in self.workers_folder.glob(f"*{_LOG}")
             if path.stem.isdecimal()
         }
-
-    def alone(self) -> int:
-        """See `Database.alone`."""
-        return self.sole_use.named()
 
     def log_path(self, worker_id: int) -> Path:
         """Where a worker's log is."""

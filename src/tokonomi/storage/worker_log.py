@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from tokonomi.errors import StoreError
 from tokonomi.storage.call_groups import Begun, Record, Settle
 
 HALF_BYTES: Final = 1 << 18
@@ -48,12 +49,16 @@ class WorkerLog:
         """Of the newest record."""
 
     def append(self, entry: Begun | Settle, at_us: int) -> Record | None:
-        """The record, which survives the death of the process from now on; None without room.
+        """The record, which survives the death of the process from now on.
 
-        An end is on its way to the disk.
+        None where there is no room, or for what no row can have either. An end is on its way to
+        the disk.
         """
         record = Record(self.number + 1, at_us, entry)
-        body = _encode(record)
+        try:
+            body = _encode(record)
+        except (ValueError, OverflowError, TypeError):
+            return None
         checksum = zlib.crc32(body, self._identity)
         data = _HEAD.pack(record.number, len(body), checksum) + body
         if self._used + len(data) > HALF_BYTES:
@@ -110,14 +115,35 @@ def records_after(path: Path, identity: int, number: int) -> list[Record]:
     """The records of a worker's log that come after a number, in their order.
 
     Its worker may be alive and write on meanwhile: what is half written is not there yet.
+
+    Raises:
+        StoreError: another version of Tokonomi has written them.
     """
     try:
-        content = path.read_bytes()
+        content = _content_of_one_moment(path)
     except FileNotFoundError:
         return []
     halves = (content[:HALF_BYTES], content[HALF_BYTES:])
     found = [body for half in halves for body in _bodies_in(half, identity, number)]
-    return sorted(map(_decode, found))
+    try:
+        return sorted(map(_decode, found))
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"calls in {path} cannot be read: {error}",
+            remedy="Open the store once with the version of Tokonomi that wrote them.",
+        ) from error
+
+
+def _content_of_one_moment(path: Path) -> bytes:
+    """What is in the file; a single reading may have the first half from before a turn.
+
+    It would then lack records that come before those of the second half, and whoever books these
+    would have the store take the lacking ones for booked.
+    """
+    content = path.read_bytes()
+    while (again := path.read_bytes()) != content:
+        content = again
+    return content
 
 
 def _bodies_in(half: bytes, identity: int, number: int) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tokonomi.gateway import config, server, stream
-from tokonomi.storage import call_groups, recorder
+from tokonomi.storage import call_groups, group_writer
 from tokonomi.storage.call_groups import Begin
 
 POINTS = (
@@ -52,8 +52,8 @@ def around_groups(countdown: Countdown, point: str) -> None:
             countdown.reached()
         return outcomes
 
-    # The recorder holds a reference of its own to the function.
-    setattr(recorder, "write_group", write_group)  # noqa: B010
+    # The writer holds a reference of its own to the function.
+    setattr(group_writer, "write_group", write_group)  # noqa: B010
 
 
 def around_streams(countdown: Countdown, meant: Callable[[int, bytes], bool]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tokonomi.credits.weights import Weights, credits_bound, credits_used
 from tokonomi.errors import AmountTooLarge, BadInput
 from tokonomi.pricing.bound import Bounds
+from tokonomi.pricing.row import Media
 from tokonomi.usage import Usage
 
 NOON = datetime(2026, 1, 30, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ def test_the_sum_is_rounded_once_and_half_up() -> None:
 def test_a_bound_takes_the_dearest_class_target_and_every_attempt_and_rounds_up() -> None:
     weights = Weights(stated={"cache_write_1h": Fraction(2), "audio_out": Fraction(20)})
     text = Bounds(input_tokens=100, output_tokens=10, choices=2)
-    speech = Bounds(input_tokens=10, output_tokens=10, audio_out=True, audio_in=True)
+    speech = Bounds(input_tokens=10, output_tokens=10, media=Media(audio_out=True, audio_in=True))
     assert credits_bound([text], weights) == 220
     assert credits_bound([text, speech], weights) == 220
     assert credits_bound([speech, speech], weights, billed_attempts=3) == 3 * 220
@@ -58,7 +59,8 @@ def test_images_and_events_are_bounded_too() -> None:
             "requests": Fraction(11),
         }
     )
-    seeing = Bounds(input_tokens=10, output_tokens=10, image_in=True, image_out=True, searches=2)
+    images = Media(image_in=True, image_out=True)
+    seeing = Bounds(input_tokens=10, output_tokens=10, media=images, searches=2)
     assert credits_bound([seeing], weights) == 30 + 50 + 14 + 11
 
 

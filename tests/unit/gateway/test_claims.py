@@ -7,6 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from msgspec import structs
 
 from tokonomi.budgets.hold_size import Refused
 from tokonomi.budgets.table import budget_from_table
@@ -172,7 +173,7 @@ FREE = "agentica-org/deepcoder-14b-preview:free"
 
 def free(**body: object) -> Exchange:
     made = exchange(FREE, NOW, **body)
-    return replace(made, target=replace(made.target, name="openrouter"))
+    return structs.replace(made, target=replace(made.target, name="openrouter"))
 
 
 def test_endless_tokens_are_no_money_where_they_are_free_but_use_credits(
@@ -295,7 +296,7 @@ def test_a_search_at_a_fallback_is_held_by_its_fee_and_counts_for_the_models_own
     target = Target("openrouter", PROVIDER, "openai/gpt-5.1", "paper", terms=searching)
     rule = budget(scope={"model": "openai/gpt-5.1"}, amount="1000")
     asked = exchange("openai/gpt-5.1", max_tokens=10, web_search_options={})
-    [claim] = claimed(Rules([rule]), replace(asked, target=target), book).claims
+    [claim] = claimed(Rules([rule]), structs.replace(asked, target=target), book).claims
     # The results may fill the window of 400,000 tokens at 1.25 USD a million, read ten times;
     # 100 output tokens at 10 USD a million, and 0.02 USD for the search.
     assert claim.amount == Money.parse("5.021", "USD").sub_units

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tokonomi.errors import BadConfig, StoreError
-from tokonomi.gateway.alarms import UnknownKeys
 from tokonomi.gateway.attempts import Attempts
 from tokonomi.gateway.bookkeeping import Bookkeeper
 from tokonomi.gateway.breakers import Breakers
@@ -17,6 +16,7 @@ from tokonomi.gateway.dispatch import Dispatcher
 from tokonomi.gateway.in_use import ConfigurationInUse, read_configuration
 from tokonomi.gateway.keys_of_providers import Surroundings
 from tokonomi.gateway.metrics import Metrics
+from tokonomi.gateway.observe import Observers
 from tokonomi.gateway.rules import RulesInForce
 from tokonomi.gateway.snapshot import Snapshot
 from tokonomi.gateway.targets import Targets
@@ -52,7 +52,7 @@ def with_configuration(
             recorder, metrics = Recorder(store, worker), Metrics()
 
             def dispatcher_of(snapshot: Snapshot) -> Dispatcher:
-                observer = UnknownKeys(metrics)
+                observer = Observers()
                 books = Bookkeeper(recorder, snapshot.book, RulesInForce(), metrics, observer)
                 targets = Targets(snapshot.book, Breakers())
                 return Dispatcher(Attempts(books, snapshot.upstreams, 9), targets, lambda: 0.0)

@@ -84,14 +84,14 @@ def test_sound_needs_a_price_of_its_own() -> None:
     for body, meter in ((heard, Meter.AUDIO_IN), (spoken, Meter.AUDIO_OUT)):
         assert isinstance(bounds(body, entry()), Unbounded)
         found = of(body, entry(meter))
-        assert (found.audio_in, found.audio_out) == (body == heard, body == spoken)
+        assert (found.media.audio_in, found.media.audio_out) == (body == heard, body == spoken)
         assert isinstance(bounds(body, entry(price="0")), Bounds)
 
 
 def test_a_model_that_draws_is_held_to_its_longest_answer_asked_or_not() -> None:
     for body in ('"max_tokens":5', '"max_tokens":5,"modalities":["image","text"]'):
         found = of(body, entry(Meter.IMAGE_OUT, longest=32_000))
-        assert (found.output_tokens, found.image_out) == (32_000, True)
+        assert (found.output_tokens, found.media.image_out) == (32_000, True)
     assert isinstance(bounds('"max_tokens":5', entry(Meter.IMAGE_OUT, window=None)), Unpriced)
     assert isinstance(bounds('"modalities":["image"]', entry()), Unbounded)
 

@@ -262,7 +262,7 @@ def test_how_a_model_is_sold_is_read_from_a_request_once() -> None:
     terms = routing.Target(provider="openrouter")
     provider = Provider(base_url="https://a", price_as="openrouter")
     found = exchange({"usage": USAGE}, model="openai/gpt-5.1")
-    asked = replace(
+    asked = msgspec.structs.replace(
         found,
         request=msgspec.structs.replace(found.request, fields=fields),
         target=Target("openrouter", provider, "openai/gpt-5.1", "alias", terms=terms),

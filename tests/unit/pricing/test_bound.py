@@ -7,7 +7,7 @@ import pytest
 from tokonomi.errors import BadInput
 from tokonomi.pricing.bound import Bounds, upper_bound
 from tokonomi.pricing.charge import Unpriced
-from tokonomi.pricing.row import Comparator, ContextTier, Meter, PriceRow, Rate, SearchUnit
+from tokonomi.pricing.row import Comparator, ContextTier, Media, Meter, PriceRow, Rate, SearchUnit
 
 
 def priced(**rates: str) -> dict[Meter, Rate]:
@@ -70,10 +70,12 @@ def test_audio_and_images_count_only_when_the_request_has_them() -> None:
     voice = row(input="1", output="2", audio_in="40", audio_out="80", image_in="5", image_out="30")
     plain = upper_bound(voice, REQUEST)
     speaking = upper_bound(
-        voice, Bounds(input_tokens=1000, output_tokens=100, audio_in=True, audio_out=True)
+        voice,
+        Bounds(input_tokens=1000, output_tokens=100, media=Media(audio_in=True, audio_out=True)),
     )
     seeing = upper_bound(
-        voice, Bounds(input_tokens=1000, output_tokens=100, image_in=True, image_out=True)
+        voice,
+        Bounds(input_tokens=1000, output_tokens=100, media=Media(image_in=True, image_out=True)),
     )
     assert (plain, speaking, seeing) == (1200 * MICRO, 48_000 * MICRO, 8000 * MICRO)
 

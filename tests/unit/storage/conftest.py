@@ -19,6 +19,12 @@ def store(new_store: Callable[[], Path | str]) -> Path | str:
 
 
 @pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A store in a file, for what only SQLite does."""
+    return tmp_path / "tokonomi.db"
+
+
+@pytest.fixture
 def database(store: Path | str) -> Iterator[Database]:
     with contextlib.closing(open_store(store)) as opened:
         yield opened
