@@ -3,6 +3,7 @@
 Groups of calls take all their locks at once, decide in memory, and write what changed once.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -11,7 +12,16 @@ from msgspec.structs import replace
 
 from tokonomi.ledger.account import Balance, Sink, grant_under
 from tokonomi.ledger.hold import WALLET as OF_A_WALLET
-from tokonomi.ledger.hold import Captured, Demand, Held, Part, Refusal, authorize, covered
+from tokonomi.ledger.hold import (
+    Captured,
+    Demand,
+    Held,
+    Part,
+    Refusal,
+    authorize,
+    authorize_within,
+    covered,
+)
 from tokonomi.money import INT64_MAX
 from tokonomi.storage.database import Database, Row, StoreBusy
 from tokonomi.storage.ledger import CREDIT, WALLET, Claim, Funding, account_name, make_account
@@ -106,9 +116,11 @@ class LockedAccounts:
         ended = [each for resolved in resolutions.values() for each in resolved]
         self._lock(ended, [part for it in (*releases, *held) for part in it.parts])
         self._balances = dict(self._stored)
+        self._free: dict[int, int] = {}
+        self._taken: Counter[int] = Counter()
         for hold in held:
-            for part in hold.parts:
-                self._change(part.account, pending=part.amount)
+            self._take(hold)
+        self._book_holds()
 
     def release(self, releases: Sequence[Release]) -> None:
         """Takes back what these calls had exposed. The unique index refuses to do so twice."""
@@ -127,13 +139,24 @@ class LockedAccounts:
         second resolution fail.
         """
         ended = [(call, each) for call, resolved in resolutions.items() for each in resolved]
+        freed: Counter[int] = Counter()
+        posted: Counter[int] = Counter()
+        exposed: Counter[int] = Counter()
         for _, captured in ended:
             for part in captured.held.parts:
-                self._change(part.account, pending=-part.amount)
+                freed[part.account] += part.amount
             for part in captured.parts:
-                self._change(part.account, posted=part.amount)
+                posted[part.account] += part.amount
             for part in captured.exposed:
-                self._change(part.account, posted=part.amount, exposed=part.amount)
+                posted[part.account] += part.amount
+                exposed[part.account] += part.amount
+        for account in freed.keys() | posted.keys():
+            self._change(
+                account,
+                pending=-freed[account],
+                posted=posted[account],
+                exposed=exposed[account],
+            )
         for call, captured in ended:
             self._book(call, self._paid(captured) if captured.overrun else captured)
 
@@ -145,6 +168,7 @@ class LockedAccounts:
         for on, funding in self._own.items():
             if isinstance(on, Funding):
                 self._follow(self._accounts[on][-1], funding)
+        self._free = {account: balance.free for account, balance in self._balances.items()}
 
     def hold(self, claims: Sequence[Claim]) -> Outcome:
         """The holds of one request on everything that it claims, or the refusal."""
@@ -152,15 +176,17 @@ class LockedAccounts:
             Demand(source=it.source, accounts=self._accounts[it.on], amount=it.amount)
             for it in claims
         ]
-        outcome = authorize(self._balances, demands)
-        if isinstance(outcome, Refusal):
-            return self._refused(outcome, claims)
-        for held in outcome:
+        holds = authorize_within(self._free, demands)
+        if holds is None:
+            self._book_holds()
+            refusal = authorize(self._balances, demands)
+            assert isinstance(refusal, Refusal), "what is free is what balances have free"
+            return self._refused(refusal, claims)
+        for held in holds:
             if held.home < 0:
                 self._wanted.add(held.home)
-            for part in held.parts:
-                self._change(part.account, pending=part.amount)
-        return outcome
+            self._take(held)
+        return holds
 
     def write(self) -> dict[int, int]:
         """The ids of the accounts that were made, by those that they were decided under.
@@ -170,6 +196,7 @@ class LockedAccounts:
         Raises:
             AccountsMade: another writer was faster to make one of them: decide anew.
         """
+        self._book_holds()
         made = self._make()
         changed = [
             (
@@ -230,6 +257,16 @@ class LockedAccounts:
             self._accounts[on] = (*_of(on, grants), home)
         for home in exceeded:
             self._payers[home] = (*_of(owing.get(home), grants), home)
+
+    def _take(self, held: Held) -> None:
+        """Notes a hold; the balances of its accounts have it once holds are booked."""
+        for part in held.parts:
+            self._taken[part.account] += part.amount
+
+    def _book_holds(self) -> None:
+        for account, amount in self._taken.items():
+            self._change(account, pending=amount)
+        self._taken.clear()
 
     def _make(self) -> dict[int, int]:
         made: dict[int, int] = {}
