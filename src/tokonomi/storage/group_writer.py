@@ -146,6 +146,11 @@ class GroupWriter:
             # wrong if it still is.
             return None
 
+    def let_go(self) -> None:
+        """Lets others change accounts. Call it when one may `write_at_once`."""
+        if self._sole_use is not None:
+            self._sole_use.let_go()
+
     def unwritten(self) -> list[Entry]:
         """What still waited when the writer ended."""
         self._take(block=False)
@@ -207,8 +212,7 @@ class GroupWriter:
                 log=work.records,
                 memory=Memory(self.standings, free),
             )
-        if sole_use is not None and not work.alone:
-            sole_use.let_go()
+        self._share_after(work)
         results = list(zip(work.entries, outcomes, strict=True))
         return Report(results, booked=len(work.records), free=free)
 
@@ -220,10 +224,13 @@ class GroupWriter:
             except StoreError as failure:
                 # Those that it wrote are booked, and passed over the next time.
                 return self._after_failure(work, failure)
+            if not work.entries:
+                self._share_after(work)
             self._report(Report(booked=len(work.records)))
-            return self._written(Work(work.entries, alone=work.alone))
+            work = Work(work.entries, alone=work.alone)
+            return self._written(work) if work else Work(alone=True)
         if len(work.entries) > 1:
-            left = Work(alone=work.alone)
+            left = Work(alone=True)
             for entry in work.entries:
                 left.add(self._written(Work([entry], alone=False)))
             return left
@@ -233,8 +240,9 @@ class GroupWriter:
             f"the store refuses the row of call {entry.id}: {error}",
             remedy="This is a defect of Tokonomi; please report it with this text.",
         )
+        self._share_after(work)
         self._report(Report([(entry, refusal)]))
-        return Work(alone=work.alone)
+        return Work(alone=True)
 
     def _after_failure(self, work: Work, error: StoreError) -> Work:
         """What to try again: all of a busy store's, else the ends, which may stand already.
@@ -252,8 +260,20 @@ class GroupWriter:
             (kept if hopeful else given_up).append(entry)
         if given_up:
             _log.error("%d records could not be written: %s", len(given_up), error)
+        left = Work(kept, work.records, alone=work.alone)
+        if not left:
+            self._share_after(work)
         failure = None if busy else str(error)
         self._report(Report([(entry, error) for entry in given_up], failure=failure))
-        if kept or work.records:
-            time.sleep(_BUSY_RETRY_SECONDS if busy else _FAILED_RETRY_SECONDS)
-        return Work(kept, work.records, alone=work.alone)
+        if not left:
+            return Work(alone=True)
+        time.sleep(_BUSY_RETRY_SECONDS if busy else _FAILED_RETRY_SECONDS)
+        return left
+
+    def _share_after(self, work: Work) -> None:
+        """Lets others change accounts, unless this work wants to be alone.
+
+        Before anybody hears of the work: the event loop may be alone again as soon as it has heard.
+        """
+        if not work.alone:
+            self.let_go()

@@ -79,6 +79,7 @@ class Recorder:
         self._room: asyncio.Future[None] | None = None
         self._closed = self._loop.create_future()
         self._closing = False
+        self._is_to_let_go = False
         self._failure: str | None = None
         self._booking: asyncio.TimerHandle | None = None
         self._book_by = 0.0
@@ -204,7 +205,21 @@ class Recorder:
             work.records = self._lone.take()
             if not work.alone:
                 self._lone.forget()
-        self._writer.put(work)
+        if work:
+            self._writer.put(work)
+        elif not work.alone:
+            self._is_to_let_go = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Lets others change accounts, as soon as the writer has nothing more to do.
+
+        The event loop does it, and not the writer some time later: by then it may be alone anew.
+        """
+        is_idle = not self._waiting and (self._lone is None or self._lone.is_booked)
+        if self._is_to_let_go and is_idle and not self._closing:
+            self._is_to_let_go = False
+            self._writer.let_go()
 
     def _is_quiet(self) -> bool:
         """Whether the event loop may wait for the disk itself: it is fast, and the store works."""
@@ -336,6 +351,7 @@ class Recorder:
     def _resolve(self, report: Report) -> None:
         self._learn(report)
         self._waiting -= len(report.results)
+        self._let_go()
         if self._room is not None:
             self._room.set_result(None)
             self._room = None

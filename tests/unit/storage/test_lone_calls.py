@@ -541,3 +541,36 @@ def test_an_end_whose_beginning_was_lost_in_a_power_cut_is_captured_in_full(
     assert settled(file) == [f"{number}.1" for number in range(lost, 3)]
     assert rows(file, "SELECT debits_posted FROM account") == [(30 - 10 * lost,)]
     assert_balanced(file)
+
+
+def test_a_bell_that_rings_once_too_often_does_not_share_what_is_decided_in_memory(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks rings until it is let in, so the last ring comes after that."""
+    monkeypatch.setattr("tokonomi.storage.recorder._SHARED_SECONDS", 0)
+
+    async def test() -> None:
+        one, other = await alone(file), await opened(file)
+        held_by(await other.begin(intent("asks"), on_budget(10)))
+        _ring(file, 1)
+        await asyncio.sleep(0.01)
+        held_by(await one.begin(intent("a"), on_budget(10), alone=True))
+        held_by(await one.begin(intent("b"), on_budget(10), alone=True))
+        assert is_in_log_alone(file, "b")
+        await until(lambda: not is_in_log_alone(file, "b"))
+        outcomes = [
+            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
+            for number in range(5)
+            for each in (other, one)
+        ]
+        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 7 + [True] * 3
+        await one.close()
+        await other.close()
+
+    run(test())
+    assert booked(file, FREE) == [(0,)]
+    assert_balanced(file)
+
+
+def _ring(file: Path, worker: int) -> None:
+    (file.with_name(f"{file.name}.workers") / f"{worker}.bell").write_bytes(b"?")

@@ -34,6 +34,7 @@ from tokonomi.storage import orphans, workers
 from tokonomi.storage.call_groups import Begin, write_group
 from tokonomi.storage.database import Database, StoreBusy, StoreRefused
 from tokonomi.storage.engine import open_store
+from tokonomi.storage.log_recovery import bring_in_log
 from tokonomi.storage.sole_use import Bell, SoleUse
 from tokonomi.storage.sqlite import SqliteDatabase
 
@@ -278,15 +279,14 @@ def test_two_who_sweep_at_once_take_no_call_that_has_ended_for_an_orphan(
 ) -> None:
     with connection(file) as one, connection(file) as other:
         killed_alone(file, 10, 45)
-        bring_in = orphans.bring_in_log
         swept: list[orphans.Sweep] = []
 
         def overtaken(database: Database, worker_id: int) -> None:
             if database is one:
                 swept.append(orphans.sweep(other, now=AT))
-            bring_in(database, worker_id)
+            bring_in_log(database, worker_id)
 
-        monkeypatch.setattr(orphans, "bring_in_log", overtaken)
+        monkeypatch.setattr("tokonomi.storage.orphans.bring_in_log", overtaken)
         swept.append(orphans.sweep(one, now=AT))
     assert [it.id for each in swept for it in each.orphans] == ["dead1.1"]
     assert rows(file, "SELECT id, status FROM call") == [

@@ -1,0 +1,332 @@
+"""Calls decided in memory and logged leave just what transactions alone leave.
+
+The same history runs twice: by two workers that are alone or not as it comes, are killed, and are
+disturbed by others; and by plain transactions, one for each beginning and end.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.credits.grant import Grant
+from tokonomi.ledger.hold import Captured, Held, capture
+from tokonomi.pricing.charge import Unpriced
+from tokonomi.storage import orphans, workers
+from tokonomi.storage.call_groups import Begin, Outcome, Settle, write_group
+from tokonomi.storage.database import Row
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.ledger import Claim, Funding
+from tokonomi.storage.ledger_check import verify
+from tokonomi.storage.recorder import Recorder
+from tokonomi.storage.sqlite import SqliteDatabase
+from tokonomi.storage.wallet_store import promote
+from tokonomi.usage import Source, Usage
+
+NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
+RUNS: Final = count(1)
+WALLET: Final = "wallet ani"
+SOURCES: Final = ("budget a", "budget b", WALLET)
+LEFT: Final = (
+    "SELECT name, credits_posted, debits_posted, debits_pending, floor FROM account ORDER BY name",
+    "SELECT name, withdrawn, exposed, overrun, rules_version FROM account ORDER BY name",
+    "SELECT id, status, held FROM call ORDER BY id",
+    "SELECT id, held FROM attempt ORDER BY id",
+    "SELECT kind, account, sink, amount, call_id FROM transfer ORDER BY 1, 2, 3, 4, 5",
+)
+
+
+class Starts(NamedTuple):
+    """A call begins."""
+
+    worker: int
+    wants: Mapping[str, int]
+    alone: bool
+
+
+class Ends(NamedTuple):
+    """One of the calls in flight ends, `which` of them counted around."""
+
+    which: int
+    used: int
+    exposed: int
+    alone: bool
+
+
+class Limit(NamedTuple):
+    """Somebody else changes a budget; workers hear of it now or at its next change."""
+
+    source: str
+    limit: int
+    heard: bool
+
+
+class Buys(NamedTuple):
+    """Somebody else puts credits into the wallet."""
+
+    amount: int
+
+
+class Dies(NamedTuple):
+    """A worker is killed, another takes its place, and its calls are swept."""
+
+    worker: int
+
+
+Step = Starts | Ends | Limit | Buys | Dies | None
+"""None is a pause in which logs are booked."""
+
+_worker: Final = st.sampled_from([0, 0, 0, 1])
+_alone: Final = st.sampled_from([True, True, True, False])
+_wants: Final = st.dictionaries(st.sampled_from(SOURCES), st.integers(0, 60), max_size=3)
+_starts: Final = st.builds(Starts, _worker, _wants, _alone)
+_ends: Final = st.builds(Ends, st.integers(0, 5), st.integers(0, 70), st.integers(0, 40), _alone)
+steps: Final[st.SearchStrategy[Step]] = st.one_of(
+    _starts,
+    _starts,
+    _ends,
+    _ends,
+    st.builds(Limit, st.sampled_from(SOURCES[:2]), st.integers(0, 150), st.booleans()),
+    st.builds(Buys, st.integers(1, 80)),
+    st.builds(Dies, st.integers(0, 1)),
+    st.none(),
+)
+
+
+class Lone:
+    """A store to which two workers record their calls, alone or not."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seats = [self._seat() for _ in range(2)]
+
+    async def begin(self, worker: int, begin: Begin, *, alone: bool) -> Outcome:
+        self._book_what_ended_unasked()
+        return await self._seats[worker][1].begin(begin.intent, begin.claims, alone=alone)
+
+    async def end(self, worker: int, settle: Settle, *, alone: bool) -> None:
+        self._book_what_ended_unasked()
+        await self._seats[worker][1].settle(settle.call, settle.captured, alone=alone)
+
+    async def change(self, begin: Begin) -> None:
+        """Somebody else, with a connection of their own, waits for the accounts."""
+        with closing(open_store(self._file)) as database:
+            await asyncio.to_thread(write_group, database, 0, [begin], at_us=1)
+
+    async def buy(self, grant: Grant) -> None:
+        with closing(open_store(self._file)) as database:
+            await asyncio.to_thread(promote, database, grant)
+
+    async def kill(self, worker: int) -> None:
+        """Does all that the kernel does when it kills a process, to a part of this one."""
+        signs, recorder, worker_id = self._seats[worker]
+        sole_use = recorder._writer._sole_use
+        lone = recorder._lone
+        assert sole_use is not None
+        assert lone is not None
+        lone._records.clear()
+        sole_use.close()
+        sole_use.is_alone = False
+        await recorder.close()
+        os.close(signs._lives.pop(worker_id))
+        signs.close()
+        self._seats[worker] = self._seat()
+        await asyncio.to_thread(self._sweep)
+
+    async def close(self) -> None:
+        for signs, recorder, worker_id in self._seats:
+            await recorder.close()
+            workers.retire(signs, worker_id, now=NOW)
+            signs.close()
+
+    def _seat(self) -> tuple[SqliteDatabase, Recorder, int]:
+        database = open_store(self._file)
+        assert isinstance(database, SqliteDatabase)
+        worker_id = workers.register(database, now=NOW)
+        return database, Recorder(self._file, worker_id), worker_id
+
+    def _sweep(self) -> None:
+        with closing(open_store(self._file)) as database:
+            orphans.sweep(database, now=NOW)
+
+    def _book_what_ended_unasked(self) -> None:
+        """What ends frees what it held a moment later for others, where nobody is alone."""
+        lock = self._file.with_name(f"{self._file.name}.workers") / "accounts.lock"
+        if not (lock.exists() and any(lock.read_bytes())):
+            open_store(self._file).close()
+
+
+class Plain:
+    """A store to which each beginning and each end goes in a transaction of its own."""
+
+    def __init__(self, file: Path) -> None:
+        self._database = open_store(file)
+        self._workers = [workers.register(self._database, now=NOW) for _ in range(2)]
+
+    def write(self, worker: int, entry: Begin | Settle) -> Outcome:
+        [outcome] = write_group(self._database, self._workers[worker], [entry], at_us=1)
+        return outcome
+
+    def change(self, begin: Begin) -> None:
+        write_group(self._database, 0, [begin], at_us=1)
+
+    def buy(self, grant: Grant) -> None:
+        promote(self._database, grant)
+
+    def kill(self, worker: int) -> None:
+        self._database.die(self._workers[worker])
+        self._workers[worker] = workers.register(self._database, now=NOW)
+        orphans.sweep(self._database, now=NOW)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class Twins:
+    """The two stores, and what is known of rules and calls outside of them."""
+
+    def __init__(self, lone: Lone, plain: Plain) -> None:
+        self._lone, self._plain = lone, plain
+        self._limits = dict.fromkeys(SOURCES[:2], (100, 0))
+        self._version = 0
+        self._numbers = count(1)
+        self._flying: dict[str, tuple[int, Intent, tuple[Held, ...]]] = {}
+
+    async def take(self, step: Step) -> None:
+        match step:
+            case Starts():
+                await self._start(step)
+            case Ends():
+                await self._end(step)
+            case Limit():
+                await self._change(step)
+            case Buys(amount):
+                grant = Grant(
+                    id=f"promotion/{next(self._numbers)}",
+                    wallet="ani",
+                    amount=amount,
+                    granted_at=NOW,
+                    promotional=True,
+                )
+                self._plain.buy(grant)
+                await self._lone.buy(grant)
+            case Dies(worker):
+                self._plain.kill(worker)
+                await self._lone.kill(worker)
+                self._flying = {k: it for k, it in self._flying.items() if it[0] != worker}
+            case None:
+                await asyncio.sleep(0.006)
+
+    async def _start(self, step: Starts) -> None:
+        begin = self._begin(step.wants)
+        expected = self._plain.write(step.worker, begin)
+        assert await self._lone.begin(step.worker, begin, alone=step.alone) == expected
+        if isinstance(expected, tuple):
+            self._flying[begin.intent.id] = (step.worker, begin.intent, expected)
+
+    async def _end(self, step: Ends) -> None:
+        if not self._flying:
+            return
+        name = list(self._flying)[step.which % len(self._flying)]
+        worker, intent, holds = self._flying.pop(name)
+        settle = Settle(_call(intent), tuple(_resolved(held, step) for held in holds))
+        self._plain.write(worker, settle)
+        await self._lone.end(worker, settle, alone=step.alone)
+
+    async def _change(self, step: Limit) -> None:
+        before = self._limits[step.source]
+        self._version += 1
+        self._limits[step.source] = (step.limit, self._version)
+        begin = self._begin({step.source: 0})
+        self._plain.change(begin)
+        await self._lone.change(begin)
+        if not step.heard:
+            self._limits[step.source] = before
+
+    def _begin(self, wants: Mapping[str, int]) -> Begin:
+        intent = Intent(
+            id=f"{next(self._numbers):03}.1", at=NOW, dimensions=Dimensions(), model="m"
+        )
+        return Begin(intent, tuple(self._claim(*it) for it in sorted(wants.items())))
+
+    def _claim(self, source: str, amount: int) -> Claim:
+        if source == WALLET:
+            return Claim(source, amount, "ani")
+        limit, version = self._limits[source]
+        return Claim(source, amount, Funding(source, "USD", limit, 0, version))
+
+
+def _resolved(held: Held, ends: Ends) -> Captured:
+    """Budgets take what may have been used besides; wallets never do."""
+    return capture(held, ends.used, exposed=0 if held.source == WALLET else ends.exposed)
+
+
+def _call(intent: Intent) -> Call:
+    return Call(
+        intent=intent,
+        model_served="m",
+        usage=Usage(at=NOW, source=Source.ABSENT),
+        cost=Unpriced("a call of a law"),
+        status=Status.OK,
+    )
+
+
+def left_in(file: Path) -> list[list[Row]]:
+    with closing(open_store(file)) as database:
+        assert verify(database).imbalances == ()
+        return [database.execute(query).fetchall() for query in LEFT]
+
+
+async def both_ways(folder: Path, history: Sequence[Step]) -> None:
+    lone, plain = Lone(folder / "lone.db"), Plain(folder / "plain.db")
+    twins = Twins(lone, plain)
+    for step in history:
+        await twins.take(step)
+    # Whoever opens the store has it all, while its workers are alive.
+    assert left_in(folder / "lone.db") == left_in(folder / "plain.db")
+    await lone.close()
+    plain.close()
+    assert left_in(folder / "lone.db") == left_in(folder / "plain.db")
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, to be copied."""
+    file = tmp_path_factory.mktemp("lone") / "tokonomi.db"
+    with closing(open_store(file)) as database:
+        database.execute(
+            "INSERT INTO worker (id, host, pid, process_start, started_us, ended_us)"
+            " VALUES (0, 'others', 0, '', 0, 0)"
+        )
+    return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience_with_the_disk() -> Iterator[None]:
+    """A flush that is slow because others use the machine does not end being alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tokonomi.storage.recorder._SLOW_FLUSH_SECONDS", 60.0)
+        yield
+
+
+@settings(max_examples=int(os.environ.get("TOKONOMI_LONE_HISTORIES", "40")))
+@given(history=st.lists(steps, min_size=1, max_size=25))
+def test_any_history_leaves_what_transactions_alone_leave(
+    pattern: Path, history: Sequence[Step]
+) -> None:
+    folder = pattern.with_name(f"run{next(RUNS)}")
+    folder.mkdir()
+    for name in ("lone.db", "plain.db"):
+        shutil.copyfile(pattern, folder / name)
+    asyncio.run(both_ways(folder, history))
+    shutil.rmtree(folder)
