@@ -9,7 +9,7 @@ store of this host it goes to the worker's own log (`lone_calls`), and to the st
 import asyncio
 import math
 import threading
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -160,7 +160,7 @@ class Recorder:
         patience = math.inf if however_long else self._limits.settle_seconds
         if alone and self._is_quiet():
             if not limited and self._is_in_log(settle):
-                return self._flushed(settle, patience)
+                return _Flush(self.flushed, settle, patience)
             if limited and (outcome := self._written_at_once(settle)) is not None:
                 return _done(self._loop, outcome)
         return self._put(settle, patience)
@@ -245,14 +245,16 @@ class Recorder:
         self._book_soon()
         return True
 
-    async def _flushed(self, settle: Settle, patience_seconds: float) -> Outcome:
-        """Done when an end in the log survives a power cut: not before somebody waits for it.
+    async def flushed(self, settle: Settle, patience_seconds: float) -> Outcome:
+        """Done when an end that is in the log survives a power cut.
 
-        What is left to do meanwhile costs nothing, since the disk writes already.
+        Raises:
+            StoreError: as `settle` does.
         """
         assert self._lone is not None, "only what is in a log is flushed"
         since = self._loop.time()
-        if not self._lone.flush():
+        # What the store has is on the disk.
+        if not self._lone.is_booked and not self._lone.flush():
             return await self._put(settle, patience_seconds)
         self._took(since)
         return ()
@@ -369,6 +371,28 @@ class Recorder:
             self._lone.booked(report.booked)
             if report.free is not None:
                 self._lone.know(report.free)
+
+
+class _Flush:
+    """An end that is in the log: it is flushed when somebody waits for that, and not before.
+
+    The disk writes already, so what is left to do meanwhile costs nothing.
+    """
+
+    __slots__ = ("_flushed", "_patience_seconds", "_settle")
+
+    def __init__(
+        self,
+        flushed: Callable[[Settle, float], Coroutine[None, None, Outcome]],
+        settle: Settle,
+        patience_seconds: float,
+    ) -> None:
+        self._flushed = flushed
+        self._settle = settle
+        self._patience_seconds = patience_seconds
+
+    def __await__(self) -> Generator[None, None, Outcome]:
+        return self._flushed(self._settle, self._patience_seconds).__await__()
 
 
 def _done(loop: asyncio.AbstractEventLoop, outcome: Outcome) -> asyncio.Future[Outcome]:
