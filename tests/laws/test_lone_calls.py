@@ -7,6 +7,8 @@ disturbed by others; and by plain transactions, one for each beginning and end.
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -339,3 +341,62 @@ def test_any_history_leaves_what_transactions_alone_leave(
         shutil.copyfile(pattern, folder / name)
     asyncio.run(both_ways(folder, history))
     shutil.rmtree(folder)
+
+
+def test_processes_that_are_alone_by_turns_never_overspend_and_lose_no_answered_call(
+    pattern: Path,
+) -> None:
+    """One of them is killed while others spend on."""
+    file = pattern.with_name("shared.db")
+    shutil.copyfile(pattern, file)
+    with closing(open_store(file)) as database:
+        for number, amount in enumerate((1_500, 2_500)):
+            grant = Grant(
+                id=f"promotion/{number}",
+                wallet="ani",
+                amount=amount,
+                granted_at=NOW,
+                promotional=True,
+            )
+            promote(database, grant)
+    script = Path(__file__).with_name("lone_spending_process.py")
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, file, f"p{number}", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, arguments in enumerate((("15", "dies"), ("999",), ("999",)))
+    ]
+    assert [_heard(process) for process in started] == ["ready\n"] * 3
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=100) for process in started]
+    assert [process.returncode for process in started] == [-9, 0, 0], told
+    assert [errors for _, errors in told] == [""] * 3
+    answered = [line for out, _ in told for line in out.splitlines()]
+    with closing(open_store(file)) as database:
+        assert verify(database).imbalances == ()
+        settled = [row[0] for row in database.execute("SELECT id FROM call")]
+        orphans.sweep(database, now=NOW)
+        assert verify(database).imbalances == ()
+        spent = database.execute(
+            "SELECT sum(amount) FROM transfer WHERE sink IN ('spent', 'revenue') GROUP BY sink"
+        ).fetchall()
+        free = database.execute(
+            "SELECT sum(credits_posted - debits_posted - debits_pending) FROM account"
+            " WHERE asset = 'CREDIT'"
+        ).fetchall()
+    assert sorted(settled) == sorted(answered)
+    assert len({amount for (amount,) in spent}) == 1
+    # The last one was refused, when the wallet had too little besides the hold of the dead one.
+    assert 0 <= free[0][0] < 60
+
+
+def _heard(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
