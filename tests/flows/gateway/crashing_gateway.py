@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tokonomi.gateway import config, server, stream
-from tokonomi.storage import call_groups, group_writer
+from tokonomi.storage import call_groups, group_writer, recorder
 from tokonomi.storage.call_groups import Begin
+from tokonomi.storage.lone_calls import LoneCalls
+from tokonomi.storage.sole_use import SoleUse
 
 POINTS = (
     "C1 before the authorisation is committed",
@@ -24,6 +26,15 @@ POINTS = (
     "C7 before the capture is committed",
     "C8 after the capture is committed",
 )
+LONE_POINTS = (
+    "L1 after the beginning is in the log",
+    "L2 after the end is in the log, before it is flushed",
+    "L3 after the end is flushed, before it is booked",
+    "L4 before the booking of the log is committed",
+    "L5 after the booking of the log is committed",
+    "L6 after others may change accounts again",
+)
+"""Of a call that is alone in flight."""
 
 
 class Countdown:
@@ -56,6 +67,37 @@ def around_groups(countdown: Countdown, point: str) -> None:
     setattr(group_writer, "write_group", write_group)  # noqa: B010
 
 
+def after(place: Any, name: str, countdown: Countdown, counts: Callable[..., object]) -> None:
+    """Puts a point behind a function, which counts where `counts` says so of its outcome."""
+    real: Callable[..., Any] = getattr(place, name)
+
+    def with_point(*arguments: Any, **options: Any) -> Any:
+        outcome = real(*arguments, **options)
+        if counts(outcome, *arguments, **options):
+            countdown.reached()
+        return outcome
+
+    setattr(place, name, with_point)
+
+
+def around_lone_calls(countdown: Countdown, point: str) -> None:
+    # A disk that is slow because others use it does not end being alone here.
+    setattr(recorder, "_SLOW_FLUSH_SECONDS", 60.0)  # noqa: B010
+    match point:
+        case "L1":
+            after(LoneCalls, "begin", countdown, lambda held, *_: held is not None)
+        case "L2":
+            after(LoneCalls, "settle", countdown, lambda is_in_log, *_: is_in_log)
+        case "L3":
+            after(LoneCalls, "flush", countdown, lambda is_done, *_: is_done)
+        case "L4":
+            after(call_groups, "_taken_from", countdown, lambda _, log, *__: log)
+        case "L5":
+            after(group_writer, "write_group", countdown, lambda *_, log=(), **__: log)
+        case _:
+            after(SoleUse, "let_go", countdown, lambda *_: True)
+
+
 def around_streams(countdown: Countdown, meant: Callable[[int, bytes], bool]) -> None:
     feed = stream.StreamRelay.feed
     pieces: dict[int, int] = {}
@@ -74,6 +116,8 @@ def main(point: str, nth: int) -> None:
     match point:
         case "C1" | "C2" | "C7" | "C8":
             around_groups(countdown, point)
+        case "L1" | "L2" | "L3" | "L4" | "L5" | "L6":
+            around_lone_calls(countdown, point)
         case "C4":
             around_streams(countdown, lambda number, _: number == 1)
         case "C5":

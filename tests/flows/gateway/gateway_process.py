@@ -195,6 +195,8 @@ class GatewayProcess:
             with psycopg.connect(self.location) as postgres:
                 cursor = postgres.cursor(row_factory=dict_row)
                 return cursor.execute(query.replace("?", "%s").encode(), values).fetchall()
+        # Whoever opens the store brings in what is in the logs beside it.
+        open_store(self.location).close()
         with closing(sqlite3.connect(self.location)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Final
 from zoneinfo import available_timezones
 
 import pytest
-from crashing_gateway import POINTS
+from crashing_gateway import LONE_POINTS, POINTS
 from crashing_process import CrashingGateway
 from fake_provider import FakeProvider
 from gateway_process import GatewayProcess, configuration, until
@@ -46,10 +47,10 @@ rates = { input = "0.15", cache_read = "0.075", output = "0.60" }
 NewStore = Callable[[], Path | str]
 
 
-async def call_until_dead(url: str, key: str) -> list[str]:
+async def call_until_dead(url: str, key: str, *, clients: int = CLIENTS) -> list[str]:
     """Request ids of the streams that arrived whole."""
     whole: list[str] = []
-    await asyncio.gather(*(_client(url, key, whole) for _ in range(CLIENTS)))
+    await asyncio.gather(*(_client(url, key, whole) for _ in range(clients)))
     return whole
 
 
@@ -157,6 +158,55 @@ def test_a_kill_at_any_point_loses_no_use_and_captures_none_twice(
         with closing(open_store(location)) as database:
             calls = _check(database, whole, calls)
     assert calls >= CLIENTS
+
+
+@pytest.mark.parametrize("point", LONE_POINTS)
+def test_a_kill_while_a_call_is_alone_loses_no_use_and_captures_none_twice(
+    point: str, provider: FakeProvider, tmp_path: Path
+) -> None:
+    location = tmp_path / "tokonomi.db"
+    key = _prepared(location)
+    settings = configuration(
+        provider.base_url, patience_seconds=60.0, more=CONTRACT.lstrip()
+    ).replace('path = "tokonomi.db"', f'path = "{location}"')
+    calls, whole = 0, set[str]()
+    for number in range(ROUNDS):
+        gateway = CrashingGateway(tmp_path / "gateway", settings, point=point[:2], nth=3 + number)
+        gateway.start()
+        with _asking(location, often=point.startswith("L6")):
+            whole |= set(asyncio.run(call_until_dead(gateway.url, key, clients=1)))
+            gateway.died()
+        assert gateway.process.returncode == -9, gateway.log
+        with closing(open_store(location)) as database:
+            calls = _check(database, whole, calls)
+            orphaned = "SELECT count(*) FROM call WHERE status = 'orphaned'"
+            lost = int(only_row(database, orphaned)[0])
+    # One call was in flight when its gateway died; its end was in the log from the second point on.
+    assert calls - lost >= len(whole) >= ROUNDS
+    assert calls - len(whole) <= ROUNDS
+    assert {"L1": lost == ROUNDS, "L2": lost == 0, "L3": lost == 0}.get(point[:2], True)
+
+
+@contextlib.contextmanager
+def _asking(location: Path, *, often: bool) -> Iterator[None]:
+    """Somebody else changes accounts all the time, if so."""
+    done = threading.Event()
+
+    def ask() -> None:
+        with closing(open_store(location)) as database:
+            while not done.wait(0.02):
+                with database.transaction(accounts=True):
+                    """A turn of its own."""
+
+    asking = threading.Thread(target=ask)
+    if often:
+        asking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if often:
+            asking.join()
 
 
 async def _killed_when_sent(

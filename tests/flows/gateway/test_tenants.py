@@ -144,6 +144,7 @@ def test_a_bound_key_pays_as_who_it_is_bound_to_whatever_is_said(tenants: Tenant
             keys.change_terms(database, key_id, lambda _: dewi, now=datetime.now(UTC))
             # Within a second, like every change of a key.
             until(lambda: ask(client, user="dewi") == "ok")
+        with closing(open_store(tenants.store)) as database:
             rows = database.execute(
                 "SELECT end_user, tags FROM call WHERE key_id = ? ORDER BY seq", (key_id,)
             ).fetchall()
