@@ -70,6 +70,7 @@ class Shape:
         reasoning_beside: whether reasoning stands beside the output count instead of inside it.
         cost: reads what the provider says that the call cost.
         searches: reads the searches that the usage object counts, `None` when it counts none.
+        as_openai: says the same usage as OpenAI would, where the whole object is another one.
     """
 
     known: frozenset[str]
@@ -82,6 +83,7 @@ class Shape:
     reasoning_beside: bool = False
     cost: Callable[[Mapping[str, object]], Money | None] | None = None
     searches: Callable[[Mapping[str, object]], int | None] | None = None
+    as_openai: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
 
 
 def read_usage(
@@ -112,6 +114,8 @@ def read_usage(
         ImpossibleUsage: the counts cannot be true together.
         BadInput: `at` is not in UTC.
     """
+    if shape.as_openai is not None:
+        usage = shape.as_openai(usage)
     totals = _totals(usage, shape)
     if totals is None:
         return None
