@@ -23,7 +23,6 @@ MILLI: Final = 1_000
 
 _EVENTS: Final = frozenset({"searches", "requests"})
 _OUTPUT: Final = COUNTS.index("output")
-_REASONING: Final = COUNTS.index("reasoning")
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,9 @@ def credits_used(usage: Usage, weights: Weights) -> int:
     3400
     """
     numerators, denominator = weights.compiled
-    counts = list(counts_of(usage))
-    counts[_OUTPUT] -= counts[_REASONING]
-    counted = sum(map(mul, counts, numerators))
+    counted = sum(map(mul, counts_of(usage), numerators))
+    # Reasoning is a part of the output, and counts by its own weight alone.
+    counted -= usage.reasoning * numerators[_OUTPUT]
     # Half-up of a quotient that is never negative, without a fraction on the path of every call.
     return checked_int64((2 * counted + denominator) // (2 * denominator))
 

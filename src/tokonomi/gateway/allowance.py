@@ -115,13 +115,13 @@ class WalletMeasure(msgspec.Struct, frozen=True):
         return capture(hold, self._used(call))
 
     def _used(self, call: Call) -> int:
-        if not isinstance(call.usage, Usage) or call.usage.source is Source.ABSENT:
+        usage = call.usage
+        if not isinstance(usage, Usage) or call.status is Status.FAILED:
             return 0
-        if call.status is Status.FAILED:
+        guessed = usage.source is not Source.REPORTED
+        if guessed and (usage.source is Source.ABSENT or call.status is Status.CUT):
             return 0
-        if call.status is Status.CUT and call.usage.source is Source.ESTIMATED:
-            return 0
-        return credits_used(call.usage, self.weights)
+        return credits_used(usage, self.weights)
 
 
 class NothingUsed(msgspec.Struct, frozen=True):

@@ -144,7 +144,7 @@ def allowance(
         tuple(claimed.measures),
         pace.send_max_tokens if send is None else send,
         pace.claim,
-        sizes.worst_case,
+        sizes.worst_case(),
     )
 
 
@@ -157,7 +157,7 @@ def _worst_case_later(
     """
     target, request = exchange.target, exchange.request
     attempt, rates = _attempt(rules, exchange, target), rules.rates
-    return lambda: _Sizes([_Leg(target, reach_of(request, attempt, book))], rates).worst_case
+    return lambda: _Sizes([_Leg(target, reach_of(request, attempt, book))], rates).worst_case()
 
 
 class _Leg(Struct, frozen=True):
@@ -216,12 +216,10 @@ class _Sizes(Struct):
     most: int = 1
     found: dict[tuple[str, tuple[int, ...], int], HoldSize | Unpriced] = {}
 
-    @property
     def everywhere(self) -> tuple[int, ...]:
         """The places of all legs."""
         return tuple(range(len(self.legs)))
 
-    @property
     def worst_case(self) -> Money | None:
         """The most that one attempt at the first leg can cost, in its own currency.
 
@@ -292,7 +290,7 @@ def _fundings(rule: BudgetInForce, exchange: Exchange, sizes: _Sizes) -> _Fundin
     """
     scope, intent = rule.scope, exchange.intent
     if not scope.only and not scope.each:
-        return [(rule.funding(EVERYBODY, intent.at), sizes.everywhere)]
+        return [(rule.funding(EVERYBODY, intent.at), sizes.everywhere())]
     organisation = organisation_of(intent.dimensions.project)
     places: dict[str, tuple[int, ...]] = {}
     for place, leg in enumerate(sizes.legs):
@@ -348,7 +346,7 @@ def _claim_wallet(
         if reach.endless is not None:
             return _unknown_credits(name, reach.endless)
         bounds += [target.bounds for target in reach.targets]
-    billed = 1 if sizes.most == 1 else sizes.billed(sizes.everywhere)
+    billed = 1 if sizes.most == 1 else sizes.billed(sizes.everywhere())
     try:
         most = credits_bound(bounds, wallet.weights, billed_attempts=billed)
     except AmountTooLarge as error:

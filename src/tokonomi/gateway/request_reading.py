@@ -91,8 +91,9 @@ def _repeated(raw: msgspec.Raw, value: object, asked: Asked) -> str | None:
     text, ours = bytes(raw), _encode(value)
     asked.size = len(ours)
     # Whoever writes JSON as we do has no name twice and none escaped, and that is soon seen.
-    asked.escaped = ours != text and _ESCAPE in text
-    return None if ours == text else repeated_within(text)
+    same = ours == text
+    asked.escaped = not same and _ESCAPE in text
+    return None if same else repeated_within(text)
 
 
 class _Shape(msgspec.Struct, frozen=True):

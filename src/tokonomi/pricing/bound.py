@@ -79,7 +79,7 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
 
     A meter without a price that the request may use makes the whole bound unknown.
 
-    >>> from tokonomi.pricing.row import Rate
+    >>> from tokonomi.pricing.row import Meter, Rate
     >>> row = PriceRow(id="gpt-5.1", provider="openrouter", model="openai/gpt-5.1", currency="USD",
     ...                source="seed 001", rates={
     ...                    Meter.INPUT: Rate.of("1.25", per=10**6, currency="USD"),

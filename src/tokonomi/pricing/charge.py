@@ -1,5 +1,6 @@
 """`charge(usage, row)`: the one law that makes every cost in the system."""
 
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from tokonomi.usage import INPUT_BUCKETS, Usage, counts_of
 
 _INPUTS: Final = len(INPUT_BUCKETS)
 _METERS: Final = tuple(Meter)
+_PLACES: Final = range(len(_METERS))
 _OUTPUT: Final = _METERS.index(Meter.OUTPUT)
 _REASONING: Final = _METERS.index(Meter.REASONING)
 _SEARCH: Final = _METERS.index(Meter.SEARCH)
@@ -91,14 +93,13 @@ def charge(usage: Usage, row: PriceRow) -> Charge | Unpriced:
             counts[_OUTPUT] -= counts[_REASONING]
     total = 0
     lines: list[ChargeLine] = []
-    for index, quantity in enumerate(counts):
-        if quantity:
-            rate = rates[index]
-            if rate is None:
-                return _unpriced(counts, rates, row)
-            amount = quantity * rate
-            total += amount
-            lines.append(ChargeLine(_METERS[index], quantity, rate, amount))
+    for index in compress(_PLACES, counts):
+        quantity, rate = counts[index], rates[index]
+        if rate is None:
+            return _unpriced(counts, rates, row)
+        amount = quantity * rate
+        total += amount
+        lines.append(ChargeLine(_METERS[index], quantity, rate, amount))
     try:
         checked_int64(total)
     except AmountTooLarge as error:

@@ -8,7 +8,7 @@ and DeepInfra also report what the call cost.
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -94,34 +94,16 @@ VARIANTS: Final[Mapping[str, Shape]] = {
 }
 
 
-class UsageReader(Protocol):
-    """A function from a usage object, and what the rest of the reply says, to canonical usage."""
-
-    def __call__(
-        self,
-        usage: Mapping[str, object],
-        /,
-        *,
-        at: datetime,
-        tier: str,
-        searches: int,
-        batch: bool,
-        context_basis: int | None,
-    ) -> Usage | None:
-        """The consumption that the usage object reports; it raises `ImpossibleUsage`."""
-        ...
-
-
 def openai_chat(provider: str = "") -> UsageAdapter:
     """The adapter of chat completions as `provider` speaks them; unknown names speak OpenAI's."""
-    reader = partial(read_usage, shape=VARIANTS.get(provider, PLAIN))
-    return UsageAdapter(Dialect.OPENAI_CHAT, provider, partial(ChatReading, reader))
+    shape = VARIANTS.get(provider, PLAIN)
+    return UsageAdapter(Dialect.OPENAI_CHAT, provider, partial(ChatReading, shape))
 
 
 class ChatReading(msgspec.Struct):
     """A chat completion being read: chunks of a stream, or the whole."""
 
-    reader: UsageReader
+    shape: Shape
     seen: Seen = msgspec.field(default_factory=Seen)
     _reported: object = None
     _cited: bool = False
@@ -145,14 +127,18 @@ class ChatReading(msgspec.Struct):
         self, at: datetime, *, batch: bool = False, context_basis: int | None = None
     ) -> Usage | Quarantined | None:
         """The consumption that was last reported; see `Reading.usage`."""
-        read = partial(
-            self.reader,
-            at=at,
-            tier=served_tier(self.seen.service_tier or _traffic_type(self._reported)),
-            searches=int(self._cited),
-            batch=batch,
-            context_basis=context_basis,
-        )
+
+        def read(reported: Mapping[str, object]) -> Usage | None:
+            return read_usage(
+                reported,
+                shape=self.shape,
+                at=at,
+                tier=served_tier(self.seen.service_tier or _traffic_type(reported)),
+                searches=int(self._cited),
+                batch=batch,
+                context_basis=context_basis,
+            )
+
         return read_report("usage", self._reported, read)
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
@@ -190,9 +176,9 @@ def _relay_content(content: object, seen: Seen) -> None:
         _relay_content(part.get("thinking"), seen)
 
 
-def _traffic_type(usage: object) -> object:
+def _traffic_type(usage: Mapping[str, object]) -> object:
     """Vertex's word for the tier, which it keeps inside the usage object."""
-    extra = usage.get("extra_properties") if is_object(usage) else None
+    extra = usage.get("extra_properties")
     if extra is None:
         return None
     google = extra.get("google") if is_object(extra) else None

@@ -51,6 +51,10 @@ _OUTPUT_DETAILS: Final = frozenset(
 )
 
 
+_PLAIN: Final = 2
+"""Input buckets of plain text: fresh, and read from the cache."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """How a dialect, as one provider speaks it, names and counts.
@@ -66,6 +70,7 @@ class Shape:
         reasoning_beside: whether reasoning stands beside the output count instead of inside it.
         cost: reads what the provider says that the call cost.
         searches: reads the searches that the usage object counts, `None` when it counts none.
+        as_openai: says the same usage as OpenAI would, where the whole object is another one.
     """
 
     known: frozenset[str]
@@ -78,6 +83,7 @@ class Shape:
     reasoning_beside: bool = False
     cost: Callable[[Mapping[str, object]], Money | None] | None = None
     searches: Callable[[Mapping[str, object]], int | None] | None = None
+    as_openai: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
 
 
 def read_usage(
@@ -108,22 +114,22 @@ def read_usage(
         ImpossibleUsage: the counts cannot be true together.
         BadInput: `at` is not in UTC.
     """
+    if shape.as_openai is not None:
+        usage = shape.as_openai(usage)
     totals = _totals(usage, shape)
     if totals is None:
         return None
     prompt, completion, total = totals
     inputs = object_at(usage, shape.input_details)
     outputs = object_at(usage, shape.output_details)
-    uncached, read, read_audio, write, write_long, audio, image = _split_input(
-        prompt, usage, inputs
-    )
+    buckets = _split_input(prompt, usage, inputs)
     text, reasoning, audio_out, image_out = _split_output(completion, outputs)
     if prompt + completion != total or shape.reasoning_beside:
         text += _beside(prompt, completion, total, reasoning if shape.reasoning_beside else 0)
     usual = Usage(
         at=at,
-        uncached_input=uncached,
-        cache_read=read,
+        uncached_input=buckets[0],
+        cache_read=buckets[1],
         output=text,
         reasoning=reasoning,
         tier=tier,
@@ -133,12 +139,19 @@ def read_usage(
     )
     counted = shape.searches(usage) if shape.searches else None
     cost = shape.cost(usage) if shape.cost else None
-    media = read_audio or write or write_long or audio or image or audio_out or image_out
-    if not (media or searches or counted or cost):
-        return usual
     # Naming all fields for every call would take as long as all the rest; few replies need them.
+    if searches or counted or cost:
+        seen = searches if counted is None else counted
+        usual = replace(usual, searches=seen, reported_cost=cost)
+    if audio_out or image_out or any(buckets[_PLAIN:]):
+        return _with_media(usual, buckets, audio_out=audio_out, image_out=image_out)
+    return usual
+
+
+def _with_media(usage: Usage, buckets: InputBuckets, *, audio_out: int, image_out: int) -> Usage:
+    _, _, read_audio, write, write_long, audio, image = buckets
     return replace(
-        usual,
+        usage,
         cache_read_audio=read_audio,
         cache_write_5m=write,
         cache_write_1h=write_long,
@@ -146,8 +159,6 @@ def read_usage(
         image_in=image,
         audio_out=audio_out,
         image_out=image_out,
-        searches=searches if counted is None else counted,
-        reported_cost=cost,
     )
 
 

@@ -5,7 +5,6 @@ at the top of the object, outside its total, and both are billed. Searches are c
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -13,50 +12,18 @@ from tokonomi.errors import ImpossibleUsage
 from tokonomi.providers.adapter import Dialect, UsageAdapter
 from tokonomi.providers.json_fields import part_count, reported_count
 from tokonomi.providers.openai_chat import CHAT_COUNTS, ChatReading
-from tokonomi.providers.openai_usage import Shape, read_usage
+from tokonomi.providers.openai_usage import Shape
 from tokonomi.providers.reported_cost import perplexity_cost
-from tokonomi.usage import Usage
-
-
-def _searches(usage: Mapping[str, object]) -> int | None:
-    return reported_count(usage, "num_search_queries")
-
-
-_SHAPE: Final = Shape(
-    known=CHAT_COUNTS
-    | {
-        "citation_tokens",
-        "cost",
-        "num_search_queries",
-        "reasoning_tokens",
-        "search_context_size",
-    },
-    cost=perplexity_cost,
-    searches=_searches,
-)
 
 
 def perplexity(provider: str = "perplexity") -> UsageAdapter:
     """The adapter of Perplexity's chat completions."""
-    return UsageAdapter(Dialect.PERPLEXITY, provider, partial(ChatReading, _read))
+    return UsageAdapter(Dialect.PERPLEXITY, provider, partial(ChatReading, _SHAPE))
 
 
-def _read(
-    usage: Mapping[str, object],
-    /,
-    *,
-    at: datetime,
-    tier: str,
-    searches: int,
-    batch: bool,
-    context_basis: int | None,
-) -> Usage | None:
+def _searches(usage: Mapping[str, object]) -> int:
     # A citation in the reply is the result of a search that is counted or included in the request.
-    del searches
-    plain = _as_openai(usage)
-    return read_usage(
-        plain, shape=_SHAPE, at=at, tier=tier, batch=batch, context_basis=context_basis
-    )
+    return part_count(usage, "num_search_queries")
 
 
 def _as_openai(usage: Mapping[str, object]) -> Mapping[str, object]:
@@ -83,3 +50,18 @@ def _as_openai(usage: Mapping[str, object]) -> Mapping[str, object]:
         "total_tokens": None,
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
+
+
+_SHAPE: Final = Shape(
+    known=CHAT_COUNTS
+    | {
+        "citation_tokens",
+        "cost",
+        "num_search_queries",
+        "reasoning_tokens",
+        "search_context_size",
+    },
+    cost=perplexity_cost,
+    searches=_searches,
+    as_openai=_as_openai,
+)

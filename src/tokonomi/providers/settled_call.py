@@ -204,10 +204,12 @@ def _row(
     cost: Charge | Unpriced,
     note: str,
 ) -> Call:
-    answered = attempt.http_status in _ANSWERED and ending.status is not Status.FAILED
-    uncounted = answered and isinstance(cost, Unpriced)
-    guessed = not isinstance(usage, Usage) or usage.source is not Source.REPORTED
-    exposed = (guessed and ending.may_bill) or uncounted
+    uncounted = (
+        isinstance(cost, Unpriced)
+        and attempt.http_status in _ANSWERED
+        and ending.status is not Status.FAILED
+    )
+    guessed = ending.may_bill and not (isinstance(usage, Usage) and usage.source is Source.REPORTED)
     return Call(
         intent=attempt.intent,
         model_served=served,
@@ -218,7 +220,7 @@ def _row(
         first_token_ms=attempt.first_token_ms,
         duration_ms=attempt.duration_ms,
         provider_request_id=_name(attempt.reading.seen.request_id),
-        exposure=_beyond(cost, _worst_case(attempt)) if exposed else None,
+        exposure=_beyond(cost, _worst_case(attempt)) if guessed or uncounted else None,
         note=note,
     )
 
