@@ -74,6 +74,21 @@ class Dispatcher:
 class _Journey:
     """The attempts of one request, one after the other."""
 
+    __slots__ = (
+        "_books",
+        "_by",
+        "_chain",
+        "_delivery",
+        "_errand",
+        "_exchange",
+        "_failure",
+        "_fallen",
+        "_first",
+        "_resuming",
+        "_sent",
+        "_watch",
+    )
+
     def __init__(self, by: Dispatcher, errand: Errand, watch: Watch, delivery: Delivery) -> None:
         self._by = by
         self._books = by.attempts.books

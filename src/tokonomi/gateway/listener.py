@@ -112,6 +112,9 @@ class Connection(HttpToolsProtocol):
             pass
         if self._unread > self._limits.head_bytes and not self.transport.is_closing():
             self._refuse(_head_too_large(self._limits))
+        elif self._in_head and self._head_due is _NEVER and not self.transport.is_closing():
+            # Most heads come at once, so nobody waits for them.
+            self._head_due = self.all.clock() + self._limits.head_seconds
 
     # What the parser calls.
 
@@ -119,8 +122,6 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         self.url, self.headers = b"", []
         self._size, self._in_head, self.expect_100_continue = 0, True, False
-        if self._head_due is _NEVER:
-            self._head_due = self.all.clock() + self._limits.head_seconds
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of a head. Those that come after a body are nobody's: they are left out."""
