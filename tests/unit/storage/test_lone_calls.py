@@ -222,6 +222,45 @@ def test_a_new_limit_of_its_own_rules_holds_for_the_next_decision(file: Path) ->
     assert_balanced(file)
 
 
+def test_a_limit_lowered_below_what_is_taken_is_not_free_again_when_a_hold_ends(
+    file: Path,
+) -> None:
+    async def test() -> None:
+        recorder = await alone(file)
+        first = await recorder.begin(intent("a"), on_budget(60), alone=True)
+        await recorder.settle(call(intent("a")), used(first, 60), alone=True)
+        second = await recorder.begin(intent("b"), on_budget(20), alone=True)
+        await until(lambda: not is_in_log_alone(file, "b"))
+        for name in ("c", "d"):
+            nothing = on_budget(0, limit=50, version=1)
+            held_by(await recorder.begin(intent(name), nothing, alone=True))
+        await recorder.settle(call(intent("b")), used(second, 0), alone=True)
+        least = on_budget(1, limit=50, version=1)
+        assert isinstance(await recorder.begin(intent("e"), least, alone=True), Refusal)
+        await recorder.close()
+
+    run(test())
+    assert booked(file, FREE) == [(0,)]
+    assert_balanced(file)
+
+
+def test_an_overrun_is_made_up_for_before_anything_is_free_again(file: Path) -> None:
+    async def test() -> None:
+        recorder = await alone(file)
+        first = await recorder.begin(intent("a"), on_budget(80), alone=True)
+        second = await recorder.begin(intent("b"), on_budget(20), alone=True)
+        await recorder.settle(call(intent("a")), used(first, 110), alone=True)
+        await until(lambda: booked(file, ALL_BOOKED) == [(1,)])
+        held_by(await recorder.begin(intent("c"), on_budget(0), alone=True))
+        await recorder.settle(call(intent("b")), used(second, 0), alone=True)
+        assert isinstance(await recorder.begin(intent("d"), on_budget(1), alone=True), Refusal)
+        await recorder.close()
+
+    run(test())
+    assert booked(file, FREE) == [(-10,)]
+    assert_balanced(file)
+
+
 def test_a_new_window_has_its_own_account(file: Path) -> None:
     async def test() -> None:
         recorder = await alone(file)
