@@ -59,15 +59,23 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
         return self.granted - (self.floor or 0)
 
     @property
+    def headroom(self) -> int:
+        """What is left, less than 0 where more was taken than there is.
+
+        What comes free makes up for that first.
+        """
+        if self.floor is None:
+            return self.room
+        taken = self.debits_posted + self.debits_pending + self.overrun
+        return self.credits_posted - taken - self.floor
+
+    @property
     def available(self) -> int | None:
         """What a new hold may take, 0 or more, or None where nothing limits it.
 
         An overrun is made up for by whatever comes free: a lower cost, a raised limit.
         """
-        if self.floor is None:
-            return None
-        taken = self.debits_posted + self.debits_pending + self.overrun
-        return max(self.credits_posted - taken - self.floor, 0)
+        return None if self.floor is None else max(self.headroom, 0)
 
     @property
     def room(self) -> int:

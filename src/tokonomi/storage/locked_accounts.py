@@ -62,7 +62,7 @@ class FreeOfAccounts:
 
     Attributes:
         accounts: what claims are on, and the accounts that answer for it, in the order of burning.
-        units: what each of these accounts had free.
+        units: what each of these accounts had left, less than 0 where more was taken than it had.
     """
 
     accounts: dict[Funding | str, tuple[int, ...]] = field(
@@ -227,13 +227,21 @@ class LockedAccounts:
         return made
 
     def tell(self, free: FreeOfAccounts, made: Mapping[int, int]) -> None:
-        """Notes what the accounts of these claims have free; `made` is what `write` gave."""
-        for on in self._own:
+        """Notes what the accounts of these claims have left; `made` is what `write` gave.
+
+        Not of claims by rules that are out of date: those of the store decide about them.
+        """
+        for on, funding in self._own.items():
             accounts = tuple([made.get(account, account) for account in self._accounts[on]])
-            if accounts[-1] > 0:
+            home = self._balances[self._accounts[on][-1]]
+            if accounts[-1] > 0 and funding.version >= home.rules_version:
                 free.accounts[on] = accounts
                 for account, known in zip(accounts, self._accounts[on], strict=True):
-                    free.units[account] = self._balances[known].free
+                    free.units[account] = self._balances[known].headroom
+                if isinstance(on, Funding) and home.floor is not None:
+                    # It is granted what was taken, where that is more: what comes free of it is
+                    # withdrawn.
+                    free.units[accounts[-1]] -= max(home.granted - on.limit, 0)
 
     def _lock(self, ended: Sequence[Captured], parts: Sequence[Part]) -> None:
         """Locks and reads every account that is touched, and plans those that are not made yet."""

@@ -35,13 +35,17 @@ class WorkerLog:
             path: of the file.
             identity: a number that tells its worker from one of the same id in a store that is
                 gone.
+
+        Raises:
+            StoreError: the file cannot be made.
         """
-        path.parent.mkdir(exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        # A flush of a file that grows takes twice as long.
-        os.pwrite(self._descriptor, bytes(2 * HALF_BYTES), 0)
-        os.fsync(self._descriptor)
-        _flush_folder(path.parent)
+        try:
+            self._descriptor = _made(path)
+        except OSError as error:
+            raise StoreError(
+                f"the log of calls {path} cannot be made: {error}",
+                remedy="Check the free space and the permissions of its disk.",
+            ) from error
         self._identity = identity
         self._start = 0
         self._used = 0
@@ -92,6 +96,20 @@ class WorkerLog:
     def close(self) -> None:
         """Closes the file."""
         os.close(self._descriptor)
+
+
+def _made(path: Path) -> int:
+    """The descriptor of a new file, which has its full size: a flush of one that grows is slow."""
+    path.parent.mkdir(exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(descriptor, bytes(2 * HALF_BYTES), 0)
+        os.fsync(descriptor)
+        _flush_folder(path.parent)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _flush_folder(folder: Path) -> None:

@@ -6,9 +6,9 @@ Nothing in the product knows of this: the points are put around its own function
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokonomi.gateway import config, server, stream
 from tokonomi.storage import call_groups, group_writer, recorder
@@ -67,13 +67,21 @@ def around_groups(countdown: Countdown, point: str) -> None:
     setattr(group_writer, "write_group", write_group)  # noqa: B010
 
 
-def after(place: Any, name: str, countdown: Countdown, counts: Callable[..., object]) -> None:
-    """Puts a point behind a function, which counts where `counts` says so of its outcome."""
+class Ran(NamedTuple):
+    """How a function was called, and what came of it."""
+
+    arguments: Sequence[Any]
+    options: Mapping[str, Any]
+    outcome: Any
+
+
+def after(place: Any, name: str, countdown: Countdown, counts: Callable[[Ran], object]) -> None:
+    """Puts a point behind a function, which counts where `counts` says so."""
     real: Callable[..., Any] = getattr(place, name)
 
     def with_point(*arguments: Any, **options: Any) -> Any:
         outcome = real(*arguments, **options)
-        if counts(outcome, *arguments, **options):
+        if counts(Ran(arguments, options, outcome)):
             countdown.reached()
         return outcome
 
@@ -85,17 +93,17 @@ def around_lone_calls(countdown: Countdown, point: str) -> None:
     setattr(recorder, "_SLOW_FLUSH_SECONDS", 60.0)  # noqa: B010
     match point:
         case "L1":
-            after(LoneCalls, "begin", countdown, lambda held, *_: held is not None)
+            after(LoneCalls, "begin", countdown, lambda ran: ran.outcome is not None)
         case "L2":
-            after(LoneCalls, "settle", countdown, lambda is_in_log, *_: is_in_log)
+            after(LoneCalls, "settle", countdown, lambda ran: ran.outcome)
         case "L3":
-            after(LoneCalls, "flush", countdown, lambda is_done, *_: is_done)
+            after(LoneCalls, "flush", countdown, lambda ran: ran.outcome)
         case "L4":
-            after(call_groups, "_taken_from", countdown, lambda _, log, *__: log)
+            after(call_groups, "_taken_from", countdown, lambda ran: ran.arguments[0])
         case "L5":
-            after(group_writer, "write_group", countdown, lambda *_, log=(), **__: log)
+            after(group_writer, "write_group", countdown, lambda ran: ran.options["log"])
         case _:
-            after(SoleUse, "let_go", countdown, lambda *_: True)
+            after(SoleUse, "let_go", countdown, lambda _: True)
 
 
 def around_streams(countdown: Countdown, meant: Callable[[int, bytes], bool]) -> None:

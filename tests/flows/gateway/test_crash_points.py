@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,7 +169,7 @@ def test_a_kill_while_a_call_is_alone_loses_no_use_and_captures_none_twice(
     settings = configuration(
         provider.base_url, patience_seconds=60.0, more=CONTRACT.lstrip()
     ).replace('path = "tokonomi.db"', f'path = "{location}"')
-    calls, whole = 0, set[str]()
+    calls, lost, whole = 0, 0, set[str]()
     for number in range(ROUNDS):
         gateway = CrashingGateway(tmp_path / "gateway", settings, point=point[:2], nth=3 + number)
         gateway.start()
@@ -188,7 +188,7 @@ def test_a_kill_while_a_call_is_alone_loses_no_use_and_captures_none_twice(
 
 
 @contextlib.contextmanager
-def _asking(location: Path, *, often: bool) -> Iterator[None]:
+def _asking(location: Path, *, often: bool) -> Generator[None]:
     """Somebody else changes accounts all the time, if so."""
     done = threading.Event()
 

@@ -97,20 +97,23 @@ def test_a_call_that_is_alone_is_in_the_log_before_it_leaves_and_before_its_last
     before = len(provider.received)
     with ThreadPoolExecutor(1) as pool:
         with locked(gateway) as database:
-            call = pool.submit(
-                client.chat.completions.with_raw_response.create,
-                model="fake/slowly:100",
-                messages=HELLO,
-            )
+            call = pool.submit(_request_id_of_a_call, client)
             until(lambda: len(provider.received) > before)
             (begun,) = _logged(database)
             assert isinstance(begun, Begun)
-            request_id = call.result().headers["x-tokonomi-request-id"]
+            request_id = call.result()
             _, ended = _logged(database)
         assert isinstance(ended, Settle)
         assert ended.call.intent == begun.intent
         assert gateway.row(request_id)["id"] == begun.intent.id
     assert gateway.in_flight() == 0
+
+
+def _request_id_of_a_call(client: openai.OpenAI) -> str:
+    answer = client.chat.completions.with_raw_response.create(
+        model="fake/slowly:100", messages=HELLO
+    )
+    return answer.headers["x-tokonomi-request-id"]
 
 
 def _logged(database: Database) -> list[Begun | Settle]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from ledger_calls import Calls, calls_in
+from recorded_calls import SLOW_FLUSH_SECONDS
 
 from tokonomi.storage.database import Database
 from tokonomi.storage.engine import open_store
@@ -22,6 +23,12 @@ def store(new_store: Callable[[], Path | str]) -> Path | str:
 def file(tmp_path: Path) -> Path:
     """A store in a file, for what only SQLite does."""
     return tmp_path / "tokonomi.db"
+
+
+@pytest.fixture
+def patience_with_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush that is slow because others use the machine does not end being alone."""
+    monkeypatch.setattr("tokonomi.storage.recorder._SLOW_FLUSH_SECONDS", SLOW_FLUSH_SECONDS)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from tokonomi.calls import Call, Dimensions, Intent, Status
 from tokonomi.ledger.hold import Captured, Held, Refusal, capture
@@ -19,6 +20,13 @@ from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.recorder import Limits, Recorder
 from tokonomi.usage import Usage
 
+SLOW_FLUSH_SECONDS: Final = 1.0
+"""What is slow for a test, which is not to depend on a disk that others use."""
+ALL_BOOKED: Final = "SELECT count(*) FROM call"
+FREE: Final = (
+    "SELECT credits_posted - debits_posted - debits_pending - overrun FROM account"
+    " WHERE name = 'budget a'"
+)
 AT = datetime(2026, 1, 30, 12, tzinfo=UTC)
 
 
@@ -102,9 +110,22 @@ def booked(file: Path, query: str) -> list[tuple[object, ...]]:
 async def until(condition: Callable[[], bool]) -> None:
     """Lets the event loop turn until something is so that no event tells of."""
     while not condition():  # noqa: ASYNC110 - it comes to be so in a file, or in another thread
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
 
 
 def assert_balanced(store: Path | str) -> None:
     with closing(open_store(store)) as database:
         assert verify(database).imbalances == ()
+
+
+async def alone(file: Path, *, limit: int = 100, limits: Limits | None = None) -> Recorder:
+    """A recorder whose worker alone changes accounts, and knows what the budget has free."""
+    recorder = await opened(file, limits)
+    held_by(await recorder.begin(intent("first"), on_budget(0, limit=limit), alone=True))
+    return recorder
+
+
+def is_in_log_alone(file: Path, name: str) -> bool:
+    """Whether the store itself knows nothing of a call."""
+    both = "SELECT id FROM attempt UNION ALL SELECT id FROM call"
+    return (f"{name}.1",) not in booked(file, both)

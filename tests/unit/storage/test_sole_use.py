@@ -124,6 +124,28 @@ def test_a_turn_that_was_not_given_is_not_owed(two: tuple[SoleUse, SoleUse]) -> 
     assert one.take(1)
 
 
+def test_whoever_cannot_write_its_name_is_not_alone(two: tuple[SoleUse, SoleUse]) -> None:
+    """Nobody would look into its log when it dies."""
+    one, other = two
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert other.share() == 0
+    other.unshare()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        assert not one.take(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert other.take(2)
+
+
+def test_a_lock_that_cannot_be_opened_is_told(folder: Path) -> None:
+    folder.write_text("a file where the folder should be")
+    sole_use = SoleUse(folder, patience_seconds=0)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="lock on the store's accounts cannot be opened"):
+            sole_use.share()
+
+
 def test_a_worker_hears_that_it_is_asked(two: tuple[SoleUse, SoleUse], folder: Path) -> None:
     one, other = two
     with closing(Bell(folder, 1)) as bell:

@@ -147,6 +147,12 @@ def test_a_flipped_byte_anywhere_costs_no_record_before_it_and_changes_none(path
         assert len(found) >= sum(end <= at for end in ends)
 
 
+def test_a_log_that_cannot_be_made_is_told(path: Path) -> None:
+    path.parent.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"1\.log cannot be made"):
+        WorkerLog(path, IDENTITY)
+
+
 def test_a_full_half_takes_nothing_more_until_the_other_is_used(path: Path) -> None:
     with closing(WorkerLog(path, IDENTITY)) as log:
         first = fill(log)
