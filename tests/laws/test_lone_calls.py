@@ -341,7 +341,7 @@ def patience_with_the_disk() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=int(os.environ.get("TOKONOMI_LONE_HISTORIES", "30")))
+@settings(max_examples=int(os.environ.get("TOKONOMI_LONE_HISTORIES", "60")))
 @given(history=st.lists(steps, min_size=15, max_size=40))
 def test_any_history_leaves_what_transactions_alone_leave(
     pattern: Path, history: Sequence[Step]
