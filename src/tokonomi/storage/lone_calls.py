@@ -7,6 +7,7 @@ calls at once. Holds are decided in memory where this worker alone changes accou
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from tokonomi.calls import Intent
 from tokonomi.ledger.hold import Captured, Demand, Held, authorize_within
@@ -19,6 +20,9 @@ from tokonomi.storage.log_recovery import identity_of
 from tokonomi.storage.sole_use import Bell
 from tokonomi.storage.sqlite import SqliteDatabase
 from tokonomi.storage.worker_log import WorkerLog
+
+_MOST_KNOWN: Final = 10_000
+"""Budgets and wallets whose figures are kept in memory."""
 
 
 class LoneCalls:
@@ -34,11 +38,18 @@ class LoneCalls:
         self._records: list[Record] = []
         self._free: FreeOfAccounts | None = None
         self._given = 0
+        self.forgotten = 0
+        """How often others might change accounts: what was seen before is not known any more."""
 
     @property
     def is_booked(self) -> bool:
         """Whether the store has everything."""
         return not self._records and not self._given
+
+    @property
+    def decides(self) -> bool:
+        """Whether this worker alone changes accounts, and decides on holds by itself."""
+        return self._free is not None
 
     @property
     def newest(self) -> int:
@@ -90,17 +101,23 @@ class LoneCalls:
         """The store has so many records more."""
         self._given -= count
 
-    def know(self, free: FreeOfAccounts) -> None:
-        """This worker alone changes accounts, and these have so much free."""
-        if self._free is None:
+    def know(self, free: FreeOfAccounts, *, since: int) -> None:
+        """This worker alone changes accounts, and these have so much free.
+
+        `since` is how often others might change accounts (`forgotten`) when that was asked for.
+        """
+        if self.forgotten != since:
+            return
+        if self._free is None or len(self._free.accounts) > _MOST_KNOWN:
             self._free = free
         else:
             self._free.accounts |= free.accounts
             self._free.units |= free.units
 
     def forget(self) -> None:
-        """Accounts may change, so only a transaction knows what they have free."""
+        """Others may change accounts, so only a transaction knows what they have free."""
         self._free = None
+        self.forgotten += 1
 
     def close(self) -> None:
         """Closes the log, and the bell."""

@@ -34,6 +34,9 @@ _PAUSE_SECONDS: Final = 0.005
 """The store gets what is in the log after a pause of this length in it."""
 _LATEST_SECONDS: Final = 0.025
 """It gets it after this time at the latest."""
+_IDLE_SECONDS: Final = 1.0
+"""A worker that has decided nothing for about so long lets go of the accounts by itself: nobody has
+to wait for one that is idle and then stands still, such as a paused container."""
 _SHARED_SECONDS: Final = 0.25
 """How long a worker that others have asked to let go of the accounts shares them."""
 
@@ -80,8 +83,11 @@ class Recorder:
         self._closed = self._loop.create_future()
         self._closing = False
         self._is_to_let_go = False
+        self._known_since = 0
         self._failure: str | None = None
         self._booking: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
+        self._seen_idle = 0
         self._book_by = 0.0
         self._seen = 0
         database = open_store(store)
@@ -205,6 +211,8 @@ class Recorder:
             work.records = self._lone.take()
             if not work.alone:
                 self._lone.forget()
+            elif work.entries:
+                self._known_since = self._lone.forgotten
         if work:
             self._writer.put(work)
         elif not work.alone:
@@ -219,6 +227,8 @@ class Recorder:
         is_idle = not self._waiting and (self._lone is None or self._lone.is_booked)
         if self._is_to_let_go and is_idle and not self._closing:
             self._is_to_let_go = False
+            if self._lone is not None:
+                self._lone.forget()
             self._writer.let_go()
 
     def _is_quiet(self) -> bool:
@@ -273,6 +283,7 @@ class Recorder:
         work = Work([entry], alone=self._may_be_alone(record))
         if not work.alone:
             lone.forget()
+        self._known_since = lone.forgotten
         report = self._writer.write_at_once(work)
         self._took(since)
         if report is None:
@@ -317,6 +328,23 @@ class Recorder:
         if not self._closing:
             self._give(Work(alone=True))
 
+    def _let_go_if_idle(self) -> None:
+        """Looks about once a second whether this worker still decides on accounts by itself."""
+        assert self._lone is not None, "only a worker that can be alone lets go"
+        self._leaving = None
+        if self._closing or not self._lone.decides:
+            return
+        if self._seen_idle == self._lone.newest and not self._waiting:
+            self._give(Work())
+            return
+        self._look_for_idleness()
+
+    def _look_for_idleness(self) -> None:
+        assert self._lone is not None, "only a worker that can be alone lets go"
+        if self._leaving is None:
+            self._seen_idle = self._lone.newest
+            self._leaving = self._loop.call_later(_IDLE_SECONDS, self._let_go_if_idle)
+
     def _asked_to_let_go(self) -> None:
         """Somebody else wants to change accounts."""
         assert self._lone is not None, "only a worker that can be alone is asked"
@@ -339,8 +367,9 @@ class Recorder:
         for entry in left:
             if not entry.done.done():
                 entry.done.set_exception(StoreError(self._failure))
-        if self._booking is not None:
-            self._booking.cancel()
+        for timer in (self._booking, self._leaving):
+            if timer is not None:
+                timer.cancel()
         if self._lone is not None:
             self._loop.remove_reader(self._lone.bell.descriptor)
             self._lone.close()
@@ -370,7 +399,8 @@ class Recorder:
         if self._lone is not None:
             self._lone.booked(report.booked)
             if report.free is not None:
-                self._lone.know(report.free)
+                self._lone.know(report.free, since=self._known_since)
+                self._look_for_idleness()
 
 
 class _Flush:

@@ -91,7 +91,7 @@ class SoleUse:
             if time.monotonic() >= give_up_at:
                 raise StoreBusy(
                     f"worker {worker_id} changes the accounts of the store alone",
-                    remedy="Try again.",
+                    remedy="Try again. If its process hangs or is paused, end it or let it go on.",
                 )
             time.sleep(_ASK_SECONDS)
 
