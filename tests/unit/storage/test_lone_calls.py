@@ -315,5 +315,36 @@ def test_a_bell_that_rings_once_too_often_does_not_share_what_is_decided_in_memo
     assert_balanced(file)
 
 
+def test_whoever_asks_while_a_beginning_waits_for_the_store_is_let_in_afterwards(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the beginning has seen is not known any more when it has been written."""
+    monkeypatch.setattr("tokonomi.storage.recorder._SHARED_SECONDS", 0)
+
+    async def test() -> None:
+        one, other = await alone(file), await opened(file)
+        with closing(open_store(file)) as keeper:
+            keeper.execute("BEGIN IMMEDIATE")
+            beginning = asyncio.ensure_future(one.begin(intent("a"), on_budget(10), alone=True))
+            await asyncio.sleep(0)
+            _ring(file, 1)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            keeper.execute("ROLLBACK")
+        held_by(await beginning)
+        outcomes = [
+            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
+            for number in range(5)
+            for each in (other, one)
+        ]
+        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 9 + [True]
+        await one.close()
+        await other.close()
+
+    run(test())
+    assert booked(file, FREE) == [(0,)]
+    assert_balanced(file)
+
+
 def _ring(file: Path, worker: int) -> None:
     (file.with_name(f"{file.name}.workers") / f"{worker}.bell").write_bytes(b"?")

@@ -114,7 +114,7 @@ def test_a_beginning_that_no_log_can_have_fails_alone(file: Path) -> None:
     async def test() -> None:
         recorder = await alone(file)
         with pytest.raises(StoreError, match="refuses the row of call"):
-            await recorder.begin(intent("\ud800"), on_budget(30), alone=True)
+            await recorder.begin(replace(intent("a"), model="\ud800"), on_budget(30), alone=True)
         held_by(await recorder.begin(intent("b"), on_budget(100), alone=True))
         await recorder.close()
 
