@@ -101,7 +101,7 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
             or (outputs and dearest.unpriced_outputs)
             or (searches and dearest.unpriced_search)
         ):
-            return _unpriced(row, dearest, bounds)
+            return _unpriced(row, dearest, bounds, searches)
         total = (
             inputs * dearest.an_input
             + outputs * dearest.an_output
@@ -112,10 +112,10 @@ def upper_bound(row: PriceRow, bounds: Bounds) -> int | Unpriced:
     return most
 
 
-def _unpriced(row: PriceRow, dearest: Dearest, bounds: Bounds) -> Unpriced:
+def _unpriced(row: PriceRow, dearest: Dearest, bounds: Bounds, searches: int) -> Unpriced:
     missing = (
         *(dearest.unpriced_inputs if bounds.input_tokens else ()),
         *(dearest.unpriced_outputs if bounds.output_tokens else ()),
-        *(dearest.unpriced_search if bounds.searches else ()),
+        *(dearest.unpriced_search if searches else ()),
     )
     return Unpriced(f"{row.id} has no price for {', '.join(missing)}", missing)

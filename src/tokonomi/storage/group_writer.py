@@ -56,17 +56,21 @@ class Work:
         entries: beginnings and ends that somebody waits for.
         records: of the worker's log; the store gets them first.
         alone: whether this worker is to change accounts alone from now on, or still.
+        since: how often others might change accounts when this was handed over
+            (`LoneCalls.forgotten`).
     """
 
     entries: list[Entry] = field(default_factory=list[Entry])
     records: list[Record] = field(default_factory=list[Record])
     alone: bool = False
+    since: int = 0
 
     def add(self, other: "Work") -> None:
         """Takes up what was handed over later."""
         self.entries += other.entries
         self.records += other.records
         self.alone = self.alone and other.alone
+        self.since = other.since
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.records)
@@ -81,12 +85,14 @@ class Report:
         booked: how many records of the log the store has more.
         failure: why the store cannot be written; None while it works.
         free: what the accounts of the entries have free, if this worker alone changes accounts.
+        since: that of the work.
     """
 
     results: Sequence[tuple[Entry, Outcome | StoreError]] = ()
     booked: int = 0
     failure: str | None = None
     free: FreeOfAccounts | None = None
+    since: int = 0
 
 
 class GroupWriter:
@@ -128,11 +134,14 @@ class GroupWriter:
 
     def run(self) -> None:
         """Writes until no more comes, and all of it is resolved or given up."""
-        while not self._stopping or self._goes_on():
-            self._take(block=not self._left)
-            if self._left or self._is_to_let_go():
-                self._left = self._written(self._left)
-        self._database.close()
+        try:
+            while not self._stopping or self._goes_on():
+                self._take(block=not self._left)
+                if self._left or self._is_to_let_go():
+                    self._left = self._written(self._left)
+        finally:
+            # However it ends: others must not wait for a lock that nobody gives back.
+            self._database.close()
 
     def write_at_once(self, work: Work) -> Report | None:
         """How a piece of work went, or None when it must wait in the queue like any other.
@@ -145,6 +154,11 @@ class GroupWriter:
             # A local commit that fails leaves nothing. The writer tries again, and says what is
             # wrong if it still is.
             return None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this worker alone changes accounts."""
+        return self._sole_use is not None and self._sole_use.is_alone
 
     def let_go(self) -> None:
         """Lets others change accounts. Call it when one may `write_at_once`."""
@@ -168,7 +182,7 @@ class GroupWriter:
         return bool(self._left) or self._is_to_let_go()
 
     def _is_to_let_go(self) -> bool:
-        return self._sole_use is not None and self._sole_use.is_alone and not self._left.alone
+        return self.is_alone and not self._left.alone
 
     def _take(self, *, block: bool) -> None:
         try:
@@ -214,7 +228,7 @@ class GroupWriter:
             )
         self._share_after(work)
         results = list(zip(work.entries, outcomes, strict=True))
-        return Report(results, booked=len(work.records), free=free)
+        return Report(results, booked=len(work.records), free=free, since=work.since)
 
     def _write_apart(self, work: Work, error: Exception) -> Work:
         """One row that the schema refuses must not take its whole group with it."""
@@ -227,7 +241,7 @@ class GroupWriter:
             if not work.entries:
                 self._share_after(work)
             self._report(Report(booked=len(work.records)))
-            work = Work(work.entries, alone=work.alone)
+            work = Work(work.entries, alone=work.alone, since=work.since)
             return self._written(work) if work else Work(alone=True)
         if len(work.entries) > 1:
             left = Work(alone=True)
@@ -260,7 +274,7 @@ class GroupWriter:
             (kept if hopeful else given_up).append(entry)
         if given_up:
             _log.error("%d records could not be written: %s", len(given_up), error)
-        left = Work(kept, work.records, alone=work.alone)
+        left = Work(kept, work.records, alone=work.alone, since=work.since)
         if not left:
             self._share_after(work)
         failure = None if busy else str(error)

@@ -5,6 +5,7 @@ So its beginning is one short write and its end one flush, and the store gets bo
 calls at once. Holds are decided in memory where this worker alone changes accounts (`sole_use`).
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +14,7 @@ from tokonomi.calls import Intent
 from tokonomi.ledger.hold import Captured, Demand, Held, authorize_within
 from tokonomi.storage.call_groups import Begun, Record, Settle
 from tokonomi.storage.call_rows import microseconds
-from tokonomi.storage.database import only_row
+from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.ledger import Claim
 from tokonomi.storage.locked_accounts import FreeOfAccounts
 from tokonomi.storage.log_recovery import identity_of
@@ -21,8 +22,35 @@ from tokonomi.storage.sole_use import Bell
 from tokonomi.storage.sqlite import SqliteDatabase
 from tokonomi.storage.worker_log import WorkerLog
 
+_log: Final = logging.getLogger("tokonomi.recorder")
 _MOST_KNOWN: Final = 10_000
 """Budgets and wallets whose figures are kept in memory."""
+
+
+def lone_calls(database: Database, worker_id: int) -> "LoneCalls | None":
+    """Where calls of a worker go that are alone; None where they go to the store like all others.
+
+    That is so on a database server, and where no pipe can be made beside the store.
+
+    Raises:
+        StoreError: the worker's log cannot be made.
+    """
+    if not isinstance(database, SqliteDatabase):
+        return None
+    try:
+        bell = Bell(database.workers_folder, worker_id)
+    except OSError as error:
+        _log.warning(
+            "no pipe can be made in %s (%s): calls that are alone wait for the store like others",
+            database.workers_folder,
+            error,
+        )
+        return None
+    try:
+        return LoneCalls(database, worker_id, bell)
+    except BaseException:
+        bell.close()
+        raise
 
 
 class LoneCalls:
@@ -31,10 +59,16 @@ class LoneCalls:
     Use it from the event loop.
     """
 
-    def __init__(self, database: SqliteDatabase, worker_id: int) -> None:
+    def __init__(self, database: SqliteDatabase, worker_id: int, bell: Bell) -> None:
+        """Makes the worker's log.
+
+        Raises:
+            StoreError: it cannot be made.
+        """
         row = only_row(database, "SELECT started_us FROM worker WHERE id = ?", (worker_id,))
         self._log = WorkerLog(database.log_path(worker_id), identity_of(row[0]))
-        self.bell = Bell(database.workers_folder, worker_id)
+        self.bell = bell
+        self.sole_use = database.sole_use
         self._records: list[Record] = []
         self._free: FreeOfAccounts | None = None
         self._given = 0
@@ -45,11 +79,6 @@ class LoneCalls:
     def is_booked(self) -> bool:
         """Whether the store has everything."""
         return not self._records and not self._given
-
-    @property
-    def decides(self) -> bool:
-        """Whether this worker alone changes accounts, and decides on holds by itself."""
-        return self._free is not None
 
     @property
     def newest(self) -> int:

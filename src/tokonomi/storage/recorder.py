@@ -22,8 +22,7 @@ from tokonomi.storage.call_groups import Begin, Outcome, Settle
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.group_writer import Entry, GroupWriter, Report, Work
 from tokonomi.storage.ledger import Claim
-from tokonomi.storage.lone_calls import LoneCalls
-from tokonomi.storage.sqlite import SqliteDatabase
+from tokonomi.storage.lone_calls import lone_calls
 
 _SLOW_FLUSH_SECONDS: Final = 0.005
 _FIRST_REST_SECONDS: Final = 0.02
@@ -83,7 +82,6 @@ class Recorder:
         self._closed = self._loop.create_future()
         self._closing = False
         self._is_to_let_go = False
-        self._known_since = 0
         self._failure: str | None = None
         self._booking: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -91,13 +89,16 @@ class Recorder:
         self._book_by = 0.0
         self._seen = 0
         database = open_store(store)
-        local = database if isinstance(database, SqliteDatabase) else None
-        self._lone = LoneCalls(local, worker_id) if local is not None else None
+        try:
+            self._lone = lone_calls(database, worker_id)
+        except BaseException:
+            database.close()
+            raise
         self._writer = GroupWriter(
             database,
             worker_id,
             self._deliver,
-            sole_use=local.sole_use if local is not None else None,
+            sole_use=None if self._lone is None else self._lone.sole_use,
             last_seconds=self._limits.settle_seconds,
         )
         if self._lone is not None:
@@ -211,8 +212,7 @@ class Recorder:
             work.records = self._lone.take()
             if not work.alone:
                 self._lone.forget()
-            elif work.entries:
-                self._known_since = self._lone.forgotten
+            work.since = self._lone.forgotten
         if work:
             self._writer.put(work)
         elif not work.alone:
@@ -283,7 +283,7 @@ class Recorder:
         work = Work([entry], alone=self._may_be_alone(record))
         if not work.alone:
             lone.forget()
-        self._known_since = lone.forgotten
+        work.since = lone.forgotten
         report = self._writer.write_at_once(work)
         self._took(since)
         if report is None:
@@ -332,7 +332,7 @@ class Recorder:
         """Looks about once a second whether this worker still decides on accounts by itself."""
         assert self._lone is not None, "only a worker that can be alone lets go"
         self._leaving = None
-        if self._closing or not self._lone.decides:
+        if self._closing or not self._writer.is_alone:
             return
         if self._seen_idle == self._lone.newest and not self._waiting:
             self._give(Work())
@@ -399,7 +399,7 @@ class Recorder:
         if self._lone is not None:
             self._lone.booked(report.booked)
             if report.free is not None:
-                self._lone.know(report.free, since=self._known_since)
+                self._lone.know(report.free, since=report.since)
                 self._look_for_idleness()
 
 

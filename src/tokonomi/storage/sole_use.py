@@ -7,6 +7,7 @@ the kernel's, so it goes with its process. The file then still names the worker 
 decisions may not be in the store yet: they must be brought in before anybody decides anew.
 """
 
+import contextlib
 import fcntl
 import os
 import time
@@ -40,14 +41,18 @@ class SoleUse:
 
         Raises:
             StoreBusy: a worker is alone, and has not let go in time.
-            StoreError: the lock file cannot be opened.
+            StoreError: the lock file cannot be used.
         """
+        dead = _NOBODY
         if not self.is_alone and not self._shares:
             self._wait_for_turn()
-            self._shares = 1
-            return self._named()
+            try:
+                dead = self._named()
+            except StoreError:
+                self._unlock()
+                raise
         self._shares += 1
-        return _NOBODY
+        return dead
 
     def unshare(self) -> None:
         """Ends the turn."""
@@ -100,6 +105,8 @@ class SoleUse:
             fcntl.flock(self._file(), kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            raise self._unusable(error) from error
         return True
 
     def _unlock(self) -> None:
@@ -112,14 +119,22 @@ class SoleUse:
                 self._folder.mkdir(exist_ok=True)
                 self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
-                raise StoreError(
-                    f"the lock on the store's accounts cannot be opened: {error}",
-                    remedy=f"Check the permissions of {path}, and how many files may be open.",
-                ) from error
+                raise self._unusable(error) from error
+            let_in_like_store(self._folder, self._descriptor)
         return self._descriptor
 
+    def _unusable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the lock on the store's accounts cannot be used: {error}",
+            remedy=f"Check the permissions of {self._folder / _NAME}, and how many files may be"
+            " open.",
+        )
+
     def _named(self) -> int:
-        return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
+        try:
+            return int.from_bytes(os.pread(self._file(), _ID_BYTES, 0), "big")
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _name(self, worker_id: int) -> bool:
         """Whether the file names this worker now; a full disk can be in the way."""
@@ -146,6 +161,13 @@ class SoleUse:
             os.close(pipe)
 
 
+def let_in_like_store(folder: Path, descriptor: int) -> None:
+    """Lets those use a file of this folder who may use the store itself, as SQLite does."""
+    # Somebody else's file has been made like this already.
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, folder.with_suffix("").stat().st_mode & 0o666)
+
+
 def bell_of(folder: Path, worker_id: int) -> Path:
     """The pipe on which others ask a worker that is alone to let go."""
     return folder / f"{worker_id}.bell"
@@ -155,12 +177,18 @@ class Bell:
     """The worker's end of its pipe: readable when somebody asks."""
 
     def __init__(self, folder: Path, worker_id: int) -> None:
+        """Makes the pipe anew.
+
+        Raises:
+            OSError: no pipe can be made there.
+        """
         folder.mkdir(exist_ok=True)
         self._path = bell_of(folder, worker_id)
         self._path.unlink(missing_ok=True)
         os.mkfifo(self._path, 0o600)
         # Open for writing too, so that it never is at its end.
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        let_in_like_store(folder, self.descriptor)
 
     def silence(self) -> None:
         """Takes note of all that was asked so far."""

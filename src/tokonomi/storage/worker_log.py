@@ -17,8 +17,10 @@ import msgspec
 
 from tokonomi.errors import StoreError
 from tokonomi.storage.call_groups import Begun, Record, Settle
+from tokonomi.storage.sole_use import let_in_like_store
 
 HALF_BYTES: Final = 1 << 18
+_CLOSED: Final = -1
 _HEAD: Final = Struct(">QII")
 """Number, length and checksum of the record that follows."""
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -96,12 +98,15 @@ class WorkerLog:
     def close(self) -> None:
         """Closes the file."""
         os.close(self._descriptor)
+        # The number may be that of another file soon.
+        self._descriptor = _CLOSED
 
 
 def _made(path: Path) -> int:
     """The descriptor of a new file, which has its full size: a flush of one that grows is slow."""
     path.parent.mkdir(exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    let_in_like_store(path.parent, descriptor)
     try:
         os.pwrite(descriptor, bytes(2 * HALF_BYTES), 0)
         os.fsync(descriptor)
@@ -121,9 +126,9 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _start_writing(descriptor: int, at: int, size: int) -> None:
-    """Lets the kernel write to the disk while we go on: the flush then finds that done.
+    """Has the disk begin to write while we go on, so that the flush has less to wait for.
 
-    That what is written is not needed any more is only advice, which Linux takes for just this.
+    POSIX_FADV_DONTNEED is advice to drop pages; Linux begins to write those that are changed.
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, at, size, os.POSIX_FADV_DONTNEED)
@@ -135,12 +140,17 @@ def records_after(path: Path, identity: int, number: int) -> list[Record]:
     Its worker may be alive and write on meanwhile: what is half written is not there yet.
 
     Raises:
-        StoreError: another version of Tokonomi has written them.
+        StoreError: they cannot be read, or another version of Tokonomi has written them.
     """
     try:
         content = _content_of_one_moment(path)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise StoreError(
+            f"the log of calls {path} cannot be read: {error}",
+            remedy="It is a part of the store: give it the same permissions.",
+        ) from error
     halves = (content[:HALF_BYTES], content[HALF_BYTES:])
     found = [body for half in halves for body in _bodies_in(half, identity, number)]
     try:

@@ -1,6 +1,7 @@
 """Calls that are alone in flight: decided in memory, and in the store for whoever opens it."""
 
 import asyncio
+import os
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from tokonomi.storage import workers
 from tokonomi.storage.call_groups import Begin, write_group
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger import Claim, Funding
+from tokonomi.storage.sqlite import SqliteDatabase
 from tokonomi.storage.wallet_store import promote
 
 pytestmark = pytest.mark.usefixtures("patience_with_the_disk")
@@ -344,6 +346,74 @@ def test_whoever_asks_while_a_beginning_waits_for_the_store_is_let_in_afterwards
     run(test())
     assert booked(file, FREE) == [(0,)]
     assert_balanced(file)
+
+
+def test_a_beginning_that_came_among_others_is_decided_by_transactions_afterwards(
+    file: Path,
+) -> None:
+    """Another call came and let go of the accounts while the first one was being written."""
+
+    async def test() -> None:
+        one, other = await alone(file), await opened(file)
+        with closing(open_store(file)) as keeper:
+            keeper.execute("BEGIN IMMEDIATE")
+            beginnings = [one.begin(intent("a"), on_budget(10), alone=True)]
+            await asyncio.sleep(0)
+            beginnings.append(one.begin(intent("b"), on_budget(500)))
+            await asyncio.sleep(0)
+            keeper.execute("ROLLBACK")
+        first, second = [await each for each in beginnings]
+        held_by(first)
+        assert isinstance(second, Refusal)
+        outcomes = [
+            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
+            for number in range(5)
+            for each in (other, one)
+        ]
+        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 9 + [True]
+        await one.close()
+        await other.close()
+
+    run(test())
+    assert booked(file, FREE) == [(0,)]
+    assert_balanced(file)
+
+
+def test_a_worker_lets_go_by_itself_when_it_has_decided_nothing_for_a_while(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokonomi.storage.recorder._IDLE_SECONDS", 0.01)
+
+    async def test() -> None:
+        recorder = await alone(file)
+        held_by(await recorder.begin(intent("a"), on_budget(10), alone=True))
+        # Nobody asks: this one has no patience.
+        with closing(open_store(file)) as database:
+            assert isinstance(database, SqliteDatabase)
+            await until(lambda: database.sole_use.take(99))
+            database.sole_use.let_go()
+        await recorder.close()
+
+    run(test())
+
+
+def test_where_no_pipe_can_be_made_calls_that_are_alone_go_to_the_store(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("no pipes here")
+
+    monkeypatch.setattr(os, "mkfifo", refused)
+
+    async def test() -> None:
+        recorder = await opened(file)
+        held = held_by(await recorder.begin(intent("a"), on_budget(10), alone=True))
+        await recorder.settle(call(intent("a")), used(held, 10), alone=True)
+        assert booked(file, "SELECT id FROM call") == [("a.1",)]
+        await recorder.close()
+
+    run(test())
+    assert "no pipe can be made" in caplog.text
 
 
 def _ring(file: Path, worker: int) -> None:

@@ -142,7 +142,7 @@ def test_a_lock_that_cannot_be_opened_is_told(folder: Path) -> None:
     folder.write_text("a file where the folder should be")
     sole_use = SoleUse(folder, patience_seconds=0)
     for _ in range(2):
-        with pytest.raises(StoreError, match="lock on the store's accounts cannot be opened"):
+        with pytest.raises(StoreError, match="lock on the store's accounts cannot be used"):
             sole_use.share()
 
 
