@@ -22,7 +22,7 @@ _BODILESS: Final = (204, 304)
 
 
 class Cycle(RequestResponseCycle):
-    """See the module."""
+    """A request whose answer's head waits for the first part of its body."""
 
     _head = b""
     """The head of the answer while it waits for the body."""
