@@ -40,6 +40,8 @@ class Demo:
 
     def rows(self) -> list[dict[str, Any]]:
         """The settled calls, in the order of their commits."""
+        # Whoever opens the store brings in what is in the logs beside it.
+        open_store(self.folder.store).close()
         with closing(sqlite3.connect(self.folder.store)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("SELECT * FROM call ORDER BY seq")]

@@ -107,7 +107,7 @@ def authorize_within(free: dict[int, int], demands: Sequence[Demand]) -> tuple[H
 
     >>> free = {7: 100}
     >>> authorize_within(free, [Demand(source="budget team", accounts=(7,), amount=30)])
-    (Held('budget team', 7, (Part(7, 30),)),)
+    (Held(source='budget team', home=7, parts=(Part(account=7, amount=30),)),)
     >>> free
     {7: 70}
     """

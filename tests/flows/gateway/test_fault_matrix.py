@@ -233,13 +233,14 @@ rates = { input = "0.15", output = "0.60" }
 
 
 def provider_section(name: str, url: str, fault: str, terms: str) -> str:
-    """A provider at a path that says how it fails."""
+    """A provider at a path that says how it fails; one that is well is given all the time."""
+    patience = 0.5 if fault in FAULTS else 10
     return f"""
 [providers.{name}]
 base_url = "{url}/{fault}/v1"
 allow_private = true
 price_as = "fake"
-timeouts = {{ connect = 0.5, first_byte = 0.5, between_chunks = 0.5 }}
+timeouts = {{ connect = {patience}, first_byte = {patience}, between_chunks = {patience} }}
 {terms}
 """
 
