@@ -263,8 +263,8 @@ class Recorder:
         """
         assert self._lone is not None, "only what is in a log is flushed"
         since = self._loop.time()
-        # What the store has is on the disk.
-        if not self._lone.is_booked and not self._lone.flush():
+        # What the store has is on the disk, whatever becomes of the log.
+        if not self._lone.flush() and not self._lone.is_booked:
             return await self._put(settle, patience_seconds)
         self._took(since)
         return ()
