@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tokonomi.calls import Call, Dimensions, Intent, Status
+from ended_calls import ended_call
+
+from tokonomi.calls import Dimensions, Intent
 from tokonomi.ledger.hold import Refusal, capture
-from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import recorder as recorder_module
 from tokonomi.storage import workers
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger import Claim, Funding
 from tokonomi.storage.recorder import Recorder
-from tokonomi.usage import Source, Usage
 
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
 LIMIT: Final = 5_000
@@ -48,7 +48,7 @@ async def main(store: Path, name: str, calls: int, *, dies: bool) -> None:
             if isinstance(outcome, Refusal):
                 break
             captured = tuple(capture(held, 5 + number % 23) for held in outcome)
-            await recorder.settle(_ended(intent), captured, alone=number % 7 > 0)
+            await recorder.settle(ended_call(intent), captured, alone=number % 7 > 0)
             _say(intent.id)
         await recorder.close()
         workers.retire(database, worker, now=NOW)
@@ -57,16 +57,6 @@ async def main(store: Path, name: str, calls: int, *, dies: bool) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _ended(intent: Intent) -> Call:
-    return Call(
-        intent=intent,
-        model_served="m",
-        usage=Usage(at=NOW, source=Source.ABSENT),
-        cost=Unpriced("a call of a law"),
-        status=Status.OK,
-    )
 
 
 if __name__ == "__main__":

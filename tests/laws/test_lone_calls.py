@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import pytest
+from ended_calls import ended_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.calls import Dimensions, Intent
 from tokonomi.credits.grant import Grant
 from tokonomi.ledger.hold import Captured, Held, capture
-from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage import orphans, workers
 from tokonomi.storage.call_groups import Begin, Outcome, Record, Settle, write_group
 from tokonomi.storage.database import Row
@@ -35,7 +35,6 @@ from tokonomi.storage.recorder import Recorder
 from tokonomi.storage.sole_use import SoleUse
 from tokonomi.storage.sqlite import SqliteDatabase
 from tokonomi.storage.wallet_store import promote
-from tokonomi.usage import Source, Usage
 
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
 RUNS: Final = count(1)
@@ -258,7 +257,7 @@ class Twins:
             return
         name = list(self._flying)[step.which % len(self._flying)]
         worker, intent, holds = self._flying.pop(name)
-        settle = Settle(_call(intent), tuple(_resolved(held, step) for held in holds))
+        settle = Settle(ended_call(intent), tuple(_resolved(held, step) for held in holds))
         self._plain.write(worker, settle)
         await self._lone.end(worker, settle, alone=step.alone)
 
@@ -289,16 +288,6 @@ def _resolved(held: Held, ends: Ends) -> Captured:
     """Budgets take what may have been used besides; wallets never do."""
     used = held.amount * ends.quarters // 4
     return capture(held, used, exposed=0 if held.source == WALLET else ends.exposed)
-
-
-def _call(intent: Intent) -> Call:
-    return Call(
-        intent=intent,
-        model_served="m",
-        usage=Usage(at=NOW, source=Source.ABSENT),
-        cost=Unpriced("a call of a law"),
-        status=Status.OK,
-    )
 
 
 def left_in(file: Path) -> list[list[Row]]:

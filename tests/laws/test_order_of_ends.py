@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+from ended_calls import ended_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokonomi.calls import Call, Dimensions, Intent, Status
+from tokonomi.calls import Dimensions, Intent
 from tokonomi.credits.grant import Grant
 from tokonomi.ledger.hold import Captured, Held, capture
-from tokonomi.pricing.charge import Unpriced
 from tokonomi.storage.call_groups import Begin, Settle, write_group
 from tokonomi.storage.database import Database, only_row
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger import Claim, Funding
 from tokonomi.storage.ledger_check import verify
 from tokonomi.storage.wallet_store import promote
-from tokonomi.usage import Source, Usage
 
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
 RUNS: Final = count(1)
@@ -95,7 +94,7 @@ class Run:
         [outcome] = write_group(self.database, self.worker, [Begin(intent, claims)], at_us=1)
         if not isinstance(outcome, tuple):
             return None
-        return Settle(_call(intent), tuple(_resolved(held, use) for held in outcome))
+        return Settle(ended_call(intent), tuple(_resolved(held, use) for held in outcome))
 
     def end(self, groups: Iterable[Sequence[int]]) -> None:
         for group in groups:
@@ -116,16 +115,6 @@ class Run:
 def _resolved(held: Held, use: Use) -> Captured:
     """Budgets take what may have been used besides; wallets never do."""
     return capture(held, use.used, exposed=0 if held.source.startswith("wallet") else use.exposed)
-
-
-def _call(intent: Intent) -> Call:
-    return Call(
-        intent=intent,
-        model_served="m",
-        usage=Usage(at=NOW, source=Source.ABSENT),
-        cost=Unpriced("a call of a law"),
-        status=Status.OK,
-    )
 
 
 def charged(left: Mapping[str, Left]) -> tuple[int, int]:

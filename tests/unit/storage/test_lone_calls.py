@@ -35,6 +35,7 @@ from tokonomi.storage import workers
 from tokonomi.storage.call_groups import Begin, write_group
 from tokonomi.storage.engine import open_store
 from tokonomi.storage.ledger import Claim, Funding
+from tokonomi.storage.recorder import Recorder
 from tokonomi.storage.sqlite import SqliteDatabase
 from tokonomi.storage.wallet_store import promote
 
@@ -303,14 +304,7 @@ def test_a_bell_that_rings_once_too_often_does_not_share_what_is_decided_in_memo
         held_by(await one.begin(intent("b"), on_budget(10), alone=True))
         assert is_in_log_alone(file, "b")
         await until(lambda: not is_in_log_alone(file, "b"))
-        outcomes = [
-            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
-            for number in range(5)
-            for each in (other, one)
-        ]
-        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 7 + [True] * 3
-        await one.close()
-        await other.close()
+        await use_up(other, one, 7)
 
     run(test())
     assert booked(file, FREE) == [(0,)]
@@ -334,14 +328,7 @@ def test_whoever_asks_while_a_beginning_waits_for_the_store_is_let_in_afterwards
             await asyncio.sleep(0)
             keeper.execute("ROLLBACK")
         held_by(await beginning)
-        outcomes = [
-            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
-            for number in range(5)
-            for each in (other, one)
-        ]
-        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 9 + [True]
-        await one.close()
-        await other.close()
+        await use_up(other, one, 9)
 
     run(test())
     assert booked(file, FREE) == [(0,)]
@@ -365,14 +352,7 @@ def test_a_beginning_that_came_among_others_is_decided_by_transactions_afterward
         first, second = [await each for each in beginnings]
         held_by(first)
         assert isinstance(second, Refusal)
-        outcomes = [
-            await each.begin(intent(f"{each is one}{number}"), on_budget(10), alone=True)
-            for number in range(5)
-            for each in (other, one)
-        ]
-        assert [isinstance(it, Refusal) for it in outcomes] == [False] * 9 + [True]
-        await one.close()
-        await other.close()
+        await use_up(other, one, 9)
 
     run(test())
     assert booked(file, FREE) == [(0,)]
@@ -414,6 +394,20 @@ def test_where_no_pipe_can_be_made_calls_that_are_alone_go_to_the_store(
 
     run(test())
     assert "no pipe can be made" in caplog.text
+
+
+async def use_up(first: Recorder, second: Recorder, fitting: int) -> None:
+    """Both take of the budget in turns: so many of ten holds fit, and not one more."""
+    outcomes = [
+        await each.begin(intent(f"{each is second}{number}"), on_budget(10), alone=True)
+        for number in range(5)
+        for each in (first, second)
+    ]
+    assert [isinstance(it, Refusal) for it in outcomes] == [False] * fitting + [True] * (
+        10 - fitting
+    )
+    await first.close()
+    await second.close()
 
 
 def _ring(file: Path, worker: int) -> None:
