@@ -255,7 +255,7 @@ scalars = (
     | st.booleans()
     | st.integers(-5, 50)
     | st.integers()
-    | st.floats()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=4)
     | st.sampled_from(["message", "message_start", "message_delta", "response.completed", "1e9"])
 )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,9 @@ import pytest
 from fake_provider import FakeProvider
 from gateway_process import GatewayProcess, until
 from receiver import Receiver
+
+from tokonomi.storage.engine import open_store
+from tokonomi.storage.workers import running_workers
 
 HELLO: Any = [{"role": "user", "content": "Tulis bab satu."}]
 SEARCHING: Any = {"web_search_options": {}}
@@ -130,6 +133,14 @@ def change_over_http(gateway: GatewayProcess, fallback: str) -> None:
     said = answer.read()
     connection.close()
     assert answer.status == 200, said
+    version = json.loads(said)["version"]
+    # Within a second, like every change; calls take less.
+    until(lambda: is_in_use(gateway, version))
+
+
+def is_in_use(gateway: GatewayProcess, version: int) -> bool:
+    with closing(open_store(gateway.store)) as database:
+        return [each.version for each in running_workers(database)] == [version]
 
 
 def wait_for_an_hour_with_room() -> None:
